@@ -1,0 +1,165 @@
+import { TlogError } from './error.ts'
+import { EMPTY_ROOT, HASH_SIZE, hashChildrenInto } from './hash.ts'
+import { subtreeRootInto, TILE_HEIGHT, TILE_WIDTH, type Tile, tileWidth } from './tile.ts'
+
+/** 2^53 leaves fill 53 levels; one more is written and never read. */
+const MAX_LEVELS = 54
+const TILE_BYTES = TILE_WIDTH * HASH_SIZE
+
+// Only used within one synchronous call.
+const carry = new Uint8Array(HASH_SIZE)
+
+/** One level's last tile; `shared` while another edge may hold the same bytes. */
+type EdgeTile = { data: Uint8Array; shared: boolean }
+
+/**
+ * The right edge of a Merkle tree (RFC 9162 section 2.1), all that is needed to grow it: for every level of tiles the partial
+ * one, and for every bit of the size the root of that complete subtree. Appending costs one hash call a leaf, amortised (the
+ * leaf hash is the caller's), the root one for each level.
+ *
+ * To *stage*: append to a {@link TreeEdge.clone}, write what it returns, and keep the clone once that is durable, or drop it. A
+ * clone costs 2 KB and shares the tiles until one of the two writes.
+ */
+export class TreeEdge {
+  #size: number
+  /** At 32 * level: root of the complete subtree of 2^level leaves at the edge; meaningful where the size has that bit. */
+  #frontier: Uint8Array
+  #tiles: (EdgeTile | undefined)[]
+
+  private constructor(size: number, frontier: Uint8Array, tiles: (EdgeTile | undefined)[]) {
+    this.#size = size
+    this.#frontier = frontier
+    this.#tiles = tiles
+  }
+
+  /** The edge of the empty tree. */
+  static empty(): TreeEdge {
+    return new TreeEdge(0, new Uint8Array(MAX_LEVELS * HASH_SIZE), [])
+  }
+
+  /**
+   * The edge of a tree of `size` leaves from its partial tiles.
+   *
+   * @param readTile gives the hashes of a partial tile: at least `width` (1 to 255) of them, further ones are ignored
+   * @throws TlogError `argument` for a size, `tile` for a tile that is too short
+   */
+  static open(size: number, readTile: (level: number, index: number, width: number) => Uint8Array): TreeEdge {
+    if (!Number.isSafeInteger(size) || size < 0) throw new TlogError('argument', `no tree size: ${size}`)
+    const edge = TreeEdge.empty()
+    edge.#size = size
+    for (let level = 0; Math.floor(size / TILE_WIDTH ** level) > 0; level++) {
+      const index = Math.floor(size / TILE_WIDTH ** (level + 1))
+      const width = tileWidth(level, index, size)
+      if (width === 0) continue
+      const data = readTile(level, index, width)
+      if (data.length < width * HASH_SIZE || data.length > TILE_BYTES) {
+        throw new TlogError('tile', `tile ${level}/${index} has ${data.length} bytes, expected ${width * HASH_SIZE}`)
+      }
+      const own = new Uint8Array(TILE_BYTES)
+      own.set(data.subarray(0, width * HASH_SIZE))
+      edge.#tiles[level] = { data: own, shared: false }
+      for (let height = 0, rest = width; height < TILE_HEIGHT; height++) {
+        const count = 2 ** height
+        if ((rest & count) === 0) continue
+        rest -= count
+        subtreeRootInto(own, rest, count, edge.#frontier, (level * TILE_HEIGHT + height) * HASH_SIZE)
+      }
+    }
+    return edge
+  }
+
+  /** Leaves in the tree. */
+  get size(): number {
+    return this.#size
+  }
+
+  /** A second edge of the same tree. Whichever of the two appends first copies the tile that it writes to. */
+  clone(): TreeEdge {
+    for (const tile of this.#tiles) if (tile !== undefined) tile.shared = true
+    const tiles = this.#tiles.map(tile => (tile === undefined ? undefined : { data: tile.data, shared: true }))
+    return new TreeEdge(this.#size, this.#frontier.slice(), tiles)
+  }
+
+  /**
+   * Append leaves.
+   *
+   * @param leafHashes hashes of the leaves (`hashLeaf`), one after the other
+   * @returns every tile that got a hash, in order of level and index, with all its hashes so far. The bytes are not written
+   *   to again, and are not the caller's to change.
+   * @throws TlogError `argument`
+   */
+  append(leafHashes: Uint8Array): Tile[] {
+    const count = leafHashes.length / HASH_SIZE
+    if (!Number.isInteger(count) || !Number.isSafeInteger(this.#size + count)) {
+      throw new TlogError('argument', `${leafHashes.length} bytes are no list of hashes`)
+    }
+    const touched: Tile[] = []
+    for (let i = 0; i < count; i++) {
+      this.#appendLeaf(leafHashes.subarray(i * HASH_SIZE, (i + 1) * HASH_SIZE), touched)
+    }
+    this.#partialTiles(count, touched)
+    return touched.sort((a, b) => a.level - b.level || a.index - b.index)
+  }
+
+  /** RFC 9162 section 2.1.1: the hash of the tree. */
+  root(): Uint8Array {
+    if (this.#size === 0) return EMPTY_ROOT.slice()
+    let root: Uint8Array | undefined
+    for (let level = 0, rest = this.#size; rest > 0; level++, rest = Math.floor(rest / 2)) {
+      if (rest % 2 === 0) continue
+      const left = this.#frontier.subarray(level * HASH_SIZE, (level + 1) * HASH_SIZE)
+      if (root === undefined) root = left.slice()
+      else hashChildrenInto(left, root, root, 0)
+    }
+    return root!
+  }
+
+  /** A binary counter: the new subtree swallows those of its own size to the left of it, one carry a level. */
+  #appendLeaf(leaf: Uint8Array, full: Tile[]): void {
+    const frontier = this.#frontier
+    carry.set(leaf)
+    let level = 0
+    this.#appendToTile(0, carry, full)
+    for (let rest = this.#size; rest % 2 === 1; rest = (rest - 1) / 2) {
+      hashChildrenInto(frontier.subarray(level * HASH_SIZE, (level + 1) * HASH_SIZE), carry, carry, 0)
+      level++
+      if (level % TILE_HEIGHT === 0) this.#appendToTile(level / TILE_HEIGHT, carry, full)
+    }
+    frontier.set(carry, level * HASH_SIZE)
+    this.#size++
+  }
+
+  /** Called before the size moves on, with the tile level's next hash. */
+  #appendToTile(level: number, hash: Uint8Array, full: Tile[]): void {
+    const position = Math.floor(this.#size / TILE_WIDTH ** level)
+    const at = position % TILE_WIDTH
+    let tile = this.#tiles[level]
+    if (at === 0 || tile === undefined) {
+      tile = { data: new Uint8Array(TILE_BYTES), shared: false }
+      this.#tiles[level] = tile
+    } else if (tile.shared) {
+      const data = new Uint8Array(TILE_BYTES)
+      data.set(tile.data.subarray(0, at * HASH_SIZE))
+      tile = { data, shared: false }
+      this.#tiles[level] = tile
+    }
+    tile.data.set(hash, at * HASH_SIZE)
+    if (at === TILE_WIDTH - 1) {
+      full.push({ level, index: Math.floor(position / TILE_WIDTH), data: tile.data })
+      this.#tiles[level] = undefined
+    }
+  }
+
+  /** The tiles that the last `count` leaves reached and did not fill. */
+  #partialTiles(count: number, touched: Tile[]): void {
+    for (let level = 0; ; level++) {
+      const span = TILE_WIDTH ** level
+      const hashes = Math.floor(this.#size / span)
+      if (hashes === Math.floor((this.#size - count) / span)) return
+      const width = hashes % TILE_WIDTH
+      if (width === 0) continue
+      const data = this.#tiles[level]!.data.subarray(0, width * HASH_SIZE)
+      touched.push({ level, index: Math.floor(hashes / TILE_WIDTH), data })
+    }
+  }
+}
