@@ -1,0 +1,110 @@
+/** The state of one walk over one object: where we are, what we found, and the bounds. */
+import { type Rule, rules, type Severity } from './rules.ts'
+
+export type Json = Readonly<Record<string, unknown>>
+
+/** One thing that is wrong, or odd, about an object. */
+export interface Finding {
+  readonly severity: Severity
+  /** The object's `id`; the empty string where it has none. Cut to 300 characters. */
+  readonly object: string
+  /** Where, from the object down: `$.external_references[2].url`. */
+  readonly path: string
+  readonly rule: Rule
+  /** The section of STIX 2.1 that says so. */
+  readonly section: string
+  readonly message: string
+}
+
+export interface Bounds {
+  readonly maxDepth: number
+  readonly maxFindings: number
+  readonly warnings: boolean
+}
+
+/** Whether a JSON value is an object (not null, not a list). */
+export const isObject = (value: unknown): value is Json =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
+const plainKey = /^[A-Za-z_][A-Za-z0-9_]{0,249}$/
+
+/** A value for a message: JSON, cut short. Never walks into a value. */
+export function show(value: unknown): string {
+  if (typeof value === 'string')
+    return value.length > 60 ? `${JSON.stringify(value.slice(0, 60))}…` : JSON.stringify(value)
+  if (Array.isArray(value)) return `a list of ${value.length}`
+  if (value === undefined) return 'nothing'
+  return typeof value === 'object' && value !== null ? 'an object' : String(value)
+}
+
+/** One finding costs an array and an object; an object without findings costs this one and its path. */
+export class Walk {
+  readonly bounds: Bounds
+  /** Created with the first finding. */
+  findings: Finding[] | undefined = undefined
+  errors = 0
+  /** `maxFindings` was reached: every loop stops. */
+  full = false
+  /** The STIX Object we are in (inside a bundle or a container: the innermost), and its `type`. */
+  object: Json
+  type = ''
+  /** The observable container we are in (section 2.13): references are its keys. */
+  container: Json | undefined = undefined
+  readonly #path: (string | number)[] = []
+  #depth = 0
+
+  constructor(object: Json, bounds: Bounds) {
+    this.object = object
+    this.bounds = bounds
+  }
+
+  enter(key: string | number): void {
+    this.#path[this.#depth++] = key
+  }
+
+  leave(): void {
+    this.#depth--
+  }
+
+  /** Report once, and say yes, if the walk is too deep to go on. */
+  tooDeep(): boolean {
+    if (this.#depth <= this.bounds.maxDepth) return false
+    this.report('depth', '2', `nested deeper than ${this.bounds.maxDepth} levels: flatten it or raise maxDepth`)
+    return true
+  }
+
+  report(rule: Rule, section: string, message: string): void {
+    const severity = rules[rule]
+    if (severity === 'warning' && !this.bounds.warnings) return
+    if (this.full) return
+    if (severity === 'error') this.errors++
+    const id = this.object.id
+    this.findings ??= []
+    this.findings.push({
+      severity,
+      object: typeof id === 'string' ? id.slice(0, 300) : '',
+      path: this.#where(),
+      rule,
+      section,
+      message,
+    })
+    this.full = this.findings.length >= this.bounds.maxFindings
+  }
+
+  /** Report about a property of the current object that is absent or whose value is not at fault alone. */
+  reportAt(name: string, rule: Rule, section: string, message: string): void {
+    this.enter(name)
+    this.report(rule, section, message)
+    this.leave()
+  }
+
+  #where(): string {
+    let where = '$'
+    for (let at = 0; at < this.#depth; at++) {
+      const key = this.#path[at] as string | number
+      if (typeof key === 'number') where += `[${key}]`
+      else where += plainKey.test(key) ? `.${key}` : `[${JSON.stringify(key.slice(0, 80))}]`
+    }
+    return where
+  }
+}
