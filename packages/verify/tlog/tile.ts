@@ -82,7 +82,8 @@ export function parseTilePath(path: string): TilePath {
   const index = Number(match[2]!.replaceAll(/[x/]/g, '') + match[3]!)
   const width = match[4] === undefined ? TILE_WIDTH : Number(match[4])
   const parsed: TilePath = { level, index, width }
-  if (!Number.isSafeInteger(index) || width < 1 || width > TILE_WIDTH || formatTilePath(parsed) !== path) {
+  const exists = (level === 'entries' || level <= 63) && Number.isSafeInteger(index)
+  if (!exists || width < 1 || width > TILE_WIDTH || formatTilePath(parsed) !== path) {
     throw new TlogError('malformed', `not the path of a tile: ${path}`)
   }
   return parsed
