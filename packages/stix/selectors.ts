@@ -12,7 +12,11 @@ export const MAX_SELECTOR = 2_000
 export function selectorFault(selector: string, object: Json): string | undefined {
   if (selector.length === 0 || selector.length > MAX_SELECTOR) return `it must have 1 to ${MAX_SELECTOR} characters`
   let value: unknown = object
-  for (const component of selector.split('.')) {
+  // Not `split`: the first component that leads nowhere ends it, and the object's depth bounds how many there are.
+  for (let start = 0, end = 0; end < selector.length; start = end + 1) {
+    end = selector.indexOf('.', start)
+    if (end < 0) end = selector.length
+    const component = selector.slice(start, end)
     if (component.startsWith('[') && component.endsWith(']')) {
       const index = listIndex(component)
       if (index < 0) return `${component} is no index in square brackets`

@@ -53,6 +53,7 @@ export const domainObjects: readonly ObjectType[] = [
   ),
   sdo('course-of-action', '4.3.1', { name: required(string), description: string, action: { kind: 'reserved' } }),
   sdo('grouping', '4.4.1', {
+    // Optional in the OASIS Standard; "required" in the table of Errata 01, which changes no requirement.
     name: string,
     description: string,
     context: required(openVocab(vocabulary.groupingContext)),
