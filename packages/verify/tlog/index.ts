@@ -40,6 +40,7 @@ export {
 export { tileHashReader, type TileReader, verifiedTileReader } from './reader.ts'
 export {
   formatTilePath,
+  subtreeRootInto,
   parseTilePath,
   TILE_HEIGHT,
   TILE_WIDTH,

@@ -1,0 +1,153 @@
+import { keccak_256 } from '@noble/hashes/sha3.js'
+import { bytesToHex, concatBytes, hexToBytes } from '@noble/hashes/utils.js'
+import { type Checkpoint, decodeBase64, equalHashes } from '#tlog/index.ts'
+import { asProofError, ProofError } from './error.ts'
+import { readCount, readList, readMembers, readObject, readText } from './fields.ts'
+import { type SealedHeader, verifySealedHeader } from './qbft.ts'
+import { decodeRlp, rlpBytes, rlpList } from './rlp.ts'
+import { verifyTrieProof } from './trie.ts'
+import type { PinnedLedger } from './trust.ts'
+
+/** docs/formats.md 8: header and state proofs in 0x and lower-case hex, as `eth_getProof` gives the nodes. */
+export type SealedProof = { header: string; account_proof: string[]; storage_proof: string[] }
+
+/** docs/formats.md 8: a checkpoint on a ledger, as a claim. Names as on the wire. */
+export type Anchor = {
+  ledger: string
+  kind: string
+  size: number
+  root: string
+  chain_id?: number
+  contract?: string
+  log_id?: string
+  transaction?: string
+  block?: number
+  block_hash?: string
+  sealed?: SealedProof
+}
+
+/** An anchor that agrees with the checkpoint; `sealed` where it was proven offline, otherwise it is a claim still. */
+export type CheckedAnchor = { anchor: Anchor; sealed?: SealedHeader }
+
+/** Where the contract CheckpointAnchor keeps `rootAt` (mapping logId -> mapping size -> root). */
+export const ROOT_AT_SLOT = 0n
+
+const MAX_ANCHORS = 64
+const MAX_NODES = 65
+const HEX = /^0x(?:[0-9a-f]{2})*$/
+const ADDRESS = /^0x[0-9a-fA-F]{40}$/
+const BYTES_32 = /^0x[0-9a-f]{64}$/
+
+/**
+ * Check the anchors of a proof against its verified checkpoint, and prove those that can be: with `sealed`, on a ledger that the
+ * reader has pinned. An anchor without `sealed`, or on another ledger, is a claim that raises no level.
+ *
+ * @throws ProofError `malformed`; `anchor` where one is of another checkpoint; `seal` where the proof of a pinned ledger fails
+ */
+export function checkAnchors(
+  value: unknown,
+  checkpoint: Checkpoint,
+  ledgers: readonly PinnedLedger[],
+): CheckedAnchor[] {
+  return readList(value, 'anchors', MAX_ANCHORS).map(item => {
+    const anchor = readAnchor(item)
+    const root = asProofError(() => decodeBase64(anchor.root, 32), 'malformed')
+    if (anchor.size !== checkpoint.size || !equalHashes(root, checkpoint.root)) {
+      throw new ProofError(
+        'anchor',
+        `the anchor on ${anchor.ledger} is of size ${anchor.size} or of another root, the checkpoint of size ${checkpoint.size}`,
+      )
+    }
+    const pinned = ledgers.find(
+      ledger =>
+        ledger.chainId === anchor.chain_id &&
+        ledger.contract === anchor.contract?.toLowerCase() &&
+        ledger.logId === anchor.log_id,
+    )
+    if (pinned === undefined || anchor.sealed === undefined) return { anchor }
+    return { anchor, sealed: verifySealedAnchor(anchor, anchor.sealed, checkpoint, pinned) }
+  })
+}
+
+/**
+ * Verify that the contract holds the checkpoint, in the state of a block that the pinned validators sealed.
+ *
+ * @throws ProofError `seal`
+ */
+function verifySealedAnchor(
+  anchor: Anchor,
+  proof: SealedProof,
+  checkpoint: Checkpoint,
+  pinned: PinnedLedger,
+): SealedHeader {
+  const header = verifySealedHeader(fromHex(proof.header), pinned.validators)
+  if (header.number !== anchor.block || `0x${bytesToHex(header.hash)}` !== anchor.block_hash) {
+    throw new ProofError(
+      'seal',
+      `the header is of block ${header.number}, the anchor of block ${anchor.block} or another hash`,
+    )
+  }
+  const account = verifyTrieProof(header.stateRoot, fromHex(pinned.contract), proof.account_proof.map(fromHex))
+  const storageRoot = rlpBytes(rlpList(decodeRlp(account), 'the account', 4)[2], 'the storage root', 32)
+  const slot = rootAtSlot(fromHex(pinned.logId), checkpoint.size)
+  const value = rlpBytes(
+    decodeRlp(verifyTrieProof(storageRoot, slot, proof.storage_proof.map(fromHex))),
+    'the stored root',
+  )
+  // Storage drops leading zeros
+  const stored = new Uint8Array(32)
+  if (value.length <= 32) stored.set(value, 32 - value.length)
+  if (!equalHashes(stored, checkpoint.root)) {
+    throw new ProofError('seal', `the contract holds another root at size ${checkpoint.size}`)
+  }
+  return header
+}
+
+/** Storage slot of `rootAt[logId][size]`: keccak(pad(size) || keccak(logId || pad(slot))), Solidity's layout of mappings. */
+export function rootAtSlot(logId: Uint8Array, size: number): Uint8Array {
+  const outer = keccak_256(concatBytes(logId, toWord(ROOT_AT_SLOT)))
+  return keccak_256(concatBytes(toWord(BigInt(size)), outer))
+}
+
+function readAnchor(value: unknown): Anchor {
+  const common = readObject(value, 'an anchor')
+  const kind = readText(common['kind'], 'kind of an anchor', /^[a-z]{1,32}$/)
+  readText(common['ledger'], 'ledger of an anchor', /^.{1,200}$/u)
+  readCount(common['size'], 'size of an anchor')
+  readText(common['root'], 'root of an anchor')
+  // Anchors of other kinds are claims in any case; whoever can ask their ledgers knows their members
+  if (kind !== 'evm') return { ledger: common['ledger'], kind, size: common['size'], root: common['root'] } as Anchor
+  const required = [
+    'ledger',
+    'kind',
+    'chain_id',
+    'contract',
+    'log_id',
+    'size',
+    'root',
+    'transaction',
+    'block',
+    'block_hash',
+  ]
+  const anchor = readMembers(value, 'an anchor', required, ['sealed'])
+  readCount(anchor['chain_id'], 'chain_id of an anchor')
+  readCount(anchor['block'], 'block of an anchor')
+  readText(anchor['contract'], 'contract of an anchor', ADDRESS)
+  for (const name of ['log_id', 'transaction', 'block_hash']) readText(anchor[name], `${name} of an anchor`, BYTES_32)
+  if (Object.hasOwn(anchor, 'sealed')) {
+    const sealed = readMembers(anchor['sealed'], 'sealed', ['header', 'account_proof', 'storage_proof'])
+    readText(sealed['header'], 'header', HEX)
+    for (const name of ['account_proof', 'storage_proof']) {
+      for (const node of readList(sealed[name], name, MAX_NODES)) readText(node, `a node of ${name}`, HEX)
+    }
+  }
+  return anchor as Anchor
+}
+
+function toWord(value: bigint): Uint8Array {
+  return hexToBytes(value.toString(16).padStart(64, '0'))
+}
+
+function fromHex(text: string): Uint8Array {
+  return hexToBytes(text.slice(2))
+}

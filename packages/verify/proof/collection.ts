@@ -1,0 +1,148 @@
+import { canonicalize, parseObjects } from '#json/index.ts'
+import { decodeBase64, equalHashes, HASH_SIZE, hashLeaf, TreeEdge } from '#tlog/index.ts'
+import { asProofError, ProofError } from './error.ts'
+import { type EntryEvidence, PROOF_LIMITS, verifyEntry } from './evidence.ts'
+import { readCount, readList, readMembers, readText } from './fields.ts'
+import { parseHeadsEntry } from './heads.ts'
+import { collectionKey, verifyHeadsMapPath } from './headsmap.ts'
+import { readFile } from './object.ts'
+import { type LogRecord, RECORD_PREFIX, readRecord, recordCommitment } from './record.ts'
+import type { Trust } from './trust.ts'
+
+/** Why a reader may not have a record (docs/formats.md 10). */
+export type WithheldReason = 'access' | 'deleted' | 'integrity'
+
+/** A record of a saved read: itself, or what stands for it. `commitment` has 32 bytes. */
+export type ReadRecord =
+  | { seq: number; commitment: Uint8Array; record: LogRecord }
+  | { seq: number; commitment: Uint8Array; withheld: WithheldReason }
+
+/** A collection at a checkpoint: how many records it has, and the root over their commitments. */
+export type VerifiedHead = EntryEvidence & { apiRoot: string; collection: string; count: number; root: Uint8Array }
+
+/** A collection, complete up to a checkpoint: `records[i]` has seq i. */
+export type VerifiedCollection = VerifiedHead & { records: ReadRecord[] }
+
+const MAX_RECORDS = 100_000_000
+const encoder = new TextEncoder()
+
+/**
+ * Verify the proof of a collection (docs/formats.md 9): its count and root are in the heads map, the heads entry is the last one
+ * under a signed checkpoint.
+ *
+ * @throws ProofError
+ */
+export function verifyCollectionProof(proof: string | Uint8Array | object, trust: Trust): VerifiedHead {
+  const names = ['format', 'kind', 'api_root', 'collection', 'count', 'root', 'map_path', 'heads', 'log', 'anchors']
+  const members = readMembers(readFile(proof), 'the proof', names)
+  readText(members['format'], 'format', /^entente\/proof\/v1$/)
+  readText(members['kind'], 'kind', /^collection$/)
+  const hash = (value: unknown, what: string) =>
+    asProofError(() => decodeBase64(readText(value, what), HASH_SIZE), 'malformed')
+  const apiRoot = readText(members['api_root'], 'api_root')
+  const collection = readText(members['collection'], 'collection')
+  const count = readCount(members['count'], 'count')
+  const root = hash(members['root'], 'root')
+  const path = readList(members['map_path'], 'map_path', 256).map(item => hash(item, 'a hash of map_path'))
+  const heads = readText(members['heads'], 'heads')
+
+  const evidence = verifyEntry(encoder.encode(heads), readText(members['log'], 'log'), members['anchors'], trust)
+  if (evidence.index !== evidence.checkpoint.size - 1) {
+    throw new ProofError(
+      'heads',
+      `the heads entry is at ${evidence.index}, the last entry at ${evidence.checkpoint.size - 1}`,
+    )
+  }
+  verifyHeadsMapPath({ key: collectionKey(apiRoot, collection), count, root }, path, parseHeadsEntry(heads).root)
+  return { ...evidence, apiRoot, collection, count, root }
+}
+
+/**
+ * Verify a saved read (docs/formats.md 10): nothing was changed, moved, added or left out, the end included. What the reader may not
+ * have is there with its commitment and a reason; `deleted` must be backed by a later record of the deletion, unless
+ * that one is withheld too.
+ *
+ * @param read the file as text or bytes, or its JSON already parsed
+ * @throws ProofError; `collection` where the records are not those of the proof
+ */
+export function verifyCollection(read: string | Uint8Array | object, trust: Trust): VerifiedCollection {
+  const { envelope, canonical } = readSaved(read)
+  const members = readMembers(envelope, 'the saved read', ['format', 'proof', 'records'])
+  readText(members['format'], 'format', /^entente\/read\/v1$/)
+  const head = verifyCollectionProof(members['proof'] as object, trust)
+  const items = readList(members['records'], 'records', MAX_RECORDS)
+  if (items.length !== head.count) {
+    throw new ProofError('collection', `the saved read has ${items.length} records, the collection ${head.count}`)
+  }
+  const records = items.map((item, seq) => readItem(item, canonical[seq]!, seq, head))
+  checkDates(records)
+  const leaves = new Uint8Array(records.length * HASH_SIZE)
+  for (const { seq, commitment } of records) leaves.set(hashLeaf(commitment), seq * HASH_SIZE)
+  const tree = TreeEdge.empty()
+  tree.append(leaves)
+  if (!equalHashes(tree.root(), head.root)) {
+    throw new ProofError('collection', 'the records are not those of the collection: their root is another one')
+  }
+  checkDeletions(records)
+  return { ...head, records }
+}
+
+/** Of a text each record is parsed and canonicalised once. */
+function readSaved(read: string | Uint8Array | object): { envelope: unknown; canonical: string[] } {
+  return asProofError(() => {
+    if (typeof read === 'string') return parseObjects(encoder.encode(read), 'records', PROOF_LIMITS)
+    if (read instanceof Uint8Array) return parseObjects(read, 'records', PROOF_LIMITS)
+    const records = (read as { records?: unknown }).records
+    return { envelope: read, canonical: Array.isArray(records) ? records.map(record => canonicalize(record)) : [] }
+  })
+}
+
+function readItem(item: unknown, canonical: string, seq: number, head: VerifiedHead): ReadRecord {
+  const isWithheld = typeof item === 'object' && item !== null && Object.hasOwn(item, 'reason')
+  if (isWithheld) {
+    const members = readMembers(item, `record ${seq}`, ['seq', 'commitment', 'reason'])
+    checkSeq(readCount(members['seq'], 'seq'), seq)
+    const withheld = readText(members['reason'], 'reason', /^(?:access|deleted|integrity)$/) as WithheldReason
+    const commitment = readText(members['commitment'], 'commitment')
+    return { seq, commitment: asProofError(() => decodeBase64(commitment, HASH_SIZE), 'malformed'), withheld }
+  }
+  const record = readRecord(item)
+  checkSeq(record.seq, seq)
+  if (record.api_root !== head.apiRoot || record.collection !== head.collection) {
+    throw new ProofError(
+      'collection',
+      `record ${seq} is of ${record.api_root}${record.collection}, not of this collection`,
+    )
+  }
+  return { seq, commitment: recordCommitment(RECORD_PREFIX + canonical), record }
+}
+
+function checkSeq(found: number, expected: number): void {
+  if (found !== expected)
+    throw new ProofError('collection', `at place ${expected} of the saved read stands record ${found}`)
+}
+
+/** docs/formats.md 1: `date_added` strictly increases with `seq`. */
+function checkDates(records: readonly ReadRecord[]): void {
+  let last = ''
+  for (const item of records) {
+    if (!('record' in item)) continue
+    const date = item.record.date_added
+    if (date <= last) throw new ProofError('collection', `record ${item.seq} is dated ${date}, an earlier one ${last}`)
+    last = date
+  }
+}
+
+function checkDeletions(records: readonly ReadRecord[]): void {
+  const deleted = new Set<number>()
+  let lastHidden = -1
+  for (const item of records) {
+    if (!('record' in item)) {
+      if (item.withheld !== 'deleted') lastHidden = item.seq
+    } else if ('deleted' in item.record) deleted.add(item.record.deleted.seq)
+  }
+  for (const item of records) {
+    if ('record' in item || item.withheld !== 'deleted' || deleted.has(item.seq) || item.seq < lastHidden) continue
+    throw new ProofError('collection', `record ${item.seq} is said to be deleted, and no record says so`)
+  }
+}

@@ -1,0 +1,32 @@
+import { JsonError } from '#json/index.ts'
+import { TlogError } from '#tlog/index.ts'
+
+/**
+ * `malformed` not the format that it says it is; `record` a record that breaks its own rules; `log` the checkpoint or its proof
+ * does not verify (`cause`: the TlogError); `heads` the heads entry does not hold the collection; `collection` records are missing,
+ * moved, changed or too many; `anchor` an anchor contradicts the checkpoint; `seal` the seals or state proofs of a block do not
+ * verify; `trust` the reader's own configuration makes no sense.
+ */
+export type ProofErrorCode = 'malformed' | 'record' | 'log' | 'heads' | 'collection' | 'anchor' | 'seal' | 'trust'
+
+/** The only error that this room throws. Evidence that does not verify is never a returned boolean. */
+export class ProofError extends Error {
+  override readonly name = 'ProofError'
+  readonly code: ProofErrorCode
+
+  constructor(code: ProofErrorCode, message: string, options: { cause?: unknown } = {}) {
+    super(message, 'cause' in options ? { cause: options.cause } : undefined)
+    this.code = code
+  }
+}
+
+/** Run `verify`, and let errors of the rooms below leave as a ProofError: those of JSON as `malformed`, of the log as `log`. */
+export function asProofError<T>(verify: () => T, code: ProofErrorCode = 'log'): T {
+  try {
+    return verify()
+  } catch (cause) {
+    if (cause instanceof TlogError) throw new ProofError(code, cause.message, { cause })
+    if (cause instanceof JsonError) throw new ProofError('malformed', cause.message, { cause })
+    throw cause
+  }
+}

@@ -1,0 +1,56 @@
+import { hashLeaf, parseTlogProof, type VerifiedCheckpoint, verifyCheckpoint, verifyInclusion } from '#tlog/index.ts'
+import { type CheckedAnchor, checkAnchors } from './anchor.ts'
+import { asProofError, ProofError } from './error.ts'
+import type { EvidenceLevel } from './level.ts'
+import { readTrust, type Trust } from './trust.ts'
+
+/** What was proven about an entry of a log, and how strongly. */
+export type Evidence = {
+  /** offline: `logged`, `witnessed` or `sealed` */
+  level: EvidenceLevel
+  checkpoint: VerifiedCheckpoint
+  /** `cosigned` of `known` witnesses signed the checkpoint */
+  witnesses: { cosigned: number; known: number }
+  anchors: CheckedAnchor[]
+}
+
+/** {@link Evidence} for one entry, with its index in the log. */
+export type EntryEvidence = Evidence & { index: number }
+
+/** Nesting of a proof file: an object as deep as the server takes it, within a record, a list and a file. */
+export const PROOF_LIMITS = { maxDepth: 72 }
+
+/**
+ * Verify a tlog-proof (C2SP) of `entry`, and the anchors that came with it.
+ *
+ * @throws ProofError `malformed`, `log`, `anchor`, `seal`, `trust`
+ */
+export function verifyEntry(entry: Uint8Array, log: string, anchors: unknown, trust: Trust): EntryEvidence {
+  const { extra, index, proof, checkpoint } = asProofError(() => parseTlogProof(log), 'malformed')
+  // Nobody signs it, and we have no use for it: a place where somebody could write something that looks proven
+  if (extra !== undefined) throw new ProofError('malformed', 'the tlog-proof has an extra line')
+  const evidence = verifySignedCheckpoint(checkpoint, anchors, trust)
+  const { size, root } = evidence.checkpoint
+  asProofError(() => verifyInclusion(index, size, hashLeaf(entry), proof, root))
+  return { ...evidence, index }
+}
+
+/**
+ * Verify a signed checkpoint and the anchors that came with it.
+ *
+ * @throws ProofError `log`, `anchor`, `seal`, `trust`
+ */
+export function verifySignedCheckpoint(note: string, anchors: unknown, trust: Trust): Evidence {
+  const { policy, ledgers } = readTrust(trust)
+  const checkpoint = asProofError(() => verifyCheckpoint(note, policy))
+  const checked = checkAnchors(anchors, checkpoint, ledgers)
+  const cosigned = checkpoint.cosignatures.length
+  const isWitnessed = cosigned >= Math.max(1, policy.quorum ?? 0)
+  const isSealed = checked.some(({ sealed }) => sealed !== undefined)
+  return {
+    level: isSealed ? 'sealed' : isWitnessed ? 'witnessed' : 'logged',
+    checkpoint,
+    witnesses: { cosigned, known: policy.witnesses?.length ?? 0 },
+    anchors: checked,
+  }
+}

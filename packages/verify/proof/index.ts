@@ -1,0 +1,41 @@
+export { type Anchor, type CheckedAnchor, checkAnchors, ROOT_AT_SLOT, rootAtSlot, type SealedProof } from './anchor.ts'
+export {
+  type ReadRecord,
+  type VerifiedCollection,
+  type VerifiedHead,
+  verifyCollection,
+  verifyCollectionProof,
+  type WithheldReason,
+} from './collection.ts'
+export { ProofError, type ProofErrorCode } from './error.ts'
+export { type EntryEvidence, type Evidence, verifyEntry, verifySignedCheckpoint } from './evidence.ts'
+export { formatHeadsEntry, type HeadsEntry, parseHeadsEntry } from './heads.ts'
+export { collectionKey, type Head, headsMapPath, headsMapRoot, verifyHeadsMapPath } from './headsmap.ts'
+export { compareLevels, EVIDENCE_LEVELS, type EvidenceLevel, isAtLeast } from './level.ts'
+export { type ObjectProof, type VerifiedObject, verifyObject } from './object.ts'
+export { type Page, pageTiles, type VerifiedPage, verifyPage } from './page.ts'
+export { type SealedHeader, sealQuorum, verifySealedHeader } from './qbft.ts'
+export {
+  formatReceipt,
+  parseReceipt,
+  type Receipt,
+  RECEIPT_ORIGIN_PREFIX,
+  signReceipt,
+  verifyReceipt,
+} from './receipt.ts'
+export {
+  type DeletedRecord,
+  type EquivocationRecord,
+  formatRecord,
+  type LogRecord,
+  type ObjectRecord,
+  parseRecord,
+  readRecord,
+  RECORD_PREFIX,
+  recordCommitment,
+  type RecordBase,
+  submitterCommitment,
+} from './record.ts'
+export { decodeRlp, encodeRlp, type RlpItem } from './rlp.ts'
+export { verifyTrieProof } from './trie.ts'
+export type { PinnedLedger, Trust } from './trust.ts'

@@ -1,0 +1,78 @@
+import {
+  decodeBase64,
+  ED25519,
+  encodeBase64,
+  HASH_SIZE,
+  MAX_NOTE_LENGTH,
+  type NoteSigner,
+  parseVkey,
+  signNote,
+  verifyNote,
+} from '#tlog/index.ts'
+import { asProofError, ProofError } from './error.ts'
+
+/** docs/formats.md 6: what the server says that it took, in the order of the request. `commitment` has 32 bytes. */
+export type Receipt = { origin: string; status: string; entries: { index: number; commitment: Uint8Array }[] }
+
+/** The first line. No log may have an origin that begins with {@link RECEIPT_ORIGIN_PREFIX}, so a receipt is never a checkpoint. */
+const HEADER = 'entente/receipt/v1'
+/** docs/formats.md 6: origins that are refused. */
+export const RECEIPT_ORIGIN_PREFIX = 'entente/receipt/'
+
+/** The text of a receipt, to be signed. */
+export function formatReceipt(receipt: Receipt): string {
+  const lines = receipt.entries.map(({ index, commitment }) => `${index} ${encodeBase64(commitment)}`)
+  const text = [HEADER, receipt.origin, receipt.status, ...lines, ''].join('\n')
+  const parsed = parseReceipt(text)
+  if (parsed.origin !== receipt.origin || parsed.status !== receipt.status) {
+    throw new ProofError('malformed', 'a line of a receipt holds a line feed')
+  }
+  return text
+}
+
+/**
+ * Read the text of a receipt (no signature).
+ *
+ * @throws ProofError `malformed`
+ */
+export function parseReceipt(text: string): Receipt {
+  if (text.length > MAX_NOTE_LENGTH) throw new ProofError('malformed', `a receipt of ${text.length} characters`)
+  const [header, origin, status, ...lines] = text.slice(0, -1).split('\n')
+  if (!text.endsWith('\n') || header !== HEADER || !origin || !status) {
+    throw new ProofError('malformed', `not a receipt: ${JSON.stringify(text.slice(0, 80))}`)
+  }
+  return { origin, status, entries: lines.map(readLine) }
+}
+
+/** Sign a receipt with the key of the log, whose name is the origin. */
+export function signReceipt(receipt: Receipt, signer: NoteSigner): string {
+  if (signer.name !== receipt.origin) {
+    throw new ProofError('malformed', `the receipt is of ${receipt.origin}, the key of ${signer.name}`)
+  }
+  return asProofError(() => signNote(formatReceipt(receipt), signer))
+}
+
+/**
+ * Verify a receipt: signed by the log that it names, which is one of `vkeys`. If a later checkpoint of that log does not hold these
+ * commitments at these indexes, the receipt proves it.
+ *
+ * @throws ProofError `malformed`, `log`
+ */
+export function verifyReceipt(note: string, vkeys: readonly string[]): Receipt {
+  const { text, signatures } = asProofError(() => verifyNote(note, vkeys.map(parseVkey)))
+  const receipt = parseReceipt(text)
+  if (!signatures.some(({ key }) => key.name === receipt.origin && key.algorithm === ED25519)) {
+    throw new ProofError(
+      'log',
+      `the receipt of ${receipt.origin} is signed by ${signatures.map(s => s.key.name).join(', ')}`,
+    )
+  }
+  return receipt
+}
+
+function readLine(line: string): { index: number; commitment: Uint8Array } {
+  const match = /^(0|[1-9][0-9]{0,15}) ([A-Za-z0-9+/]{43}=)$/.exec(line)
+  const index = match === null ? Number.NaN : Number(match[1])
+  if (!Number.isSafeInteger(index)) throw new ProofError('malformed', `not a line of a receipt: ${line.slice(0, 80)}`)
+  return { index, commitment: asProofError(() => decodeBase64(match![2]!, HASH_SIZE), 'malformed') }
+}

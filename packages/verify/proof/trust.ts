@@ -1,0 +1,74 @@
+import { type CheckpointPolicy, ED25519, parseVkey } from '#tlog/index.ts'
+import { asProofError, ProofError } from './error.ts'
+import { RECEIPT_ORIGIN_PREFIX } from './receipt.ts'
+
+/** A ledger whose seals the reader believes: at least ceil(2N/3) of these validators must have sealed a block. */
+export type PinnedLedger = {
+  chainId: number
+  /** address of the CheckpointAnchor contract, 0x and 40 hex digits in any case */
+  contract: string
+  /** the log's id in that contract, 0x and 64 hex digits */
+  logId: string
+  /** addresses of the validators, each once */
+  validators: readonly string[]
+}
+
+/** What a reader believes before reading anything. Nothing else is believed. */
+export type Trust = {
+  /** verifier keys of the logs; the name of each is the origin */
+  vkeys: readonly string[]
+  /** verifier keys of the witnesses (type 4) */
+  witnesses?: readonly string[]
+  /** how many of them must have cosigned, or the evidence is refused; default 0: they only raise the level */
+  witnessQuorum?: number
+  ledgers?: readonly PinnedLedger[]
+}
+
+/** {@link Trust} as it is used: keys parsed, addresses in lower case. */
+export type ReadTrust = { policy: CheckpointPolicy; ledgers: PinnedLedger[] }
+
+const ADDRESS = /^0x[0-9a-f]{40}$/
+const BYTES_32 = /^0x[0-9a-f]{64}$/
+
+/**
+ * Check and parse a reader's configuration.
+ *
+ * @throws ProofError `trust`
+ */
+export function readTrust(trust: Trust): ReadTrust {
+  const logs = asProofError(() => trust.vkeys.map(parseVkey), 'trust')
+  const witnesses = asProofError(() => (trust.witnesses ?? []).map(parseVkey), 'trust')
+  if (logs.length === 0) throw new ProofError('trust', 'no verifier key of a log: nothing can be verified')
+  for (const key of logs) {
+    if (key.algorithm !== ED25519) throw new ProofError('trust', `the key of ${key.name} signs no checkpoints of a log`)
+    if (key.name.startsWith(RECEIPT_ORIGIN_PREFIX)) throw new ProofError('trust', `${key.name} is no origin of a log`)
+  }
+  return {
+    policy: { logs, witnesses, quorum: trust.witnessQuorum ?? 0 },
+    ledgers: (trust.ledgers ?? []).map(readLedger),
+  }
+}
+
+function readLedger(ledger: PinnedLedger): PinnedLedger {
+  const validators = ledger.validators.map(validator => validator.toLowerCase())
+  const pinned = {
+    chainId: ledger.chainId,
+    contract: ledger.contract.toLowerCase(),
+    logId: ledger.logId.toLowerCase(),
+    validators,
+  }
+  if (
+    !Number.isSafeInteger(pinned.chainId) ||
+    !ADDRESS.test(pinned.contract) ||
+    !BYTES_32.test(pinned.logId) ||
+    validators.length === 0 ||
+    new Set(validators).size !== validators.length ||
+    !validators.every(validator => ADDRESS.test(validator))
+  ) {
+    throw new ProofError(
+      'trust',
+      `the pinned ledger ${ledger.chainId} needs contract, logId and distinct validators, in hex`,
+    )
+  }
+  return pinned
+}
