@@ -1,0 +1,41 @@
+import type { Args } from '../commands.ts'
+import { loadConfig } from '../config.ts'
+import { createLogger } from '../logger.ts'
+import { dataFolder } from '../options.ts'
+import { startServer } from '../serve.ts'
+
+/** Runs until SIGINT or SIGTERM; what is under way is finished then. */
+export async function run({ values }: Args): Promise<number> {
+  const { config, paths } = loadConfig({
+    file: values['config'] as string | undefined,
+    data: dataFolder(values),
+    host: values['host'] as string | undefined,
+    port: values['port'] as string | undefined,
+    env: process.env,
+  })
+  const logger = createLogger(process.stderr, values['quiet'] === true ? 'warn' : 'info')
+  const server = await startServer(config, paths, logger)
+  const say = (text: string) => process.stdout.write(`${text}\n`)
+  say(`Entente is ready at ${server.url}`)
+  for (const root of server.context.config.apiRoots) {
+    for (const c of root.collections) say(`  ${c.title}: ${server.url}${root.path}collections/${c.alias ?? c.id}/`)
+  }
+  say(
+    `  user "admin", password ${process.env['ENTENTE_ADMIN_PASSWORD'] === undefined ? `in ${paths.adminPassword}` : 'from ENTENTE_ADMIN_PASSWORD'}`,
+  )
+  say(`  log ${server.notary.log.origin} at size ${server.notary.log.size}, key ${server.url}/log/key`)
+  if (server.metricsUrl !== undefined) say(`  metrics at ${server.metricsUrl}`)
+  if (config.ledgers.some(l => l.kind === 'embedded')) {
+    say(
+      '  The embedded ledger is kept by this operator alone: it proves order and catches tampering with the store, but who runs',
+    )
+    say('  this server could rewrite what no client, witness or other ledger has seen (docs/security.md).')
+  }
+  if (server.notary.halted) process.stderr.write(`WRITING HAS STOPPED: ${server.notary.halted.message}\n`)
+  await new Promise<void>(resolve => {
+    process.once('SIGINT', () => resolve())
+    process.once('SIGTERM', () => resolve())
+  })
+  await server.close()
+  return 0
+}

@@ -1,0 +1,214 @@
+import { readFileSync } from 'node:fs'
+import { dirname, isAbsolute, join, resolve } from 'node:path'
+import Type, { type Static, type TSchema } from 'typebox'
+import { Compile } from 'typebox/compile'
+import Value from 'typebox/value'
+import { parse } from 'yaml'
+import { CliError } from './errors.ts'
+
+const strict = { additionalProperties: false }
+const object = <T extends Record<string, TSchema>>(properties: T) => Type.Object(properties, strict)
+const UUID_V4 = '^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$'
+
+const Roles = (standard: string) =>
+  Type.Array(Type.String({ minLength: 1 }), { default: [standard], description: 'Roles of which a caller needs one' })
+const Require = Type.Union([Type.Literal('all'), Type.Literal('any'), Type.Integer({ minimum: 1 })], { default: 'all' })
+
+const CollectionSchema = object({
+  id: Type.Optional(Type.String({ pattern: UUID_V4, description: 'UUID of version 4, lower case' })),
+  alias: Type.Optional(Type.String({ pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$' })),
+  title: Type.String({ minLength: 1, maxLength: 1000 }),
+  description: Type.Optional(Type.String({ maxLength: 10_000 })),
+  read: Roles('taxii-read'),
+  write: Roles('taxii-write'),
+  ledgers: Type.Optional(
+    Type.Array(Type.String(), { description: 'Ids of ledgers; all of them where it is left out' }),
+  ),
+  require: Require,
+  onInvalid: Type.Union([Type.Literal('withhold'), Type.Literal('fail')], { default: 'withhold' }),
+})
+
+const ApiRootSchema = object({
+  path: Type.String({ pattern: '^/[A-Za-z0-9._~-]{1,100}(/[A-Za-z0-9._~-]{1,100}){0,5}/$' }),
+  title: Type.String({ minLength: 1 }),
+  description: Type.Optional(Type.String()),
+  collections: Type.Array(CollectionSchema, { default: [] }),
+})
+
+const LedgerId = Type.String({ pattern: '^[a-z][a-z0-9-]{0,39}$' })
+const EmbeddedLedger = object({
+  id: LedgerId,
+  kind: Type.Literal('embedded'),
+  path: Type.String({ default: './ledger' }),
+  chainId: Type.Integer({ minimum: 1, default: 6100 }),
+})
+const EvmLedger = object({
+  id: LedgerId,
+  kind: Type.Literal('evm'),
+  urls: Type.Array(Type.String({ pattern: '^https?://' }), { minItems: 1 }),
+  chainId: Type.Integer({ minimum: 1 }),
+  contract: Type.Optional(Type.String({ pattern: '^0x[0-9a-fA-F]{40}$' })),
+  keyFile: Type.String({ description: 'File with the hexadecimal private key of the account that anchors' }),
+  finality: Type.Union([Type.Literal('instant'), Type.Integer({ minimum: 1, description: 'Blocks on top' })], {
+    default: 'instant',
+  }),
+})
+
+/** The configuration file (docs/operating.md has an example of everything). */
+export const ConfigSchema = object({
+  server: Type.Object(
+    {
+      host: Type.String({ default: '127.0.0.1' }),
+      port: Type.Integer({ minimum: 0, maximum: 65535, default: 6100 }),
+      publicUrl: Type.Optional(Type.String({ pattern: '^https?://' })),
+      tls: Type.Optional(object({ cert: Type.String(), key: Type.String() })),
+      maxContentLength: Type.Integer({ minimum: 1024, default: 104_857_600 }),
+      page: Type.Integer({ minimum: 1, default: 1000, description: 'Objects in a page when the client does not say' }),
+      maxPage: Type.Integer({ minimum: 1, default: 10_000 }),
+      metrics: Type.Optional(
+        object({ host: Type.String({ default: '127.0.0.1' }), port: Type.Integer({ minimum: 0, maximum: 65535 }) }),
+      ),
+    },
+    { ...strict, default: {} },
+  ),
+  store: Type.Object({ kind: Type.Literal('sqlite', { default: 'sqlite' }) }, { ...strict, default: {} }),
+  log: Type.Object(
+    {
+      origin: Type.Optional(
+        Type.String({
+          pattern: '^[A-Za-z0-9][A-Za-z0-9._/:-]{0,199}$',
+          description: 'Name of the log: a host and path of yours, for ever',
+        }),
+      ),
+      keyFile: Type.String({ default: 'log.key' }),
+    },
+    { ...strict, default: {} },
+  ),
+  ledgers: Type.Array(Type.Union([EmbeddedLedger, EvmLedger]), { default: [{ id: 'local', kind: 'embedded' }] }),
+  anchoring: Type.Object(
+    { intervalMs: Type.Integer({ minimum: 10, default: 1000 }), require: Require },
+    { ...strict, default: {} },
+  ),
+  auth: Type.Object({ kind: Type.Literal('local', { default: 'local' }) }, { ...strict, default: {} }),
+  discovery: Type.Object(
+    {
+      title: Type.String({ default: 'Entente' }),
+      description: Type.Optional(Type.String()),
+      contact: Type.Optional(Type.String()),
+    },
+    { ...strict, default: {} },
+  ),
+  apiRoots: Type.Array(ApiRootSchema, {
+    default: [
+      { path: '/api/', title: 'Default API root', collections: [{ alias: 'default', title: 'Default collection' }] },
+    ],
+  }),
+})
+export type Config = Static<typeof ConfigSchema>
+
+const compiled = Compile(ConfigSchema)
+
+/** Where everything of a server lives, absolute. */
+export type Paths = { data: string; logKey: string; store: string; users: string; adminPassword: string; base: string }
+
+/**
+ * The configuration: defaults, the file, `ENTENTE_…` variables for single keys, then the command line.
+ *
+ * @throws CliError `usage` that names the key that is wrong
+ */
+export function loadConfig(options: {
+  file?: string | undefined
+  data: string
+  host?: string | undefined
+  port?: string | undefined
+  env: NodeJS.ProcessEnv
+}): { config: Config; paths: Paths } {
+  const { file, env } = options
+  let given: unknown = {}
+  if (file !== undefined) {
+    try {
+      given = parse(readFileSync(file, 'utf8'), { maxAliasCount: 100 }) ?? {}
+    } catch (cause) {
+      throw new CliError('usage', `${file}: ${(cause as Error).message}`, { cause })
+    }
+  }
+  if (typeof given !== 'object' || Array.isArray(given))
+    throw new CliError('usage', `${file}: a configuration is a mapping of keys`)
+  const merged = structuredClone(given) as Record<string, Record<string, unknown>>
+  applyEnvironment(merged, env)
+  if (options.host !== undefined) merged['server'] = { ...merged['server'], host: options.host }
+  if (options.port !== undefined) merged['server'] = { ...merged['server'], port: Number(options.port) }
+  const config = Value.Default(ConfigSchema, merged) as Config
+  if (!compiled.Check(config)) {
+    const problems = compiled.Errors(config).filter(e => e.keyword !== 'boolean')
+    const lines = problems.slice(0, 5).map(e => `  ${e.instancePath === '' ? '/' : e.instancePath}: ${describe(e)}`)
+    throw new CliError('usage', `${file ?? 'the configuration'} is not valid:\n${lines.join('\n')}`)
+  }
+  checkReferences(config)
+  const data = resolve(options.data)
+  const base = file === undefined ? data : dirname(resolve(file))
+  const at = (path: string) => (isAbsolute(path) ? path : join(base, path))
+  const inData = (name: string) => join(data, name)
+  return {
+    config,
+    paths: {
+      data,
+      base,
+      logKey: config.log.keyFile === 'log.key' ? inData('log.key') : at(config.log.keyFile),
+      store: inData('store.db'),
+      users: inData('users.json'),
+      adminPassword: inData('admin-password'),
+    },
+  }
+}
+
+type Problem = { keyword: string; message: string; params: Record<string, unknown> }
+function describe({ keyword, message, params }: Problem): string {
+  if (keyword === 'additionalProperties')
+    return `unknown key ${(params['additionalProperties'] as string[]).join(', ')}`
+  return message
+}
+
+/** `server.publicUrl` is `ENTENTE_SERVER_PUBLIC_URL`: single values of the top-level sections. */
+function applyEnvironment(merged: Record<string, Record<string, unknown>>, env: NodeJS.ProcessEnv): void {
+  for (const [section, schema] of Object.entries(ConfigSchema.properties)) {
+    const properties = (schema as { properties?: Record<string, { type?: string }> }).properties ?? {}
+    for (const [key, property] of Object.entries(properties)) {
+      const name = `ENTENTE_${section}_${key.replaceAll(/[A-Z]/g, c => `_${c}`)}`.toUpperCase()
+      const text = env[name]
+      if (text === undefined || property.type === 'object') continue
+      merged[section] = { ...merged[section], [key]: property.type === 'integer' ? Number(text) : text }
+    }
+  }
+}
+
+function checkReferences(config: Config): void {
+  const ledgers = new Set<string>()
+  for (const { id } of config.ledgers) {
+    if (ledgers.has(id)) throw new CliError('usage', `two ledgers are called "${id}"`)
+    ledgers.add(id)
+  }
+  const paths = new Set<string>()
+  for (const root of config.apiRoots) {
+    if (paths.has(root.path)) throw new CliError('usage', `two API roots have the path ${root.path}`)
+    if (['/taxii2/', '/log/', '/healthz/', '/readyz/', '/metrics/'].includes(root.path))
+      throw new CliError('usage', `the path ${root.path} is taken: choose another for the API root`)
+    paths.add(root.path)
+    const names = new Set<string>()
+    for (const c of root.collections) {
+      for (const name of [c.id, c.alias]) {
+        if (name === undefined) continue
+        if (names.has(name)) throw new CliError('usage', `in ${root.path} two collections are called "${name}"`)
+        names.add(name)
+      }
+      if (c.id === undefined && c.alias === undefined)
+        throw new CliError('usage', `in ${root.path} the collection "${c.title}" needs an id or an alias`)
+      const unknown = c.ledgers?.find(l => !ledgers.has(l))
+      if (unknown !== undefined)
+        throw new CliError(
+          'usage',
+          `the collection "${c.title}" names the ledger "${unknown}", which is not configured`,
+        )
+    }
+  }
+}

@@ -1,0 +1,24 @@
+#!/usr/bin/env node
+// Finds a Node that runs TypeScript as it stands (24 or later), and runs the command in it.
+import { spawnSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+
+const main = join(import.meta.dirname, 'main.ts')
+if (Number(process.versions.node.split('.')[0]) >= 24) {
+  await import(main)
+} else {
+  const name = join('node_modules', 'node', 'bin', process.platform === 'win32' ? 'node.exe' : 'node')
+  let folder = import.meta.dirname
+  while (!existsSync(join(folder, name)) && dirname(folder) !== folder) folder = dirname(folder)
+  const node = join(folder, name)
+  if (!existsSync(node)) {
+    console.error(
+      `entente needs Node 24 or later; this is ${process.version}. Install it, or run "npm install" in the project, which brings its own.`,
+    )
+    process.exit(2)
+  }
+  const { status, signal } = spawnSync(node, [main, ...process.argv.slice(2)], { stdio: 'inherit' })
+  if (signal) process.kill(process.pid, signal)
+  process.exit(status ?? 1)
+}

@@ -1,0 +1,34 @@
+import type { FastifyInstance } from 'fastify'
+import { formatMicros } from '#notary/time.ts'
+import type { TaxiiContext } from '#taxii/context.ts'
+
+/** `/healthz`: the process answers. `/readyz`: it can take writes. `/`: where things are. All without credentials, all without content. */
+export function statusRoutes(app: FastifyInstance, context: TaxiiContext): void {
+  const { notary } = context
+  const anyone = { config: { anyone: true } }
+
+  app.get('/healthz', anyone, async () => ({ status: 'ok', time: formatMicros(notary.clock()) }))
+
+  app.get('/readyz', anyone, async (_request, reply) => {
+    const { halted } = notary
+    const ledgers = context
+      .ledgers()
+      .map(l => ({ ledger: l.ledger, final_size: l.finalSize, ...(l.error === undefined ? {} : { error: l.error }) }))
+    reply.code(halted ? 503 : 200)
+    return {
+      status: halted ? 'halted' : 'ready',
+      ...(halted ? { code: halted.code, reason: halted.message } : {}),
+      log_size: notary.log.size,
+      ledgers,
+    }
+  })
+
+  app.get('/', anyone, async (_request, reply) => {
+    const roots = context.config.apiRoots.map(r => `  ${r.path}`).join('\n')
+    return reply
+      .type('text/plain; charset=utf-8')
+      .send(
+        `${context.config.title}: TAXII 2.1 server with a verifiable log\n\nDiscovery   /taxii2/\nAPI roots\n${roots}\nLog         /log/checkpoint   /log/key\nHealth      /healthz   /readyz\n`,
+      )
+  })
+}

@@ -1,0 +1,65 @@
+import type { AddressInfo } from 'node:net'
+import Fastify, { type FastifyInstance } from 'fastify'
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
+import type { TaxiiContext } from '#taxii/context.ts'
+
+export type Metrics = { listen(at: { host: string; port: number }): Promise<string>; close(): Promise<void> }
+
+/** Prometheus metrics of a server, on an address of their own so that they are never public by accident. */
+export function createMetrics(app: FastifyInstance, context: TaxiiContext): Metrics {
+  const registers = [new Registry()]
+  const registry = registers[0] as Registry
+  collectDefaultMetrics({ register: registry })
+  const requests = new Counter({
+    name: 'entente_http_requests_total',
+    help: 'Requests by method and status',
+    labelNames: ['method', 'status'],
+    registers,
+  })
+  const seconds = new Histogram({
+    name: 'entente_http_request_seconds',
+    help: 'Time to answer',
+    labelNames: ['method'],
+    buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10],
+    registers,
+  })
+  app.addHook('onResponse', async (request, reply) => {
+    requests.inc({ method: request.method, status: reply.statusCode })
+    seconds.observe({ method: request.method }, reply.elapsedTime / 1000)
+  })
+  const gauge = (name: string, help: string, value: () => number) =>
+    new Gauge({
+      name,
+      help,
+      registers,
+      collect() {
+        this.set(value())
+      },
+    })
+  gauge('entente_log_size', 'Entries in the log', () => context.notary.log.size)
+  gauge('entente_halted', '1 while writing has stopped', () => (context.notary.halted ? 1 : 0))
+  gauge('entente_integrity_failures', 'Records that failed verification since the start', () => context.damage.failures)
+  const anchored = new Gauge({
+    name: 'entente_anchored_size',
+    help: 'Log size that is final on a ledger',
+    labelNames: ['ledger'],
+    registers,
+    collect() {
+      for (const { ledger, finalSize } of context.ledgers()) this.set({ ledger }, finalSize)
+    },
+  })
+  void anchored
+
+  let server: FastifyInstance | undefined
+  return {
+    listen: async at => {
+      server = Fastify()
+      server.get('/metrics', async (_request, reply) => reply.type(registry.contentType).send(await registry.metrics()))
+      await server.listen(at)
+      return `http://${at.host}:${(server.server.address() as AddressInfo).port}/metrics`
+    },
+    close: async () => {
+      await server?.close()
+    },
+  }
+}

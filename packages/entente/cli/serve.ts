@@ -1,0 +1,137 @@
+import { randomBytes, randomUUID } from 'node:crypto'
+import { chmodSync, existsSync, mkdirSync, readFileSync } from 'node:fs'
+import type { AddressInfo } from 'node:net'
+import { createAnchoring } from '#notary/anchoring.ts'
+import { createDamage } from '#notary/damage.ts'
+import { openLogKey, writeSecret } from '#notary/key.ts'
+import { type Notary, openNotary } from '#notary/notary.ts'
+import type { Anchor } from '#ledger/anchor.ts'
+import { openSqliteStore } from '#store/sqlite/sqlite.ts'
+import { createUser, localAuthenticate, readUsers, ROLES, writeUsers } from '#taxii/auth/local.ts'
+import type { TaxiiContext } from '#taxii/context.ts'
+import { createTaxiiServer } from '#taxii/server.ts'
+import type { Config, Paths } from './config.ts'
+import { CliError } from './errors.ts'
+import { defaultOrigin, toApiRoots } from './identity.ts'
+import { openAnchors, toEvidence } from './ledgers.ts'
+import { createMetrics } from './metrics.ts'
+import { statusRoutes } from './health.ts'
+
+export type Logger = TaxiiContext['log']
+/** Test hooks: called at the crash points that notary/sequence.ts names. */
+export type Fault = (point: string) => void
+
+export type RunningServer = {
+  url: string
+  notary: Notary
+  context: TaxiiContext
+  metricsUrl: string | undefined
+  close(): Promise<void>
+}
+
+/**
+ * Puts a server together from a configuration and starts it: the only place where adapters meet.
+ *
+ * @throws CliError, StoreError, NotaryError, LedgerError when it can't start; nothing is left running then
+ */
+export async function startServer(config: Config, paths: Paths, log: Logger, fault?: Fault): Promise<RunningServer> {
+  const closers: (() => Promise<unknown>)[] = []
+  const closeAll = async () => {
+    for (const close of closers.splice(0).reverse()) await close()
+  }
+  try {
+    mkdirSync(paths.data, { recursive: true, mode: 0o700 })
+    // A key is made for a new folder only: a store without its key is a loss to report, not to paper over.
+    const isNew = !existsSync(paths.store)
+    const key = openLogKey(paths.logKey, config.log.origin ?? defaultOrigin, isNew)
+    const store = openSqliteStore({ path: paths.store, create: true, ...(fault ? { fault } : {}) })
+    closers.push(() => store.close())
+    const origin = key.signer.name
+    const notary = await openNotary({ store, origin, vkey: key.vkey, signer: key.signer })
+    closers.push(() => notary.close())
+
+    const anchors = await openAnchors(config, paths, origin, log)
+    closers.push(() => Promise.allSettled(anchors.map(a => a.close())))
+    const anchoring = createAnchoring({
+      notary,
+      anchors,
+      intervalMs: config.anchoring.intervalMs,
+      log,
+      ...(fault ? { fault } : {}),
+    })
+    closers.push(() => anchoring.close())
+    await anchoring.start()
+
+    const apiRoots = toApiRoots(config, key.vkey)
+    if (!notary.halted)
+      await notary.found(apiRoots.flatMap(r => r.collections.map(c => ({ apiRoot: r.path, id: c.id }))))
+    await ensureAdmin(paths)
+
+    const damage = createDamage(notary, (message, details) => log('error', message, details))
+    for (const c of notary.log.collections.values()) await damage.count(c)
+    const context: TaxiiContext = {
+      config: {
+        ...config.discovery,
+        maxContentLength: config.server.maxContentLength,
+        page: config.server.page,
+        maxPage: config.server.maxPage,
+        apiRoots,
+      },
+      notary,
+      vkey: key.vkey,
+      damage,
+      authenticate: localAuthenticate(paths.users),
+      newId: randomUUID,
+      ledgers: () => anchoring.states(),
+      evidence: anchor => toEvidence(anchors.find(a => a.ledger === anchor.ledger) as Anchor | undefined, anchor),
+      log,
+    }
+    const { tls } = config.server
+    const app = createTaxiiServer(context, { tls: tls && { cert: readFileSync(tls.cert), key: readFileSync(tls.key) } })
+    statusRoutes(app, context)
+    const metrics = createMetrics(app, context)
+    closers.push(() => app.close())
+    const url = await listen(app, config.server)
+    const metricsUrl = config.server.metrics && (await metrics.listen(config.server.metrics))
+    closers.push(() => metrics.close())
+    return { url, notary, context, metricsUrl, close: closeAll }
+  } catch (error) {
+    await closeAll()
+    throw error
+  }
+}
+
+async function listen(
+  app: ReturnType<typeof createTaxiiServer>,
+  { host, port, tls }: Config['server'],
+): Promise<string> {
+  try {
+    await app.listen({ host, port })
+  } catch (cause) {
+    const code = (cause as NodeJS.ErrnoException).code
+    if (code === 'EADDRINUSE')
+      throw new CliError('no', `${host}:${port} is taken by another process: stop it, or choose another with --port`, {
+        cause,
+      })
+    throw new CliError('no', `can't listen on ${host}:${port}: ${(cause as Error).message}`, { cause })
+  }
+  const address = app.server.address() as AddressInfo
+  return `http${tls ? 's' : ''}://${host.includes(':') ? `[${host}]` : host}:${address.port}`
+}
+
+/** The first user: `admin`, with a password from ENTENTE_ADMIN_PASSWORD, or a random one that only the owner of the folder can read. */
+async function ensureAdmin(paths: Paths): Promise<void> {
+  const given = process.env['ENTENTE_ADMIN_PASSWORD']
+  const users = readUsers(paths.users)
+  const admin = users.users.find(u => u.name === 'admin')
+  if (admin && given === undefined) return
+  if (!given && users.users.length > 0) return // an operator who removed `admin` doesn't get it back
+  const password = given ?? randomBytes(18).toString('base64url')
+  if (given === undefined) {
+    if (existsSync(paths.adminPassword)) chmodSync(paths.adminPassword, 0o600)
+    else writeSecret(paths.adminPassword, `${password}\n`)
+  }
+  const chosen = given ?? readFileSync(paths.adminPassword, 'utf8').trim()
+  const user = await createUser('admin', chosen, [...ROLES])
+  writeUsers(paths.users, { ...users, users: [...users.users.filter(u => u.name !== 'admin'), user] })
+}

@@ -1,0 +1,67 @@
+import type { RecordRow } from '#store/store.ts'
+import type { Collection } from './log.ts'
+import type { Notary } from './notary.ts'
+
+/**
+ * What is known to be wrong in the store, so that "not found" is only said where it is true. A row that was deleted behind our back
+ * leaves a hole in the collection's sequence; a row that lost its id shows when it is read. While a collection has either, an
+ * object that can't be found may be the one that is gone.
+ */
+export type Damage = {
+  /** Rows that failed verification in this process, by log index, for as long as they do. */
+  note(row: RecordRow, reason: string): void
+  cleared(row: RecordRow): void
+  /** Rows of the collection that are missing or invalid, as far as is known; looks again when others wrote to the store. */
+  count(collection: Collection): Promise<number>
+  /** Integrity failures seen since the start (a metric). */
+  readonly failures: number
+}
+
+export function createDamage(
+  notary: Notary,
+  alert: (message: string, details: Record<string, unknown>) => void,
+): Damage {
+  const invalid = new Map<number, number>() // log index -> collection
+  const missing = new Map<number, { count: number; at: number; writes: number }>()
+  let failures = 0
+  return {
+    get failures() {
+      return failures
+    },
+    note: (row, reason) => {
+      failures++
+      if (invalid.has(row.leaf)) return
+      invalid.set(row.leaf, row.collection)
+      alert('a stored record fails verification and is withheld', {
+        collection: notary.log.collections.get(row.collection)?.id,
+        seq: row.seq,
+        log_index: row.leaf,
+        reason,
+      })
+      notary.store.label(row.leaf, true).catch(() => {})
+    },
+    cleared: row => {
+      if (invalid.delete(row.leaf)) notary.store.label(row.leaf, false).catch(() => {})
+    },
+    count: async collection => {
+      const writes = await notary.store.foreignWrites()
+      let known = missing.get(collection.number)
+      if (!known || known.writes !== writes) {
+        const { present, firstMissing } = await notary.store.gaps(collection.number, collection.count)
+        known = { count: collection.count - present, at: collection.count, writes }
+        missing.set(collection.number, known)
+        if (known.count > 0) {
+          failures += known.count
+          alert('records are missing from the store', {
+            collection: collection.id,
+            missing: known.count,
+            first_missing_seq: firstMissing,
+          })
+        }
+      }
+      let bad = known.count
+      for (const number of invalid.values()) if (number === collection.number) bad++
+      return bad
+    },
+  }
+}

@@ -1,0 +1,23 @@
+export type NotaryErrorCode =
+  /** A record, tile or checkpoint does not match the log: never served as good. */
+  | 'integrity'
+  /** The store is older than what a ledger or this server's own checkpoint says. Nothing is written until it is resolved. */
+  | 'rolled-back'
+  /** A ledger holds a root that this log never had. Nothing is written until it is resolved. */
+  | 'forked'
+  /** Too much is waiting to be sequenced: try again later. */
+  | 'overloaded'
+  /** The store failed and did not take the batch; the next one is tried again. */
+  | 'unavailable'
+  /** The notary is closing. */
+  | 'closed'
+
+/** What went wrong between a request and the log. The store or ledger error behind it is the `cause`. */
+export class NotaryError extends Error {
+  override name = 'NotaryError'
+  readonly code: NotaryErrorCode
+  constructor(code: NotaryErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.code = code
+  }
+}

@@ -1,0 +1,327 @@
+import {
+  EMPTY_ROOT,
+  formatCheckpoint,
+  hashLeaf,
+  type NoteSigner,
+  parseVkey,
+  signNote,
+  type Tile,
+  TreeEdge,
+  verifyCheckpoint,
+} from '@entente/verify/tlog'
+import { collectionKey, formatHeadsEntry, type Head, headsMapRoot } from '@entente/verify/proof'
+import type { Batch, CollectionHead, Store, StoredHead, TileWrite } from '#store/store.ts'
+import { NotaryError } from './errors.ts'
+import { type RecordFrame, recordFrame } from './record.ts'
+import { createVerifiedTiles, decodeBundle, type Edge, entryOf, type VerifiedTiles } from './tiles.ts'
+
+/**
+ * The log as this process knows it: a head that is its own, and the right edges of the trees under it. Whatever is read from
+ * the store is checked up to this head (notary/tiles.ts), which itself came from the store once, at the start, and was
+ * checked against the log's signature and the ledgers.
+ */
+export type Log = {
+  readonly origin: string
+  readonly head: StoredHead | undefined
+  readonly size: number
+  readonly root: Uint8Array
+  readonly tiles: VerifiedTiles
+  /** By number. */
+  readonly collections: ReadonlyMap<number, Collection>
+  /** A copy to append to; nothing of this log changes until it is published. */
+  stage(): Stage
+  /** The staged batch is durable: it is the log now. */
+  publish(stage: Stage): void
+}
+
+export type Collection = CollectionHead & { readonly key: Uint8Array; readonly frame: RecordFrame; edge: TreeEdge }
+
+/** Entries that are staged: given their places one by one, then sealed under one checkpoint. */
+export type Stage = {
+  /** A collection that the log doesn't know yet: the next checkpoint has its head, with no record. */
+  found(apiRoot: string, id: string): void
+  /** Spread the dates of `count` new records so that the last one falls on a whole millisecond. Once a collection, before `place`. */
+  reserve(collection: number, count: number, now: number): void
+  /** The next place: index in the log, `seq` and date in the collection. */
+  place(collection: number): { leaf: number; seq: number; added: number }
+  /** The commitment of a record, in the order of the places. */
+  enter(collection: number, commitment: Uint8Array): void
+  /** Nothing was placed or founded. */
+  readonly empty: boolean
+  /** Size of the log once sealed. */
+  readonly size: number
+  /** Appends the heads entry, and signs the checkpoint over everything. */
+  seal(signer: NoteSigner): StoredHead
+  writes(): Pick<Batch, 'tiles' | 'entryBundles' | 'collections'>
+  /** What the log becomes; for {@link Log.publish}. */
+  readonly sealed: Sealed | undefined
+}
+
+type State = {
+  head: StoredHead | undefined
+  root: Uint8Array
+  tree: TreeEdge
+  edge: Edge
+  collections: Map<number, Collection>
+}
+type Bundle = { index: number; data: Uint8Array }
+type Sealed = { state: State; fullTiles: Tile[]; fullBundles: Bundle[] }
+
+/**
+ * Opens the log that a store holds: the checkpoint must carry the log's signature, the tiles at the right edge must give its
+ * root, and the heads entry under it must be the one of the stored collections.
+ *
+ * @param vkey the log's public key
+ * @throws NotaryError `integrity` where the store contradicts itself
+ */
+export async function openLog(store: Store, origin: string, vkey: string): Promise<Log> {
+  const head = await store.head()
+  const state = head ? await load(store, head, origin, vkey) : emptyState()
+  const log = createLog(store, origin, state)
+  if (head) await checkHeads(log)
+  return log
+}
+
+const NO_EDGE: Edge = { size: 0, tiles: new Map(), lastBundle: new Uint8Array(0) }
+const emptyState = (): State => ({
+  head: undefined,
+  root: EMPTY_ROOT,
+  tree: TreeEdge.empty(),
+  edge: NO_EDGE,
+  collections: new Map(),
+})
+
+async function load(store: Store, head: StoredHead, origin: string, vkey: string): Promise<State> {
+  const checkpoint = verifyStored(head, origin, vkey)
+  const { tree, tiles } = await openEdge(store, 0, head.size, checkpoint.root, 'the log')
+  const collections = new Map<number, Collection>()
+  for (const c of await store.collections()) {
+    const own = await openEdge(store, c.number, c.count, c.root, `collection ${c.id}`)
+    collections.set(c.number, {
+      ...c,
+      key: collectionKey(c.apiRoot, c.id),
+      frame: recordFrame(c.apiRoot, c.id),
+      edge: own.tree,
+    })
+  }
+  const index = Math.floor(head.size / 256)
+  const lastBundle = head.size % 256 === 0 ? new Uint8Array(0) : await store.entryBundle(index)
+  if (!lastBundle) throw broken(`entry bundle ${index} is missing`)
+  const bundle = decodeBundle(lastBundle)
+  for (let i = 0; i < head.size % 256; i++) {
+    const hash = i < bundle.count ? Buffer.from(hashLeaf(entryOf(bundle, i))) : undefined
+    if (!hash?.equals((tiles.get(0)?.data ?? lastBundle).subarray(i * 32, i * 32 + 32)))
+      throw broken(`entry ${index * 256 + i} does not match its leaf`)
+  }
+  return { head, root: checkpoint.root, tree, edge: { size: head.size, tiles, lastBundle }, collections }
+}
+
+function verifyStored(head: StoredHead, origin: string, vkey: string): { size: number; root: Uint8Array } {
+  try {
+    const checkpoint = verifyCheckpoint(head.note, { logs: [parseVkey(vkey)] })
+    if (checkpoint.size === head.size && checkpoint.origin === origin) return checkpoint
+  } catch (cause) {
+    throw new NotaryError(
+      'integrity',
+      `the stored checkpoint is not one of log ${origin}: ${(cause as Error).message}. Is log.key the key that this store was written with?`,
+      { cause },
+    )
+  }
+  throw broken(`the stored head is at size ${head.size}, its checkpoint at another`)
+}
+
+/** The heads entry, last under the checkpoint, commits to count and root of every collection. */
+async function checkHeads(log: Log): Promise<void> {
+  const last = log.size - 1
+  const entry = entryOf(await log.tiles.bundle(Math.floor(last / 256)), last % 256)
+  if (entry.toString() !== headsEntry(log.collections)) {
+    throw broken('the heads of the collections are not those under the checkpoint')
+  }
+}
+
+/** All collections as the heads map takes them (docs/formats.md 4). */
+export const toHeads = (collections: ReadonlyMap<number, Collection>): Head[] =>
+  [...collections.values()].map(({ key, count, root }) => ({ key, count, root }))
+
+const headsEntry = (collections: ReadonlyMap<number, Collection>): string =>
+  formatHeadsEntry({ collections: collections.size, root: headsMapRoot(toHeads(collections)) })
+
+/** The right edge of a tree, checked: the tiles at the edge must give the root. */
+async function openEdge(
+  store: Store,
+  number: number,
+  size: number,
+  root: Uint8Array,
+  what: string,
+): Promise<{ tree: TreeEdge; tiles: Edge['tiles'] }> {
+  const tiles: Edge['tiles'] = new Map()
+  for (let level = 0, rest = size; rest > 0; level++, rest = Math.floor(rest / 256)) {
+    if (rest % 256 === 0) continue
+    const index = Math.floor(rest / 256)
+    const data = await store.tile(number, level, index)
+    if (!data || data.length < (rest % 256) * 32)
+      throw broken(`tile ${level}/${index} of ${what} is missing or too short`)
+    tiles.set(level, { index, data: data.subarray(0, (rest % 256) * 32) })
+  }
+  const tree = TreeEdge.open(size, level => tiles.get(level)?.data as Uint8Array)
+  if (!Buffer.from(tree.root()).equals(root)) {
+    throw broken(
+      `the tiles of ${what} give the root ${Buffer.from(tree.root()).toString('base64')}, its head says ${Buffer.from(root).toString('base64')}`,
+    )
+  }
+  return { tree, tiles }
+}
+
+const broken = (what: string) =>
+  new NotaryError(
+    'integrity',
+    `the store contradicts itself: ${what}. Run "entente audit" to see what is damaged; restore the store from a backup`,
+  )
+
+function createLog(store: Store, origin: string, start: State): Log {
+  let state = start
+  const tiles = createVerifiedTiles(store, 0, state.edge)
+  return {
+    origin,
+    tiles,
+    get head() {
+      return state.head
+    },
+    get size() {
+      return state.head?.size ?? 0
+    },
+    get root() {
+      return state.root
+    },
+    get collections() {
+      return state.collections
+    },
+    stage: () => createStage(origin, state),
+    publish: stage => {
+      if (!stage.sealed) throw new TypeError('this stage was not sealed')
+      state = stage.sealed.state
+      tiles.advance(state.edge, stage.sealed.fullTiles, stage.sealed.fullBundles)
+    },
+  }
+}
+
+function createStage(origin: string, base: State): Stage {
+  const start = base.edge.size
+  const entries: Uint8Array[] = []
+  const collections = new Map(base.collections)
+  const touched = new Map<number, { commitments: Uint8Array[]; nextDate: number; placed: number }>()
+  const written: CollectionHead[] = []
+  const tileWrites: TileWrite[] = []
+  let bundles: Bundle[] = []
+  let placed = 0
+  let founded = false
+  let sealed: Sealed | undefined
+
+  const stage: Stage = {
+    found: (apiRoot, id) => {
+      founded = true
+      const number = 1 + Math.max(0, ...collections.keys())
+      const c = {
+        number,
+        apiRoot,
+        id,
+        count: 0,
+        lastAdded: 0,
+        root: EMPTY_ROOT,
+        key: collectionKey(apiRoot, id),
+        frame: recordFrame(apiRoot, id),
+        edge: TreeEdge.empty(),
+      }
+      collections.set(number, c)
+      written.push(c)
+    },
+    reserve: (number, count, now) => {
+      const last = collections.get(number)?.lastAdded ?? 0
+      const end = Math.ceil(Math.max(now, last + count) / 1000) * 1000
+      touched.set(number, { commitments: [], nextDate: end - count + 1, placed: 0 })
+    },
+    place: number => {
+      const t = touched.get(number) as { nextDate: number; placed: number }
+      const seq = (collections.get(number)?.count ?? 0) + t.placed++
+      return { leaf: start + placed++, seq, added: t.nextDate++ }
+    },
+    enter: (number, commitment) => {
+      entries.push(commitment)
+      touched.get(number)?.commitments.push(commitment)
+    },
+    get empty() {
+      return placed === 0 && !founded
+    },
+    get size() {
+      return stage.empty ? start : start + placed + 1
+    },
+    seal: signer => {
+      for (const [number, { commitments, nextDate }] of touched) {
+        if (commitments.length === 0) continue
+        const c = collections.get(number) as Collection
+        const edge = c.edge.clone()
+        for (const t of edge.append(leafHashes(commitments))) tileWrites.push({ tree: number, ...t })
+        const grown = { ...c, edge, count: edge.size, lastAdded: nextDate - 1, root: edge.root() }
+        collections.set(number, grown)
+        written.push(grown)
+      }
+      entries.push(Buffer.from(headsEntry(collections)))
+      const tree = base.tree.clone()
+      const tiles = tree.append(leafHashes(entries))
+      for (const t of tiles) tileWrites.push({ tree: 0, ...t })
+      bundles = fillBundles(base.edge, entries)
+      const root = tree.root()
+      const head = {
+        size: tree.size,
+        note: signNote(formatCheckpoint({ origin, size: tree.size, root, extensions: [] }), signer),
+      }
+      const edge = nextEdge(base.edge, tree.size, tiles, bundles)
+      const state = { head, root, tree, edge, collections }
+      sealed = {
+        state,
+        fullTiles: tiles.filter(t => t.data.length === 8192),
+        fullBundles: bundles.filter(b => (b.index + 1) * 256 <= tree.size),
+      }
+      return head
+    },
+    get sealed() {
+      return sealed
+    },
+    writes: () => ({ tiles: tileWrites, entryBundles: bundles, collections: written }),
+  }
+  return stage
+}
+
+function leafHashes(entries: Uint8Array[]): Uint8Array {
+  const hashes = new Uint8Array(entries.length * 32)
+  for (let i = 0; i < entries.length; i++) hashes.set(hashLeaf(entries[i] as Uint8Array), i * 32)
+  return hashes
+}
+
+/** C2SP tlog-tiles, "Log Entries": each entry behind its length; the bundle at the edge goes on where it stood. */
+function fillBundles(edge: Edge, entries: Uint8Array[]): Bundle[] {
+  const bundles: Bundle[] = []
+  let parts: Uint8Array[] = [edge.lastBundle]
+  for (let i = 0; i < entries.length; i++) {
+    const entry = entries[i] as Uint8Array
+    parts.push(Uint8Array.of(entry.length >> 8, entry.length & 0xff), entry)
+    const size = edge.size + i + 1
+    if (size % 256 === 0 || i === entries.length - 1) {
+      bundles.push({ index: Math.floor((size - 1) / 256), data: Buffer.concat(parts) })
+      parts = []
+    }
+  }
+  return bundles
+}
+
+function nextEdge(old: Edge, size: number, touched: Tile[], bundles: Bundle[]): Edge {
+  const tiles: Edge['tiles'] = new Map()
+  for (let level = 0, rest = size; rest > 0; level++, rest = Math.floor(rest / 256)) {
+    if (rest % 256 === 0) continue
+    const index = Math.floor(rest / 256)
+    const tile = touched.find(t => t.level === level && t.index === index) ?? old.tiles.get(level)
+    if (tile) tiles.set(level, { index, data: tile.data })
+  }
+  const lastBundle = size % 256 === 0 ? new Uint8Array(0) : (bundles.at(-1)?.data ?? old.lastBundle)
+  return { size, tiles, lastBundle }
+}

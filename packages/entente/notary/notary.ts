@@ -1,0 +1,164 @@
+import type { NoteSigner } from '@entente/verify/tlog'
+import { type Journal, type StatusRow, type Store, StoreError } from '#store/store.ts'
+import { NotaryError } from './errors.ts'
+import { type Collection, type Log, openLog } from './log.ts'
+import { createReader, type Reader } from './reader.ts'
+import { type Request, sequence, type Sequencer, systemRandom } from './sequence.ts'
+import { type Clock, systemClock } from './time.ts'
+
+export type NotaryOptions = {
+  store: Store & Journal
+  origin: string
+  vkey: string
+  signer: NoteSigner
+  clock?: Clock
+  random?: (bytes: number) => Buffer
+  /** Objects that may wait for the sequencer before a request is refused as `overloaded`. */
+  maxWaiting?: number
+}
+
+/** Twenty batches of a large import: a few seconds of work. */
+export const DEFAULT_MAX_WAITING = 100_000
+/** Objects after which a batch is closed and the rest waits: keeps one commit under about 100 ms. A request is never split. */
+export const BATCH_OBJECTS = 2000
+
+/** The log and the one who appends to it. Everything that is written goes through {@link Notary.submit}. */
+export type Notary = {
+  readonly log: Log
+  readonly reader: Reader
+  readonly store: Store & Journal
+  readonly clock: Clock
+  /** Why nothing is written any more, once that is so. Reading may go on. */
+  readonly halted: NotaryError | undefined
+  /**
+   * Puts a request through the sequencer: resolves when it is durable and sequenced.
+   *
+   * @throws NotaryError `overloaded`, `unavailable`; the reason in {@link Notary.halted} while that is set
+   */
+  submit(request: Request): Promise<StatusRow>
+  /** Enters the configured collections; the log knows them, empty, from its next checkpoint on. */
+  found(wanted: { apiRoot: string; id: string }[]): Promise<void>
+  collection(apiRoot: string, id: string): Collection | undefined
+  /** Stops all writing, for good: the reason is answered to every request from now on. */
+  halt(reason: NotaryError): void
+  /** Called after every new checkpoint. */
+  onCheckpoint(listener: () => void): void
+  /** Waits for what is under way and takes nothing more. */
+  close(): Promise<void>
+}
+
+/** @throws NotaryError `integrity` where the store contradicts itself */
+export async function openNotary(options: NotaryOptions): Promise<Notary> {
+  const { store, signer, clock = systemClock, random = systemRandom, maxWaiting = DEFAULT_MAX_WAITING } = options
+  const log = await openLog(store, options.origin, options.vkey)
+  const reader = createReader(store, log)
+  const sequencer: Sequencer = { store, log, reader, signer, clock, random }
+
+  type Waiting = { request: Request; resolve: (s: StatusRow) => void; reject: (e: unknown) => void }
+  const waiting: Waiting[] = []
+  const listeners: (() => void)[] = []
+  let objects = 0
+  let running: Promise<void> | undefined
+  let halted: NotaryError | undefined
+  let closed = false
+
+  function halt(reason: NotaryError): void {
+    halted ??= reason
+    for (const w of waiting.splice(0)) w.reject(halted)
+    objects = 0
+  }
+
+  /** An idle sequencer starts at once; what arrives meanwhile shares the next batch. */
+  async function run(): Promise<void> {
+    // Requests that came in the same turn of the event loop are taken together.
+    await new Promise(resolve => setImmediate(resolve))
+    while (waiting.length > 0) {
+      const batch = takeBatch()
+      try {
+        const before = log.size
+        const statuses = await sequence(
+          sequencer,
+          batch.map(w => w.request),
+        )
+        batch.forEach((w, i) => w.resolve(statuses[i] as StatusRow))
+        if (log.size !== before) for (const listener of listeners) listener()
+      } catch (error) {
+        for (const w of batch) w.reject(error)
+        if (error instanceof StoreError && error.code === 'conflict') {
+          halt(
+            new NotaryError(
+              'forked',
+              `another process wrote to this store: ${error.message}. Stop it, then restart this server`,
+              { cause: error },
+            ),
+          )
+        }
+      }
+      await new Promise(resolve => setImmediate(resolve)) // reads get their turn between two batches
+    }
+  }
+
+  function takeBatch(): Waiting[] {
+    let count = 0
+    let n = 0
+    while (n < waiting.length && (n === 0 || count + size(waiting[n] as Waiting) <= BATCH_OBJECTS))
+      count += size(waiting[n++] as Waiting)
+    objects -= count
+    return waiting.splice(0, n)
+  }
+  const size = (w: Waiting) => w.request.objects.length + 1
+
+  return {
+    log,
+    reader,
+    store,
+    clock,
+    halt,
+    get halted() {
+      return halted
+    },
+    submit: request =>
+      new Promise((resolve, reject) => {
+        if (halted) return reject(halted)
+        if (closed) return reject(new NotaryError('closed', 'the server is shutting down'))
+        const w = { request, resolve, reject }
+        if (waiting.length > 0 && objects + size(w) > maxWaiting) {
+          return reject(new NotaryError('overloaded', `${objects} objects wait to be logged: try again in a moment`))
+        }
+        waiting.push(w)
+        objects += size(w)
+        running ??= run().finally(() => {
+          running = undefined
+        })
+      }),
+    found: async wanted => {
+      const known = new Set([...log.collections.values()].map(c => `${c.apiRoot} ${c.id}`))
+      const missing = wanted.filter(w => !known.has(`${w.apiRoot} ${w.id}`))
+      if (missing.length === 0 && log.head) return
+      const stage = log.stage()
+      for (const { apiRoot, id } of missing) stage.found(apiRoot, id)
+      const head = stage.seal(signer)
+      await store.commit(log.head, {
+        head,
+        records: [],
+        supersede: [],
+        erase: [],
+        openings: [],
+        statuses: [],
+        ...stage.writes(),
+      })
+      log.publish(stage)
+    },
+    collection: (apiRoot, id) => {
+      for (const c of log.collections.values()) if (c.apiRoot === apiRoot && c.id === id) return c
+      return undefined
+    },
+    onCheckpoint: listener => {
+      listeners.push(listener)
+    },
+    close: async () => {
+      closed = true
+      await running
+    },
+  }
+}

@@ -1,0 +1,268 @@
+import { hash, randomBytes } from 'node:crypto'
+import { signReceipt } from '@entente/verify/proof'
+import type { NoteSigner } from '@entente/verify/tlog'
+import type { Batch, RecordRow, StatusItem, StatusRow, Store, StoredHead } from '#store/store.ts'
+import { StoreError } from '#store/store.ts'
+import { decide, type Decided, nothingDecided, type Plan, type Stored } from './decide.ts'
+import { NotaryError } from './errors.ts'
+import type { Log, Stage } from './log.ts'
+import type { Reader } from './reader.ts'
+import { deletedRecord, equivocationRecord, objectRecord, writtenVersion } from './record.ts'
+import { type Clock, formatMicros } from './time.ts'
+
+/** An object that passed validation. `version`: `modified`, else `created`, with six digits; undefined where it has neither. */
+export type SubmittedObject = {
+  id: string
+  version: string | undefined
+  versionDigits: number
+  spec: string
+  value: Record<string, unknown>
+  /** RFC 8785 text. */
+  canonical: string
+  warning?: string
+}
+
+/** A request: objects to add, or (with `erase`) one whose versions go. */
+export type Request = {
+  statusId: string
+  collection: number
+  apiRoot: string
+  submitter: string
+  /** Microseconds since 1970. */
+  requested: number
+  objects: SubmittedObject[]
+  /** What validation refused. */
+  failed: StatusItem[]
+  erase?: { id: string; versions: (rows: RecordRow[]) => RecordRow[] }
+}
+
+export type Sequencer = {
+  store: Store
+  log: Log
+  reader: Reader
+  signer: NoteSigner
+  clock: Clock
+  random: (bytes: number) => Buffer
+}
+
+/**
+ * THE flow: batch -> log -> checkpoint -> durable -> answer. Ledgers, statuses and channels follow from the log
+ * (notary/anchoring.ts).
+ *
+ * It is called with everything that waited while the previous batch was written, so concurrent requests share one
+ * commit, one checkpoint and one signature. Nothing that anybody can see changes before the one durable write; after it, everything has.
+ *
+ * Crash points; a test kills the process at each (test/crash):
+ *   C1 before the commit        nothing happened, and nobody was answered
+ *   C2 after the commit         all of it is there, the answers are lost: who posts again gets duplicates, which are successes
+ *   C3 before an anchor is sent the journal knows of none: the next round anchors the newest checkpoint
+ *   C4 after an anchor was sent the ledger has it, the journal doesn't: the next round finds it there
+ *   C5 after the journal        complete
+ *
+ * @returns the status of each request, in order
+ * @throws NotaryError `unavailable` where the store did not take the batch; StoreError `conflict` where another process writes
+ */
+export async function sequence(sequencer: Sequencer, requests: Request[]): Promise<StatusRow[]> {
+  const { store, log, clock } = sequencer
+  const stage = log.stage()
+  const draft: Draft = { records: [], supersede: [], erase: [], openings: [] }
+
+  // 1. Decide on every object against what is stored and what this batch holds so far. Reads only.
+  const byCollection = new Map<number, Decided>()
+  const decidedIn = (collection: number) => getOrSet(byCollection, collection, nothingDecided)
+  const plans: Plan[][] = []
+  const erasures: RecordRow[][] = []
+  for (const request of requests) {
+    const own: Plan[] = []
+    for (const object of request.objects)
+      own.push(await decide(sequencer, request.collection, object, decidedIn(request.collection)))
+    plans.push(own)
+    erasures.push(
+      request.erase ? request.erase.versions(await store.versions(request.collection, request.erase.id)) : [],
+    )
+  }
+
+  // 2. Give every record its place: index in the log, seq and date in its collection.
+  const counts = new Map<number, number>()
+  requests.forEach((r, i) =>
+    counts.set(
+      r.collection,
+      (counts.get(r.collection) ?? 0) +
+        (plans[i] as Plan[]).filter(isLogged).length +
+        (erasures[i] as RecordRow[]).length,
+    ),
+  )
+  for (const [collection, count] of counts) if (count > 0) stage.reserve(collection, count, clock())
+  const placed = requests.map((r, i) => place(stage, r, plans[i] as Plan[], erasures[i] as RecordRow[]))
+
+  // 3. Write the records and their commitments, and what changes around them.
+  placed.forEach(p => write(sequencer, stage, draft, p))
+  for (const decided of byCollection.values())
+    for (const [leaf, plan] of decided.supersede) draft.supersede.push({ leaf, by: leafOf(plan) })
+  for (const p of placed) await revive(store, draft, p)
+
+  // 4. Close the batch: heads entry, signed checkpoint, and a receipt for each request.
+  const head = stage.empty ? log.head : stage.seal(sequencer.signer)
+  if (!head) throw new NotaryError('unavailable', 'the log has no checkpoint yet')
+  const statuses = placed.map(p => toStatus(sequencer, head.size, p))
+
+  // C1: a crash here loses nothing that was acknowledged.
+  await commit(store, log.head, {
+    head,
+    ...draft,
+    ...stage.writes(),
+    statuses: statuses.filter((_, i) => !requests[i]?.erase),
+  })
+  // C2: a crash here loses answers, nothing else. From here on this is the log.
+
+  if (!stage.empty) log.publish(stage)
+  return statuses
+}
+
+type Draft = Pick<Batch, 'records' | 'supersede' | 'erase' | 'openings'>
+type Placed = {
+  request: Request
+  plans: Plan[]
+  erased: RecordRow[]
+  rows: { row: RecordRow; plan?: Plan; erases?: RecordRow }[]
+}
+
+const isLogged = (plan: Plan): boolean => plan.do === 'store' || (plan.do === 'refuse' && plan.log !== undefined)
+const leafOf = (of: Plan | Stored | number): number => (typeof of === 'number' ? of : (of as { leaf: number }).leaf)
+
+function place(stage: Stage, request: Request, plans: Plan[], erased: RecordRow[]): Placed {
+  const rows: Placed['rows'] = []
+  const base = {
+    collection: request.collection,
+    imported: false,
+    superseded: null,
+    refused: null,
+    invalid: false,
+    text: null,
+  }
+  for (const plan of plans) {
+    if (!isLogged(plan)) continue
+    const at = stage.place(request.collection)
+    const { id, spec } = plan.object
+    const version = plan.object.version ?? formatMicros(at.added)
+    const versionDigits = plan.object.version === undefined ? 6 : plan.object.versionDigits
+    if (plan.do !== 'duplicate') plan.leaf = at.leaf
+    rows.push({
+      plan,
+      row: { ...base, ...at, kind: plan.do === 'store' ? 'object' : 'equivocation', id, version, versionDigits, spec },
+    })
+  }
+  for (const erases of erased) {
+    rows.push({
+      erases,
+      row: {
+        ...base,
+        ...stage.place(request.collection),
+        kind: 'deleted',
+        id: null,
+        version: null,
+        versionDigits: 0,
+        spec: null,
+      },
+    })
+  }
+  return { request, plans, erased, rows }
+}
+
+function write({ log, random }: Sequencer, stage: Stage, draft: Draft, { request, rows }: Placed): void {
+  if (rows.length === 0) return
+  const { frame } = log.collections.get(request.collection) as { frame: { start: string } }
+  // One opening for all records of a request (docs/formats.md 2); a salt for each.
+  const opening = random(32)
+  const submitter = hash(
+    'sha256',
+    Buffer.concat([Buffer.from('entente/submitter/v1\n'), opening, Buffer.from(request.submitter)]),
+    'base64url',
+  )
+  draft.openings.push({ submitter, opening, name: request.submitter })
+  const salts = random(32 * rows.length)
+  rows.forEach(({ row, plan, erases }, i) => {
+    const sealed = { salt: salts.toString('base64url', 32 * i, 32 * i + 32), submitter }
+    if (plan?.do === 'store') {
+      row.superseded = plan.superseded === null ? null : leafOf(plan.superseded)
+      row.text = objectRecord(frame, row, plan.object.canonical, sealed)
+    } else if (plan?.do === 'refuse' && plan.log) {
+      row.refused = plan.log.refused
+      row.text = equivocationRecord(frame, row, plan.log.stored, plan.log.refused, sealed)
+    } else if (erases) {
+      row.text = deletedRecord(frame, row, erases.seq, sealed)
+      draft.erase.push({ leaf: erases.leaf, by: row.leaf })
+    }
+    const commitment = hash('sha256', row.text as Uint8Array, 'buffer')
+    if (plan?.do === 'store') plan.commitment = commitment
+    stage.enter(request.collection, commitment)
+    draft.records.push(row)
+  })
+}
+
+/** Where the newest version goes, the one before it is the newest again. */
+async function revive(store: Store, draft: Draft, { request, erased }: Placed): Promise<void> {
+  if (!request.erase || !erased.some(r => r.superseded === null)) return
+  const gone = new Set(erased.map(r => r.leaf))
+  const left = (await store.versions(request.collection, request.erase.id)).filter(r => !gone.has(r.leaf))
+  const newest = left.sort((a, b) => ((a.version ?? '') < (b.version ?? '') ? -1 : 1)).at(-1)
+  if (newest) draft.supersede.push({ leaf: newest.leaf, by: null })
+}
+
+function toStatus({ log, signer }: Sequencer, size: number, { request, plans }: Placed): StatusRow {
+  const accepted: StatusItem[] = []
+  const failed = [...request.failed]
+  const receipt: { index: number; commitment: Uint8Array }[] = []
+  for (const plan of plans) {
+    const { object } = plan
+    const version =
+      object.version === undefined
+        ? formatMicros(request.requested)
+        : writtenVersion({ version: object.version, versionDigits: object.versionDigits })
+    if (plan.do === 'refuse') {
+      failed.push({ id: object.id, version, message: plan.message })
+      continue
+    }
+    const message = [plan.do === 'duplicate' ? plan.message : undefined, object.warning]
+      .filter(m => m !== undefined)
+      .join('; ')
+    accepted.push({ id: object.id, version, ...(message === '' ? {} : { message }) })
+    const at = plan.do === 'duplicate' ? plan.of : plan
+    receipt.push({ index: leafOf(at), commitment: (at as Stored).commitment })
+  }
+  return {
+    id: request.statusId,
+    apiRoot: request.apiRoot,
+    collection: request.collection,
+    submitter: request.submitter,
+    requested: request.requested,
+    size,
+    accepted,
+    failed,
+    receipt: signReceipt({ origin: log.origin, status: request.statusId, entries: receipt }, signer),
+  }
+}
+
+/** The one durable write. When it fails without saying how, the store's head tells what became of it. */
+async function commit(store: Store, before: StoredHead | undefined, batch: Batch): Promise<void> {
+  try {
+    await store.commit(before, batch)
+  } catch (error) {
+    if (error instanceof StoreError && error.code === 'conflict') throw error
+    const now = await store.head().catch(() => undefined)
+    const moved = batch.head.note !== before?.note
+    if (moved && now?.note === batch.head.note) return // it was written, only the answer was lost
+    throw new NotaryError('unavailable', `the batch was not stored: ${(error as Error).message}`, { cause: error })
+  }
+}
+
+function getOrSet<K, V>(map: Map<K, V>, key: K, make: () => V): V {
+  let value = map.get(key)
+  if (value === undefined) {
+    value = make()
+    map.set(key, value)
+  }
+  return value
+}
+
+export const systemRandom = (bytes: number): Buffer => randomBytes(bytes)

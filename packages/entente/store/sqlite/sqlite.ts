@@ -1,0 +1,336 @@
+import { existsSync } from 'node:fs'
+import { DatabaseSync, type StatementSync } from 'node:sqlite'
+import type { AnchorRow, Batch, CollectionHead, Journal, RecordSelection, Store, StoredHead } from '#store/store.ts'
+import { StoreError, type StoreErrorCode } from '#store/store.ts'
+import { migrate } from './schema.ts'
+import { fromRecordRow, RECORD_COLUMNS, toRecordRow, toStatusRow } from './rows.ts'
+
+export type SqliteOptions = {
+  /** The database file. Created where `create` is set, else its absence is an error. */
+  path: string
+  create?: boolean
+  /** For auditors: no write, no lock, works beside a running server. */
+  readOnly?: boolean
+  /** For tests: called with a name around the commit (notary/sequence.ts lists the points). */
+  fault?: (point: 'before-commit' | 'after-commit') => void
+}
+
+// SQLite's primary result codes (sqlite.org/rescode.html).
+const CODES: Record<number, StoreErrorCode> = {
+  5: 'locked',
+  8: 'readonly',
+  10: 'io',
+  11: 'corrupt',
+  13: 'full',
+  26: 'corrupt',
+}
+
+/** What SQLite threw, as a {@link StoreError} that names the file. */
+function toStoreError(error: unknown, path: string): StoreError {
+  if (error instanceof StoreError) return error
+  const primary = ((error as { errcode?: number }).errcode ?? 10) & 0xff
+  const code = CODES[primary] ?? 'io'
+  return new StoreError(code, `${path}: ${(error as Error).message}`, { cause: error })
+}
+
+/**
+ * A store in one SQLite file: WAL, `synchronous=FULL`, `secure_delete`, one process that writes.
+ * A second writer gets `locked`: an exclusive lock on `<path>.lock` is held while the store is open, which the operating system drops when the process dies.
+ *
+ * @throws StoreError `locked`, `newer`, `corrupt`, `io`
+ */
+export function openSqliteStore(options: SqliteOptions): Store & Journal {
+  const { path, readOnly = false, fault } = options
+  if (!options.create && !existsSync(path)) {
+    throw new StoreError('io', `${path} does not exist: is this the data folder of a server that ran before?`)
+  }
+  const lock = readOnly ? undefined : takeLock(path)
+  let db: DatabaseSync
+  try {
+    db = new DatabaseSync(path, { readOnly, timeout: 5000 })
+    if (!readOnly) {
+      db.exec(
+        'pragma journal_mode = wal; pragma synchronous = full; pragma secure_delete = on; pragma cache_size = -65536',
+      )
+      db.exec('pragma wal_autocheckpoint = 4000; pragma mmap_size = 268435456')
+      migrate(db)
+    }
+  } catch (error) {
+    lock?.close()
+    throw toStoreError(error, path)
+  }
+
+  const statements = new Map<string, StatementSync>()
+  const sql = (text: string, arrays = false): StatementSync => {
+    let statement = statements.get(text)
+    if (!statement) {
+      statement = db.prepare(text)
+      if (arrays) statement.setReturnArrays(true)
+      statements.set(text, statement)
+    }
+    return statement
+  }
+  // node:sqlite is synchronous; the port is not. A read is a promise that is already settled.
+  const reading = async <T>(read: () => T): Promise<T> => {
+    try {
+      return read()
+    } catch (error) {
+      throw toStoreError(error, path)
+    }
+  }
+  const readHead = () => sql('select size, note from head').get() as StoredHead | undefined
+
+  const selectRecord = `select ${RECORD_COLUMNS}, text from record`
+  const selections: Record<RecordSelection['text'], string> = {
+    last: `select ${RECORD_COLUMNS}, case when superseded is null then text end from record`,
+    all: selectRecord,
+    none: `select ${RECORD_COLUMNS}, null from record`,
+  }
+
+  function write(batch: Batch): void {
+    const insert =
+      sql(`insert into record(leaf, coll, seq, kind, added, imported, id, type, version, digits, spec, superseded, refused, invalid, text)
+      values(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)`)
+    for (const row of batch.records) insert.run(...fromRecordRow(row))
+    for (const { leaf, by } of batch.supersede) sql('update record set superseded = ? where leaf = ?').run(by, leaf)
+    for (const { leaf, by } of batch.erase) {
+      sql('update record set superseded = ?, text = null, id = null, type = null, version = null where leaf = ?').run(
+        by,
+        leaf,
+      )
+    }
+    for (const t of batch.tiles) {
+      sql(
+        'insert into tile(tree, level, idx, data) values(?,?,?,?) on conflict(tree, level, idx) do update set data = excluded.data',
+      ).run(t.tree, t.level, t.index, t.data)
+    }
+    for (const b of batch.entryBundles) sql('insert or replace into bundle(idx, data) values(?,?)').run(b.index, b.data)
+    for (const c of batch.collections) {
+      sql('insert or replace into collection(number, api_root, id, count, last_added, root) values(?,?,?,?,?,?)').run(
+        c.number,
+        c.apiRoot,
+        c.id,
+        c.count,
+        c.lastAdded,
+        c.root,
+      )
+    }
+    for (const s of batch.statuses) {
+      sql(
+        'insert into status(id, api_root, coll, submitter, requested, size, accepted, failed, receipt) values(?,?,?,?,?,?,?,?,?)',
+      ).run(
+        s.id,
+        s.apiRoot,
+        s.collection,
+        s.submitter,
+        s.requested,
+        s.size,
+        JSON.stringify(s.accepted),
+        JSON.stringify(s.failed),
+        s.receipt,
+      )
+    }
+    for (const o of batch.openings)
+      sql('insert into opening(submitter, opening, name) values(?,?,?)').run(o.submitter, o.opening, o.name)
+    sql('insert or ignore into checkpoint(size, note) values(?,?)').run(batch.head.size, batch.head.note)
+    sql('insert or replace into head(one, size, note) values(1,?,?)').run(batch.head.size, batch.head.note)
+  }
+
+  return {
+    kind: 'sqlite',
+    head: () => reading(readHead),
+    commit: async (expected, batch) => {
+      try {
+        fault?.('before-commit')
+        db.exec('begin immediate')
+        try {
+          const head = readHead()
+          if (head?.note !== expected?.note) {
+            throw new StoreError(
+              'conflict',
+              `the store's head is at size ${head?.size ?? 0}, this commit builds on ${expected?.size ?? 0}: another process writes here`,
+            )
+          }
+          write(batch)
+          db.exec('commit')
+        } catch (error) {
+          if (db.isTransaction) db.exec('rollback')
+          throw error
+        }
+        fault?.('after-commit')
+      } catch (error) {
+        throw toStoreError(error, path)
+      }
+    },
+    collections: () =>
+      reading(
+        () =>
+          sql(
+            'select number, api_root as apiRoot, id, count, last_added as lastAdded, root from collection',
+          ).all() as unknown as CollectionHead[],
+      ),
+    recordAt: leaf =>
+      reading(() => {
+        const row = sql(`${selectRecord} where leaf = ?`, true).get(leaf)
+        return row && toRecordRow(row)
+      }),
+    records: (collection, { from, limit, types, text }) =>
+      reading(() => {
+        if (!types)
+          return sql(`${selections[text]} where coll = ? and seq >= ? order by seq limit ?`, true)
+            .all(collection, from, limit)
+            .map(toRecordRow)
+        if (types.length === 1) {
+          return sql(`${selections[text]} where coll = ? and type = ? and seq >= ? order by seq limit ?`, true)
+            .all(collection, types[0] as string, from, limit)
+            .map(toRecordRow)
+        }
+        const list = JSON.stringify(types)
+        return sql(
+          `${selections[text]} where coll = ? and type in (select value from json_each(?)) and seq >= ? order by seq limit ?`,
+          true,
+        )
+          .all(collection, list, from, limit)
+          .map(toRecordRow)
+      }),
+    versions: (collection, id) =>
+      reading(() =>
+        sql(`${selectRecord} where coll = ? and id = ? and kind = 0 order by seq`, true)
+          .all(collection, id)
+          .map(toRecordRow),
+      ),
+    lookup: (collection, id, version) =>
+      reading(() => {
+        const newest = sql(
+          'select leaf, version from record where coll = ? and id = ? and kind = 0 order by version desc limit 1',
+          true,
+        ).get(collection, id) as unknown as [number, string] | undefined
+        if (!newest) return { refused: [] }
+        const [leaf, newestVersion] = newest
+        const wanted = version ?? newestVersion
+        const same = sql(`${selectRecord} where coll = ? and id = ? and version = ? and kind = 0`, true).get(
+          collection,
+          id,
+          wanted,
+        )
+        const refused = same
+          ? (
+              sql('select refused from record where coll = ? and id = ? and version = ? and kind = 2', true).all(
+                collection,
+                id,
+                wanted,
+              ) as unknown as [string][]
+            ).map(r => r[0])
+          : []
+        return { newest: { leaf, version: newestVersion }, ...(same ? { same: toRecordRow(same) } : {}), refused }
+      }),
+    gaps: (collection, count) =>
+      reading(() => {
+        const present = (
+          sql('select count(*) as n from record where coll = ? and seq < ?').get(collection, count) as { n: number }
+        ).n
+        if (present === count) return { present, firstMissing: undefined }
+        let expected = 0
+        for (const row of sql('select seq from record where coll = ? order by seq').iterate(collection)) {
+          if ((row as { seq: number }).seq !== expected) break
+          expected++
+        }
+        return { present, firstMissing: expected }
+      }),
+    tile: (tree, level, index) =>
+      reading(
+        () =>
+          (
+            sql('select data from tile where tree = ? and level = ? and idx = ?').get(tree, level, index) as
+              | { data: Uint8Array }
+              | undefined
+          )?.data,
+      ),
+    entryBundle: index =>
+      reading(
+        () => (sql('select data from bundle where idx = ?').get(index) as { data: Uint8Array } | undefined)?.data,
+      ),
+    checkpoint: size =>
+      reading(
+        () => (sql('select note from checkpoint where size = ?').get(size) as { note: string } | undefined)?.note,
+      ),
+    checkpointFrom: size =>
+      reading(
+        () =>
+          sql('select size, note from checkpoint where size >= ? order by size limit 1').get(size) as
+            | StoredHead
+            | undefined,
+      ),
+    status: id =>
+      reading(() => {
+        const row = sql('select * from status where id = ?').get(id)
+        return row && toStatusRow(row)
+      }),
+    opening: submitter =>
+      reading(
+        () =>
+          sql('select opening, name from opening where submitter = ?').get(submitter) as
+            | { opening: Uint8Array; name: string }
+            | undefined,
+      ),
+    foreignWrites: () => reading(() => (sql('pragma data_version').get() as { data_version: number }).data_version),
+
+    anchors: () =>
+      reading(() =>
+        (sql('select * from anchor order by ledger, size').all() as Record<string, unknown>[]).map(toAnchorRow),
+      ),
+    putAnchor: a =>
+      reading(() => {
+        sql(
+          'insert or replace into anchor(ledger, size, root, tx, block, block_hash, final, at) values(?,?,?,?,?,?,?,?)',
+        ).run(a.ledger, a.size, a.root, a.transaction, a.block, a.blockHash, a.final ? 1 : 0, a.at)
+      }),
+    anchorCovering: (ledger, size) =>
+      reading(() => {
+        const row = sql('select * from anchor where ledger = ? and size >= ? order by size limit 1').get(ledger, size)
+        return row && toAnchorRow(row)
+      }),
+    label: (leaf, invalid) =>
+      reading(() => {
+        sql('update record set invalid = ? where leaf = ?').run(invalid ? 1 : 0, leaf)
+      }),
+    close: async () => {
+      statements.clear()
+      db.close()
+      lock?.close()
+    },
+  }
+}
+
+function toAnchorRow(row: Record<string, unknown>): AnchorRow {
+  return {
+    ledger: row['ledger'] as string,
+    size: row['size'] as number,
+    root: row['root'] as Uint8Array,
+    transaction: row['tx'] as string,
+    block: row['block'] as number,
+    blockHash: row['block_hash'] as string,
+    final: row['final'] === 1,
+    at: row['at'] as number,
+  }
+}
+
+function takeLock(path: string): DatabaseSync {
+  let lock: DatabaseSync
+  try {
+    lock = new DatabaseSync(`${path}.lock`)
+  } catch (error) {
+    throw toStoreError(error, `${path}.lock`)
+  }
+  try {
+    lock.exec('pragma locking_mode = exclusive; begin exclusive')
+    return lock
+  } catch (error) {
+    lock.close()
+    throw new StoreError(
+      'locked',
+      `${path} is open in another process: stop that server first, or give this one its own --data folder`,
+      { cause: error },
+    )
+  }
+}

@@ -1,0 +1,175 @@
+/**
+ * The store: what a notary keeps. One durable write, {@link Store.commit}; everything else reads.
+ *
+ * A store is mutable, ours, and not believed: whoever reads a row from it checks it against the log
+ * (notary/reader.ts). What an adapter must guarantee is therefore small, and the conformance suite in
+ * `store/conformance.ts` tests all of it.
+ *
+ * - `commit` MUST be atomic and durable: when it resolves, everything in the batch survives a power cut; when it
+ *   rejects with `conflict`, nothing of it is there. After any other rejection the caller does not know, and reads `head()`.
+ * - `commit` MUST compare-and-swap: it takes effect only if the stored head is `expected`, else it rejects with `conflict`.
+ *   Two sequencers on one store can thereby never fork the log.
+ * - A batch whose head is `expected` itself adds statuses without moving the log.
+ * - After `commit` resolved, every read MUST show it (read your writes). A read MUST NOT show part of a batch.
+ * - Reads MAY be concurrent with a commit. The adapter MUST NOT retry a commit by itself.
+ * - Deleted text MUST be overwritten in the store's files, not just unlinked.
+ */
+export interface Store {
+  readonly kind: string
+  /** The newest checkpoint, or undefined in an empty store. */
+  head(): Promise<StoredHead | undefined>
+  commit(expected: StoredHead | undefined, batch: Batch): Promise<void>
+
+  /** Heads of all collections that the log knows, in no order. */
+  collections(): Promise<CollectionHead[]>
+  /** The row at a log index. */
+  recordAt(leaf: number): Promise<RecordRow | undefined>
+  /** Rows of a collection with `seq` from `selection.from` on, ascending by `seq`, at most `selection.limit`. */
+  records(collection: number, selection: RecordSelection): Promise<RecordRow[]>
+  /** All object rows with this id, ascending by `seq`. */
+  versions(collection: number, id: string): Promise<RecordRow[]>
+  /**
+   * What a new object would meet: the newest version of its id, the row of exactly this version (the newest row, where
+   * the object has no version of its own), and which contents were refused for it.
+   */
+  lookup(collection: number, id: string, version: string | undefined): Promise<Lookup>
+  /** Rows present with `seq` below `count`, and the first `seq` that is missing. */
+  gaps(collection: number, count: number): Promise<{ present: number; firstMissing: number | undefined }>
+
+  /** All hashes of a tile so far (32 bytes each). `tree` 0 is the log, others are collections. */
+  tile(tree: number, level: number, index: number): Promise<Uint8Array | undefined>
+  /** The C2SP entry bundle `index` of the log, as far as it is filled. */
+  entryBundle(index: number): Promise<Uint8Array | undefined>
+  /** The signed checkpoint of this size, where one was published. */
+  checkpoint(size: number): Promise<string | undefined>
+  /** The newest checkpoint of at least this size: the oldest such when `nearest` is 'up'. */
+  checkpointFrom(size: number): Promise<StoredHead | undefined>
+
+  status(id: string): Promise<StatusRow | undefined>
+  /** The opening of a submitter commitment (docs/formats.md 2). */
+  opening(submitter: string): Promise<{ opening: Uint8Array; name: string } | undefined>
+
+  /** A number that changes when somebody other than this store wrote to its files; always the same where that can't be told. */
+  foreignWrites(): Promise<number>
+  close(): Promise<void>
+}
+
+/**
+ * What a notary remembers for convenience. Losing it costs a look at the ledgers or another check, never a promise:
+ * its writes MAY be lost in a crash, and MUST NOT be applied in part.
+ */
+export interface Journal {
+  anchors(): Promise<AnchorRow[]>
+  putAnchor(row: AnchorRow): Promise<void>
+  /** The newest anchor on this ledger at a size of at least `size` that is nearest to it. */
+  anchorCovering(ledger: string, size: number): Promise<AnchorRow | undefined>
+  /** Label a row (in)valid: a cache of the verdict for operators; no read relies on it. */
+  label(leaf: number, invalid: boolean): Promise<void>
+}
+
+export type StoredHead = { size: number; note: string }
+
+export type CollectionHead = {
+  /** Small number of the collection in this store; also the number of its tree. From 1. */
+  number: number
+  apiRoot: string
+  id: string
+  count: number
+  /** `date_added` of the newest record, microseconds since 1970; 0 without records. */
+  lastAdded: number
+  root: Uint8Array
+}
+
+export type RecordKind = 'object' | 'deleted' | 'equivocation'
+
+/** A row: the record's text and the index columns that were derived from it. Only the text is evidence. */
+export type RecordRow = {
+  leaf: number
+  collection: number
+  seq: number
+  kind: RecordKind
+  /** Microseconds since 1970. */
+  added: number
+  imported: boolean
+  /** STIX id; null for `deleted` records and for rows whose object was erased. */
+  id: string | null
+  /** `YYYY-MM-DDTHH:MM:SS.ssssssZ`: comparable as text. */
+  version: string | null
+  /** Digits after the decimal point in the version as written in the object. */
+  versionDigits: number
+  spec: string | null
+  /** Log index of a newer version of the same id; of an erased row: of its `deleted` record. */
+  superseded: number | null
+  /** SHA-256 of the refused canonical object in an equivocation record, lower-case hex. */
+  refused: string | null
+  invalid: boolean
+  /** Prefix and canonical JSON (docs/formats.md 1); null once erased, or where the selection left it out. */
+  text: Uint8Array | null
+}
+
+export type RecordSelection = {
+  /** First `seq`, inclusive. */
+  from: number
+  limit: number
+  /** Only these STIX types. */
+  types?: string[] | undefined
+  /** 'last' leaves out the text of superseded rows (the rows themselves stay, so that gaps show). */
+  text: 'last' | 'all' | 'none'
+}
+
+export type Lookup = { newest?: { leaf: number; version: string }; same?: RecordRow; refused: string[] }
+
+export type TileWrite = { tree: number; level: number; index: number; data: Uint8Array }
+
+export type StatusRow = {
+  id: string
+  apiRoot: string
+  collection: number
+  submitter: string
+  /** Microseconds since 1970. */
+  requested: number
+  /** Log size that covers every accepted object. */
+  size: number
+  accepted: StatusItem[]
+  failed: StatusItem[]
+  receipt: string
+}
+export type StatusItem = { id: string; version: string; message?: string }
+
+export type Batch = {
+  head: StoredHead
+  records: RecordRow[]
+  /** Rows whose `superseded` changes: to the log index of a newer version, or back to null when that was deleted. */
+  supersede: { leaf: number; by: number | null }[]
+  /** Rows whose text, id and version go; `by` is the log index of the `deleted` record. */
+  erase: { leaf: number; by: number }[]
+  tiles: TileWrite[]
+  entryBundles: { index: number; data: Uint8Array }[]
+  collections: CollectionHead[]
+  statuses: StatusRow[]
+  openings: { submitter: string; opening: Uint8Array; name: string }[]
+}
+
+export type AnchorRow = {
+  ledger: string
+  size: number
+  root: Uint8Array
+  transaction: string
+  block: number
+  blockHash: string
+  final: boolean
+  /** Microseconds since 1970. */
+  at: number
+}
+
+export type StoreErrorCode = 'conflict' | 'full' | 'readonly' | 'corrupt' | 'locked' | 'newer' | 'io'
+
+/** Why a store refused or failed. `conflict`: the head moved. `newer`: written by a later version of Entente. */
+export class StoreError extends Error {
+  override name = 'StoreError'
+  readonly code: StoreErrorCode
+  constructor(code: StoreErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.code = code
+  }
+}

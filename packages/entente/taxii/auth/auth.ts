@@ -1,0 +1,19 @@
+/** Who makes a request, and what it may do. Roles come from configuration or signed tokens, never from the store. */
+export type Principal = { name: string; roles: readonly string[] }
+
+/**
+ * Port: turns an `Authorization` header into a principal.
+ *
+ * MUST resolve undefined for credentials that are absent, unknown, malformed, expired or of a scheme that it doesn't
+ * take, and MUST take as long for an unknown user as for a wrong password. MUST NOT throw for anything that a client sends.
+ */
+export type Authenticate = (authorization: string | undefined) => Promise<Principal | undefined>
+
+export type Rights = { read: readonly string[]; write: readonly string[] }
+
+/** Relative to the caller (TAXII 2.1 section 5.2.1). */
+export const canRead = (principal: Principal, rights: Rights): boolean =>
+  rights.read.some(r => principal.roles.includes(r))
+export const canWrite = (principal: Principal, rights: Rights): boolean =>
+  rights.write.some(r => principal.roles.includes(r))
+export const isAdmin = (principal: Principal): boolean => principal.roles.includes('admin')

@@ -1,0 +1,162 @@
+import { createHmac, hash, randomBytes, scrypt, timingSafeEqual } from 'node:crypto'
+import { closeSync, existsSync, fsyncSync, openSync, readFileSync, renameSync, statSync, writeSync } from 'node:fs'
+import type { Authenticate, Principal } from './auth.ts'
+
+/** scrypt (RFC 7914) with about 16 MiB and 40 ms a call; stored with each hash so that it can be raised. */
+const COST = { N: 16384, r: 8, p: 1 }
+/** How long checked credentials are remembered, under a key that only this process has. */
+const REMEMBER_MS = 60_000
+const MAX_REMEMBERED = 10_000
+/** How often the file is looked at for changes. */
+const RELOAD_MS = 500
+
+export type LocalUser = { name: string; roles: string[]; salt: string; password: string; cost: typeof COST }
+export type LocalToken = {
+  id: string
+  user: string
+  roles: string[]
+  hash: string
+  created: string
+  expires: string | null
+  note: string
+}
+export type Users = { version: 1; users: LocalUser[]; tokens: LocalToken[] }
+
+/** Scopes a user may have: read and write of collections, and everything that is the operator's. */
+export const ROLES = ['taxii-read', 'taxii-write', 'admin'] as const
+
+/** Users and tokens of a server without an identity provider: a file of its own, mode 0600, written whole. */
+export function readUsers(file: string): Users {
+  if (!existsSync(file)) return { version: 1, users: [], tokens: [] }
+  const users = JSON.parse(readFileSync(file, 'utf8')) as Users
+  if (users.version !== 1 || !Array.isArray(users.users) || !Array.isArray(users.tokens))
+    throw new Error(`${file}: not a file of users`)
+  return users
+}
+
+export function writeUsers(file: string, users: Users): void {
+  const temporary = `${file}.${process.pid}.new`
+  const fd = openSync(temporary, 'w', 0o600)
+  try {
+    writeSync(fd, `${JSON.stringify(users, null, 2)}\n`)
+    fsyncSync(fd)
+  } finally {
+    closeSync(fd)
+  }
+  renameSync(temporary, file)
+}
+
+export async function createUser(name: string, password: string, roles: string[]): Promise<LocalUser> {
+  const salt = randomBytes(16)
+  return {
+    name,
+    roles,
+    salt: salt.toString('base64url'),
+    password: (await derive(password, salt, COST)).toString('base64url'),
+    cost: COST,
+  }
+}
+
+/** @returns the token, shown once, and what is kept of it */
+export function createToken(
+  user: string,
+  roles: string[],
+  options: { now: Date; days?: number | undefined; note?: string },
+): { token: string; stored: LocalToken } {
+  const id = randomBytes(6).toString('base64url')
+  const token = `ent_${id}_${randomBytes(32).toString('base64url')}`
+  const expires =
+    options.days === undefined ? null : new Date(options.now.getTime() + options.days * 86_400_000).toISOString()
+  return {
+    token,
+    stored: {
+      id,
+      user,
+      roles,
+      hash: hash('sha256', token),
+      created: options.now.toISOString(),
+      expires,
+      note: options.note ?? '',
+    },
+  }
+}
+
+/**
+ * Checks Basic credentials and API tokens (`Bearer` or `Token`; scheme names in any case) against the file of users, which is read
+ * again when it changes.
+ */
+export function localAuthenticate(file: string, now: () => number = Date.now): Authenticate {
+  const key = randomBytes(32)
+  const remembered = new Map<string, { principal: Principal; until: number; stamp: string }>()
+  let users = readUsers(file)
+  let stamp = stampOf(file)
+  let looked = now()
+
+  function current(): Users {
+    if (now() - looked >= RELOAD_MS) {
+      looked = now()
+      const next = stampOf(file)
+      if (next !== stamp) {
+        users = readUsers(file)
+        stamp = next
+        remembered.clear()
+      }
+    }
+    return users
+  }
+
+  async function basic(encoded: string): Promise<Principal | undefined> {
+    const text = Buffer.from(encoded, 'base64').toString()
+    const colon = text.indexOf(':')
+    if (colon < 0) return undefined
+    const [name, password] = [text.slice(0, colon), text.slice(colon + 1)]
+    const user = current().users.find(u => u.name === name)
+    // An unknown user costs the same time.
+    const salt = user ? Buffer.from(user.salt, 'base64url') : key
+    const derived = await derive(password, salt, user?.cost ?? COST)
+    if (!user || !timingSafeEqual(derived, Buffer.from(user.password, 'base64url'))) return undefined
+    return { name: user.name, roles: user.roles }
+  }
+
+  function bearer(token: string): Principal | undefined {
+    const digest = hash('sha256', token)
+    const found = current().tokens.find(t => timingSafeEqual(Buffer.from(t.hash), Buffer.from(digest)))
+    if (!found || (found.expires !== null && Date.parse(found.expires) <= now())) return undefined
+    const user = users.users.find(u => u.name === found.user)
+    if (!user) return undefined
+    // A token never has more than its user has now.
+    return { name: user.name, roles: found.roles.filter(r => user.roles.includes(r)) }
+  }
+
+  return async authorization => {
+    if (authorization === undefined || authorization.length > 8192) return undefined
+    const space = authorization.indexOf(' ')
+    const scheme = authorization.slice(0, space).toLowerCase()
+    const credentials = authorization.slice(space + 1).trim()
+    if (space < 0 || credentials === '') return undefined
+    if (scheme === 'bearer' || scheme === 'token') return bearer(credentials)
+    if (scheme !== 'basic') return undefined
+    current()
+    const memo = createHmac('sha256', key).update(credentials).digest('base64')
+    const known = remembered.get(memo)
+    if (known && known.until > now() && known.stamp === stamp) return known.principal
+    const principal = await basic(credentials)
+    if (principal) {
+      if (remembered.size >= MAX_REMEMBERED) remembered.clear()
+      remembered.set(memo, { principal, until: now() + REMEMBER_MS, stamp })
+    }
+    return principal
+  }
+}
+
+function derive(password: string, salt: Buffer, cost: typeof COST): Promise<Buffer> {
+  return new Promise((resolve, reject) =>
+    scrypt(password.normalize('NFC'), salt, 32, cost, (error, key) => (error ? reject(error) : resolve(key))),
+  )
+}
+
+function stampOf(file: string): string {
+  if (!existsSync(file)) return ''
+  const { mtimeMs, size, ino } = statSync(file)
+  return `${mtimeMs} ${size} ${ino}`
+}

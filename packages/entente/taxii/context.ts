@@ -1,0 +1,80 @@
+import type { Damage } from '#notary/damage.ts'
+import type { AnchorPolicy, LedgerState } from '#notary/finality.ts'
+import type { Notary } from '#notary/notary.ts'
+import type { AnchorRow } from '#store/store.ts'
+import type { Authenticate, Principal, Rights } from './auth/auth.ts'
+import { canRead, canWrite } from './auth/auth.ts'
+import { TaxiiError } from './errors.ts'
+
+export type CollectionConfig = Rights &
+  AnchorPolicy & {
+    id: string
+    alias?: string | undefined
+    title: string
+    description?: string | undefined
+    onInvalid: 'withhold' | 'fail'
+  }
+
+export type ApiRootConfig = {
+  /** Begins and ends with `/`. */
+  path: string
+  title: string
+  description?: string | undefined
+  collections: CollectionConfig[]
+}
+
+export type TaxiiConfig = {
+  title: string
+  description?: string | undefined
+  contact?: string | undefined
+  maxContentLength: number
+  /** Objects in a page when the client doesn't say, and at most. */
+  page: number
+  maxPage: number
+  apiRoots: ApiRootConfig[]
+}
+
+/** What an anchor is on its ledger, for the proofs (docs/formats.md 8). */
+export type AnchorEvidence = Record<string, unknown>
+
+/** What the resources need, put together in cli/serve.ts. */
+export type TaxiiContext = {
+  config: TaxiiConfig
+  notary: Notary
+  vkey: string
+  damage: Damage
+  authenticate: Authenticate
+  newId: () => string
+  ledgers: () => LedgerState[]
+  /** What an anchor proves, with sealed evidence where the ledger gives it. */
+  evidence: (anchor: AnchorRow) => Promise<AnchorEvidence>
+  log: (level: 'info' | 'warn' | 'error', message: string, details: Record<string, unknown>) => void
+}
+
+/** A collection that a request names, with what the caller may do there. */
+export type Target = { root: ApiRootConfig; config: CollectionConfig; number: number; read: boolean; write: boolean }
+
+/** Collections may be named by id or alias (TAXII 2.1 section 5.2.1). */
+export function findTarget(context: TaxiiContext, root: ApiRootConfig, name: string, principal: Principal): Target {
+  const config = root.collections.find(c => c.id === name.toLowerCase() || c.alias === name)
+  const collection = config && context.notary.collection(root.path, config.id)
+  const target = config &&
+    collection && {
+      root,
+      config,
+      number: collection.number,
+      read: canRead(principal, config),
+      write: canWrite(principal, config),
+    }
+  // Who may neither read nor write isn't told that it exists.
+  if (!target || !(target.read || target.write))
+    throw new TaxiiError(404, 'not-found', 'there is no such collection, or it is not for you')
+  return target
+}
+
+export function requireRead(target: Target): void {
+  if (!target.read) throw new TaxiiError(403, 'forbidden', 'you may write to this collection, but not read it')
+}
+export function requireWrite(target: Target): void {
+  if (!target.write) throw new TaxiiError(403, 'forbidden', 'you may read this collection, but not write to it')
+}

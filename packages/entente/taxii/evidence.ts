@@ -1,0 +1,210 @@
+import { formatTlogProof, inclusionProof, parseTilePath, tileWidth } from '@entente/verify/tlog'
+import { formatHeadsEntry, headsMapPath, headsMapRoot } from '@entente/verify/proof'
+import type { FastifyInstance } from 'fastify'
+import { type Collection, toHeads } from '#notary/log.ts'
+import type { RecordRow, StoredHead } from '#store/store.ts'
+import { requireRead, type Target, type TaxiiContext } from './context.ts'
+import { TaxiiError } from './errors.ts'
+import { checkAccept, PROOF, RECORDS, TAXII } from './media.ts'
+import type { Resolve } from './objects.ts'
+import { selectVersions } from './pages.ts'
+import { parseQuery } from './query.ts'
+import { toNotFound } from './server.ts'
+
+/** The public log (C2SP tlog-tiles): hashes and checkpoints, nothing of any content, so no credentials. */
+export function logRoutes(app: FastifyInstance, context: TaxiiContext): void {
+  const { notary } = context
+  const anyone = { config: { anyone: true } }
+
+  app.get('/log/checkpoint', anyone, async (_request, reply) => {
+    const { head } = notary.log
+    if (!head) throw new TaxiiError(404, 'not-found', 'the log has no checkpoint yet')
+    return reply.type('text/plain; charset=utf-8').header('cache-control', 'no-cache').send(head.note)
+  })
+
+  app.get('/log/key', anyone, async (_request, reply) =>
+    reply.type('text/plain; charset=utf-8').send(`${context.vkey}\n`),
+  )
+
+  app.get<{ Params: { '*': string } }>('/log/tile/*', anyone, async (request, reply) => {
+    const data = await readTile(context, `tile/${request.params['*']}`)
+    if (!data) throw new TaxiiError(404, 'not-found', 'the log has no such tile')
+    return reply
+      .type('application/octet-stream')
+      .header('cache-control', 'public, max-age=31536000, immutable')
+      .send(Buffer.from(data))
+  })
+}
+
+/** Tiles and bundles are served as they are stored: whoever reads them checks them. A partial one is the beginning of what is there. */
+async function readTile(context: TaxiiContext, path: string): Promise<Uint8Array | undefined> {
+  let parsed: ReturnType<typeof parseTilePath>
+  try {
+    parsed = parseTilePath(path)
+  } catch {
+    return undefined
+  }
+  const { level, index, width } = parsed
+  const { notary } = context
+  const hashLevel = level === 'entries' ? 0 : level
+  if (width > tileWidth(hashLevel, index, notary.log.size)) return undefined
+  if (level !== 'entries') return (await notary.store.tile(0, level, index))?.subarray(0, width * 32)
+  const bundle = await notary.store.entryBundle(index)
+  let end = 0
+  for (let i = 0; bundle && i < width; i++) end += 2 + (((bundle[end] as number) << 8) | (bundle[end + 1] as number))
+  return bundle?.subarray(0, end)
+}
+
+/** Proofs and records of one collection (docs/formats.md 7, 9, 10). */
+export function evidenceRoutes(app: FastifyInstance, context: TaxiiContext, base: string, resolve: Resolve): void {
+  const { notary } = context
+  const limits = { page: context.config.page, maxPage: context.config.maxPage }
+
+  app.get<{ Params: { objectId: string } }>(`${base}objects/:objectId/proof/`, async (request, reply) => {
+    checkAccept(request.headers.accept, [PROOF, TAXII])
+    const target = readable(resolve(request))
+    const { versions, specs } = parseQuery(
+      request.url.split('?')[1] ?? '',
+      { fields: ['version', 'spec_version'], paging: false },
+      limits,
+    )
+    const rows = selectVersions(await notary.store.versions(target.number, request.params.objectId), versions, specs)
+    const row = rows.filter(r => r.leaf < notary.log.size).at(-1)
+    if (!row) throw await toNotFound(context, target)
+    const opened = await notary.reader.open(row)
+    if (!opened.ok) {
+      context.damage.note(row, opened.reason)
+      throw new TaxiiError(500, 'integrity', 'the stored object does not match the log: there is no proof of it')
+    }
+    const { head, anchors } = await bestCheckpoint(context, target, row.leaf + 1)
+    const log = await tlogProof(context, row.leaf, head)
+    const record = recordJson(opened.text)
+    return reply
+      .type(PROOF)
+      .send(
+        `{"format":"entente/proof/v1","kind":"object","record":${record},"log":${JSON.stringify(log)},"anchors":${JSON.stringify(anchors)}}`,
+      )
+  })
+
+  app.get(`${base}proof/`, async (request, reply) => {
+    checkAccept(request.headers.accept, [PROOF, TAXII])
+    const target = readable(resolve(request))
+    return reply.type(PROOF).send(JSON.stringify(await collectionProof(context, target)))
+  })
+
+  app.get<{ Querystring: { from?: string; limit?: string } }>(`${base}records/`, async (request, reply) => {
+    checkAccept(request.headers.accept, [RECORDS, TAXII])
+    const target = readable(resolve(request))
+    const from = integer('from', request.query.from, 0)
+    const limit = Math.min(integer('limit', request.query.limit, limits.page), limits.maxPage)
+    const count = notary.log.collections.get(target.number)?.count ?? 0
+    const rows = (await notary.store.records(target.number, { from, limit, text: 'all' })).filter(
+      r => r.leaf < notary.log.size,
+    )
+    const bySeq = new Map(rows.map(r => [r.seq, r]))
+    const end = Math.min(count, from + limit)
+    const parts: string[] = []
+    for (let seq = from; seq < end; seq++) parts.push(await recordOrReason(context, target, bySeq.get(seq), seq))
+    const next = end < count ? `"more":true,"next":${end},` : ''
+    return reply.type(RECORDS).send(`{${next}"records":[${parts.join(',')}]}`)
+  })
+}
+
+const readable = (target: Target): Target => {
+  requireRead(target)
+  return target
+}
+
+const PREFIX = 'entente/record/v1:'
+const recordJson = (text: Buffer): string => text.toString('utf8', PREFIX.length)
+
+/** A record, or its commitment and why it is not here. */
+async function recordOrReason(
+  context: TaxiiContext,
+  target: Target,
+  row: RecordRow | undefined,
+  seq: number,
+): Promise<string> {
+  const { notary } = context
+  if (row?.text) {
+    const opened = await notary.reader.open(row)
+    if (opened.ok) return recordJson(opened.text)
+    context.damage.note(row, opened.reason)
+  }
+  const reason = row && !row.text && (await notary.reader.isErased(row)) ? 'deleted' : 'integrity'
+  const leaf = await notary.store.tile(target.number, 0, Math.floor(seq / 256))
+  const commitment = row ? await commitmentAt(context, row.leaf) : undefined
+  const hash = leaf?.subarray((seq % 256) * 32, (seq % 256) * 32 + 32)
+  return JSON.stringify({
+    seq,
+    ...(commitment
+      ? { commitment: commitment.toString('base64') }
+      : { leaf_hash: Buffer.from(hash ?? []).toString('base64') }),
+    reason,
+  })
+}
+
+async function commitmentAt(context: TaxiiContext, leaf: number): Promise<Buffer | undefined> {
+  const bundle = await context.notary.log.tiles.bundle(Math.floor(leaf / 256))
+  const at = bundle.offsets[leaf % 256] as number
+  return bundle.bytes.subarray(at, at + 32)
+}
+
+async function tlogProof(context: TaxiiContext, index: number, head: StoredHead): Promise<string> {
+  const path = await context.notary.log.tiles.prove(reader => inclusionProof(index, head.size, reader))
+  return formatTlogProof({ index, proof: path, checkpoint: head.note })
+}
+
+/**
+ * The checkpoint to prove under: the newest that a ledger has and that covers `size`, with the ledgers that have exactly it; before
+ * any is anchored, the newest.
+ */
+async function bestCheckpoint(
+  context: TaxiiContext,
+  target: Target,
+  size: number,
+): Promise<{ head: StoredHead; anchors: unknown[] }> {
+  const { notary } = context
+  const anchored = (await notary.store.anchors()).filter(
+    a => target.config.ledgers.includes(a.ledger) && a.size >= size && a.final,
+  )
+  const best = anchored.sort((a, b) => b.size - a.size)[0]
+  const note = best && (await notary.store.checkpoint(best.size))
+  if (!best || !note) return { head: notary.log.head as StoredHead, anchors: [] }
+  const anchors = []
+  for (const anchor of anchored.filter(a => a.size === best.size)) anchors.push(await context.evidence(anchor))
+  return { head: { size: best.size, note }, anchors }
+}
+
+/** docs/formats.md 9, under the newest checkpoint: what the collection holds now. */
+async function collectionProof(context: TaxiiContext, target: Target): Promise<Record<string, unknown>> {
+  const { notary } = context
+  // One turn of the event loop, so head and collections belong together.
+  const head = notary.log.head as StoredHead
+  const heads = toHeads(notary.log.collections)
+  const own = notary.log.collections.get(target.number) as Collection
+  const anchors = []
+  for (const anchor of await notary.store.anchors()) {
+    if (anchor.size === head.size && target.config.ledgers.includes(anchor.ledger))
+      anchors.push(await context.evidence(anchor))
+  }
+  return {
+    format: 'entente/proof/v1',
+    kind: 'collection',
+    api_root: target.root.path,
+    collection: target.config.id,
+    count: own.count,
+    root: Buffer.from(own.root).toString('base64'),
+    map_path: headsMapPath(heads, own.key).map(h => Buffer.from(h).toString('base64')),
+    heads: formatHeadsEntry({ collections: heads.length, root: headsMapRoot(heads) }),
+    log: await tlogProof(context, head.size - 1, head),
+    anchors,
+  }
+}
+
+function integer(name: string, text: string | undefined, standard: number): number {
+  if (text === undefined) return standard
+  if (!/^\d{1,15}$/.test(text))
+    throw new TaxiiError(400, 'query', `${name} is ${JSON.stringify(text.slice(0, 40))}: it is a whole number`)
+  return Number(text)
+}

@@ -1,0 +1,88 @@
+import { TaxiiError } from './errors.ts'
+
+/** TAXII 2.1 section 3.1: every TAXII answer, errors included, carries this type with its version. */
+export const TAXII = 'application/taxii+json;version=2.1'
+export const STIX = 'application/stix+json;version=2.1'
+export const PROOF = 'application/vnd.entente.proof+json;version=1'
+export const RECORDS = 'application/vnd.entente.records+json;version=1'
+
+type Range = { type: string; parameters: Map<string, string>; q: number }
+
+/** Splits at `separator` outside quoted strings (RFC 9110 section 5.6.4). */
+function splitOutsideQuotes(text: string, separator: string): string[] {
+  const parts: string[] = []
+  let start = 0
+  let quoted = false
+  for (let i = 0; i < text.length; i++) {
+    const c = text[i]
+    if (quoted && c === '\\') i++
+    else if (c === '"') quoted = !quoted
+    else if (c === separator && !quoted) {
+      parts.push(text.slice(start, i))
+      start = i + 1
+    }
+  }
+  parts.push(text.slice(start))
+  return parts
+}
+
+function parseRange(text: string): Range {
+  const [type = '', ...rest] = splitOutsideQuotes(text, ';')
+  const parameters = new Map<string, string>()
+  let q = 1
+  for (const parameter of rest) {
+    const [name = '', value = ''] = splitOutsideQuotes(parameter, '=').map(s => s.trim())
+    const bare = value.startsWith('"') && value.endsWith('"') && value.length > 1 ? value.slice(1, -1) : value
+    if (name.toLowerCase() === 'q') q = Number(bare)
+    else if (name !== '') parameters.set(name.toLowerCase(), bare)
+  }
+  return { type: type.trim().toLowerCase(), parameters, q: Number.isFinite(q) ? q : 0 }
+}
+
+/** Whether a range of a client takes `type` at `version`: a range without a version takes the highest (section 3.1). */
+function takes(range: Range, type: string, version: string): boolean {
+  if (range.q <= 0) return false
+  if (range.type === '*/*' || range.type === 'application/*') return true
+  if (range.type !== type) return false
+  const wanted = range.parameters.get('version')
+  return wanted === undefined || wanted === version
+}
+
+/**
+ * Refuses an `Accept` that none of `offers` (type;version=v) satisfies: 406. No header takes anything (RFC 9110 section 12.5.1).
+ *
+ * @throws TaxiiError 406
+ */
+export function checkAccept(header: string | undefined, offers: string[] = [TAXII]): void {
+  if (header === undefined || header.trim() === '') return
+  const ranges = splitOutsideQuotes(header, ',').map(parseRange)
+  // application/json is what people type into curl: our answers are JSON, so it is taken (section 3.1: other types MAY be served).
+  const found = offers.some(offer => {
+    const { type, parameters } = parseRange(offer)
+    return ranges.some(
+      r => takes(r, type, parameters.get('version') ?? '') || (r.type === 'application/json' && r.q > 0),
+    )
+  })
+  if (!found)
+    throw new TaxiiError(
+      406,
+      'accept',
+      `this resource is served as ${offers.join(' or ')}; the request accepts ${header.slice(0, 200)}`,
+    )
+}
+
+/**
+ * Refuses a POST body that is not TAXII's: 415. The version may be absent, quoted, and spaced as RFC 9110 allows.
+ *
+ * @throws TaxiiError 415
+ */
+export function checkContentType(header: string | undefined): void {
+  const range = parseRange(header ?? '')
+  const version = range.parameters.get('version')
+  if (range.type === 'application/taxii+json' && (version === undefined || version === '2.1')) return
+  throw new TaxiiError(
+    415,
+    'content-type',
+    `objects are sent as ${TAXII}; the request says ${header?.slice(0, 200) ?? 'nothing'}`,
+  )
+}

@@ -1,0 +1,178 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { writtenVersion } from '#notary/record.ts'
+import { formatMicros } from '#notary/time.ts'
+import type { RecordRow } from '#store/store.ts'
+import { requireRead, requireWrite, type Target, type TaxiiContext } from './context.ts'
+import { TaxiiError } from './errors.ts'
+import { readEnvelope } from './intake.ts'
+import { checkAccept, checkContentType, STIX, TAXII } from './media.ts'
+import { type Page, readPage, selectVersions } from './pages.ts'
+import { type Allowed, formatNext, parseQuery, type Query } from './query.ts'
+import { toStatusResource } from './status.ts'
+import { toNotFound } from './server.ts'
+
+const LIST: Allowed = { fields: ['id', 'type', 'version', 'spec_version'], paging: true }
+const OBJECT: Allowed = { fields: ['version', 'spec_version'], paging: true }
+const VERSIONS: Allowed = { fields: ['spec_version'], paging: true }
+const DELETE: Allowed = { fields: ['version', 'spec_version'], paging: false }
+
+export type Resolve = (request: FastifyRequest) => Target
+
+/** The resources of TAXII 2.1 sections 5.3 to 5.8 below one collection. */
+export function objectRoutes(app: FastifyInstance, context: TaxiiContext, base: string, resolve: Resolve): void {
+  const limits = { page: context.config.page, maxPage: context.config.maxPage }
+  const query = (request: FastifyRequest, allowed: Allowed) => parseQuery(queryString(request), allowed, limits)
+  const readTarget = (request: FastifyRequest) => {
+    const target = resolve(request)
+    requireRead(target)
+    return target
+  }
+
+  // 5.4 Get Objects
+  app.get(`${base}objects/`, async (request, reply) => {
+    checkAccept(request.headers.accept)
+    const target = readTarget(request)
+    return sendEnvelope(reply, await readPage(context, target, query(request, LIST)))
+  })
+
+  // 5.5 Add Objects
+  app.post(`${base}objects/`, async (request, reply) => {
+    checkAccept(request.headers.accept)
+    const target = resolve(request)
+    requireWrite(target)
+    checkContentType(request.headers['content-type'])
+    const { objects, failed } = readEnvelope(request.body as Buffer, context.config.maxContentLength)
+    const row = await context.notary.submit({
+      statusId: context.newId(),
+      collection: target.number,
+      apiRoot: target.root.path,
+      submitter: request.principal.name,
+      requested: context.notary.clock(),
+      objects,
+      failed,
+    })
+    return reply
+      .code(202)
+      .type(TAXII)
+      .send(JSON.stringify(await toStatusResource(context, target.config, row)))
+  })
+
+  // 5.3 Get Object Manifests
+  app.get(`${base}manifest/`, async (request, reply) => {
+    checkAccept(request.headers.accept, [TAXII, STIX])
+    const target = readTarget(request)
+    const page = await readPage(context, target, query(request, LIST))
+    const objects = page.items.map(({ row }) => ({
+      id: row.id,
+      date_added: formatMicros(row.added),
+      version: toVersion(row),
+      media_type: mediaType(row),
+    }))
+    setPageHeaders(reply, page)
+    return reply.type(TAXII).send(JSON.stringify({ ...more(page), ...(objects.length > 0 ? { objects } : {}) }))
+  })
+
+  // 5.6 Get an Object
+  app.get<{ Params: { objectId: string } }>(`${base}objects/:objectId/`, async (request, reply) => {
+    checkAccept(request.headers.accept)
+    const target = readTarget(request)
+    return sendEnvelope(reply, await readObject(context, target, request.params.objectId, query(request, OBJECT)))
+  })
+
+  // 5.8 Get Object Versions
+  app.get<{ Params: { objectId: string } }>(`${base}objects/:objectId/versions/`, async (request, reply) => {
+    checkAccept(request.headers.accept)
+    const target = readTarget(request)
+    const all = { ...query(request, VERSIONS), versions: { all: true, last: false, first: false, exact: [] } }
+    const page = await readObject(context, target, request.params.objectId, all)
+    const versions = page.items.map(({ row }) => toVersion(row))
+    setPageHeaders(reply, page)
+    return reply.type(TAXII).send(JSON.stringify({ ...more(page), ...(versions.length > 0 ? { versions } : {}) }))
+  })
+
+  // 5.7 Delete an Object: the default of match[version] applies, so without it only the newest version goes (section 3.4.1)
+  app.delete<{ Params: { objectId: string } }>(`${base}objects/:objectId/`, async (request, reply) => {
+    checkAccept(request.headers.accept)
+    const target = resolve(request)
+    if (!target.read || !target.write)
+      throw new TaxiiError(403, 'forbidden', 'deleting needs the right to read and to write')
+    const { versions, specs } = query(request, DELETE)
+    let found = 0
+    await context.notary.submit({
+      statusId: context.newId(),
+      collection: target.number,
+      apiRoot: target.root.path,
+      submitter: request.principal.name,
+      requested: context.notary.clock(),
+      objects: [],
+      failed: [],
+      erase: {
+        id: request.params.objectId,
+        versions: (rows: RecordRow[]) => {
+          const selected = selectVersions(rows, versions, specs)
+          found = selected.length
+          return selected
+        },
+      },
+    })
+    if (found === 0) throw await toNotFound(context, target)
+    return reply.code(200).type(TAXII).send()
+  })
+}
+
+/** One object by id: unlike a list it is never served in part. */
+async function readObject(context: TaxiiContext, target: Target, id: string, query: Query): Promise<Page> {
+  const page = await readPage(context, target, { ...query, ids: [id], types: undefined })
+  if (page.withheld > 0) {
+    throw new TaxiiError(
+      500,
+      'integrity',
+      'the stored object does not match the log: it is not served. The operator has been alerted; ask for a copy from a backup or another source',
+    )
+  }
+  if (page.items.length === 0) {
+    const exists = (await context.notary.store.versions(target.number, id)).some(r => r.leaf < context.notary.log.size)
+    if (!exists) throw await toNotFound(context, target)
+  }
+  return page
+}
+
+const HEAD = Buffer.from('{"objects":[')
+const MORE_HEAD = (next: number) => Buffer.from(`{"more":true,"next":"${formatNext(next)}","objects":[`)
+const COMMA = Buffer.from(',')
+const TAIL = Buffer.from(']}')
+const EMPTY = Buffer.from('{}')
+
+/** The envelope (section 3.7), concatenated from the stored bytes. */
+function sendEnvelope(reply: FastifyReply, page: Page): FastifyReply {
+  setPageHeaders(reply, page)
+  reply.type(TAXII)
+  if (page.items.length === 0 && page.next === undefined) return reply.send(EMPTY)
+  const parts: Buffer[] = [page.next === undefined ? HEAD : MORE_HEAD(page.next)]
+  for (let i = 0; i < page.items.length; i++) {
+    if (i > 0) parts.push(COMMA)
+    parts.push((page.items[i] as { object: Buffer }).object)
+  }
+  parts.push(TAIL)
+  return reply.send(Buffer.concat(parts))
+}
+
+/** Section 3.2; on an empty page there is no first or last to name. */
+function setPageHeaders(reply: FastifyReply, page: Page): void {
+  const first = page.items[0]
+  const last = page.items.at(-1)
+  if (first && last) {
+    reply.header('X-TAXII-Date-Added-First', formatMicros(first.row.added))
+    reply.header('X-TAXII-Date-Added-Last', formatMicros(last.row.added))
+  }
+  if (page.withheld > 0) reply.header('X-Entente-Withheld', String(page.withheld))
+}
+
+const more = (page: Page) => (page.next === undefined ? {} : { more: true, next: formatNext(page.next) })
+const toVersion = (row: RecordRow) =>
+  writtenVersion({ version: row.version as string, versionDigits: row.versionDigits })
+const mediaType = (row: RecordRow) => `application/stix+json;version=${row.spec ?? '2.1'}`
+const queryString = (request: FastifyRequest) => {
+  const at = request.url.indexOf('?')
+  return at < 0 ? '' : request.url.slice(at + 1)
+}

@@ -1,0 +1,88 @@
+import type { FastifyInstance } from 'fastify'
+import { canRead, canWrite, isAdmin, type Principal } from './auth/auth.ts'
+import type { ApiRootConfig, CollectionConfig, TaxiiContext } from './context.ts'
+import { findTarget } from './context.ts'
+import { TaxiiError } from './errors.ts'
+import { checkAccept, TAXII } from './media.ts'
+import { toStatusResource } from './status.ts'
+
+/** Discovery at the server's root (TAXII 2.1 section 4.1). */
+export function discoveryRoute(app: FastifyInstance, context: TaxiiContext): void {
+  const { config } = context
+  app.get('/taxii2/', async (request, reply) => {
+    checkAccept(request.headers.accept)
+    // Relative: right behind any proxy and under any name (section 4.1.1).
+    const roots = config.apiRoots
+      .filter(root => visible(root, request.principal).length > 0 || root.collections.length === 0)
+      .map(r => r.path)
+    return reply.type(TAXII).send(
+      JSON.stringify({
+        title: config.title,
+        ...optional('description', config.description),
+        ...optional('contact', config.contact),
+        ...(roots.length > 0 ? { default: roots[0], api_roots: roots } : {}),
+      }),
+    )
+  })
+}
+
+/** API root, its collections and statuses (sections 4.2, 4.3, 5.1, 5.2). */
+export function rootRoutes(app: FastifyInstance, context: TaxiiContext, root: ApiRootConfig): void {
+  app.get(root.path, async (request, reply) => {
+    checkAccept(request.headers.accept)
+    return reply.type(TAXII).send(
+      JSON.stringify({
+        title: root.title,
+        ...optional('description', root.description),
+        versions: [TAXII],
+        max_content_length: context.config.maxContentLength,
+        x_entente_log: { checkpoint: '/log/checkpoint', origin: context.notary.log.origin, vkey: context.vkey },
+      }),
+    )
+  })
+
+  app.get(`${root.path}collections/`, async (request, reply) => {
+    checkAccept(request.headers.accept)
+    const collections = visible(root, request.principal).map(c => toCollection(root, c, request.principal))
+    return reply.type(TAXII).send(JSON.stringify(collections.length > 0 ? { collections } : {}))
+  })
+
+  app.get<{ Params: { collection: string } }>(`${root.path}collections/:collection/`, async (request, reply) => {
+    checkAccept(request.headers.accept)
+    const { config } = findTarget(context, root, request.params.collection, request.principal)
+    return reply.type(TAXII).send(JSON.stringify(toCollection(root, config, request.principal)))
+  })
+
+  app.get<{ Params: { status: string } }>(`${root.path}status/:status/`, async (request, reply) => {
+    checkAccept(request.headers.accept)
+    const row = await context.notary.store.status(request.params.status)
+    const collection = row && context.notary.log.collections.get(row.collection)
+    const config = collection && root.collections.find(c => c.id === collection.id)
+    // A status is for who made the request (section 4.3); others aren't told that there is one.
+    const isOwn = row && (row.submitter === request.principal.name || isAdmin(request.principal))
+    if (!row || !config || !isOwn || row.apiRoot !== root.path) {
+      throw new TaxiiError(404, 'not-found', 'there is no such status, or it is not of a request of yours')
+    }
+    return reply.type(TAXII).send(JSON.stringify(await toStatusResource(context, config, row)))
+  })
+}
+
+const visible = (root: ApiRootConfig, principal: Principal): CollectionConfig[] =>
+  root.collections.filter(c => canRead(principal, c) || canWrite(principal, c))
+
+/** Collection resource (section 5.2.1): rights are those of the caller. */
+function toCollection(root: ApiRootConfig, config: CollectionConfig, principal: Principal): Record<string, unknown> {
+  const url = `${root.path}collections/${config.id}/`
+  return {
+    id: config.id,
+    title: config.title,
+    ...optional('description', config.description),
+    ...optional('alias', config.alias),
+    can_read: canRead(principal, config),
+    can_write: canWrite(principal, config),
+    media_types: ['application/stix+json;version=2.1', 'application/stix+json;version=2.0'],
+    x_entente_log: { proof: `${url}proof/`, records: `${url}records/` },
+  }
+}
+
+const optional = (name: string, value: string | undefined) => (value === undefined ? {} : { [name]: value })
