@@ -5,7 +5,7 @@ import { type Collection, toHeads } from '#notary/log.ts'
 import type { RecordRow, StoredHead } from '#store/store.ts'
 import { requireRead, type Target, type TaxiiContext } from './context.ts'
 import { TaxiiError } from './errors.ts'
-import { checkAccept, PROOF, RECORDS, TAXII } from './media.ts'
+import { checkAccept, PROOF, RECORDS, TAXII, sendJson } from './media.ts'
 import type { Resolve } from './objects.ts'
 import { selectVersions } from './pages.ts'
 import { parseQuery } from './query.ts'
@@ -79,17 +79,17 @@ export function evidenceRoutes(app: FastifyInstance, context: TaxiiContext, base
     const { head, anchors } = await bestCheckpoint(context, target, row.leaf + 1)
     const log = await tlogProof(context, row.leaf, head)
     const record = recordJson(opened.text)
-    return reply
-      .type(PROOF)
-      .send(
-        `{"format":"entente/proof/v1","kind":"object","record":${record},"log":${JSON.stringify(log)},"anchors":${JSON.stringify(anchors)}}`,
-      )
+    return sendJson(
+      reply,
+      PROOF,
+      `{"format":"entente/proof/v1","kind":"object","record":${record},"log":${JSON.stringify(log)},"anchors":${JSON.stringify(anchors)}}`,
+    )
   })
 
   app.get(`${base}proof/`, async (request, reply) => {
     checkAccept(request.headers.accept, [PROOF, TAXII])
     const target = readable(resolve(request))
-    return reply.type(PROOF).send(JSON.stringify(await collectionProof(context, target)))
+    return sendJson(reply, PROOF, await collectionProof(context, target))
   })
 
   app.get<{ Querystring: { from?: string; limit?: string } }>(`${base}records/`, async (request, reply) => {
@@ -106,7 +106,7 @@ export function evidenceRoutes(app: FastifyInstance, context: TaxiiContext, base
     const parts: string[] = []
     for (let seq = from; seq < end; seq++) parts.push(await recordOrReason(context, target, bySeq.get(seq), seq))
     const next = end < count ? `"more":true,"next":${end},` : ''
-    return reply.type(RECORDS).send(`{${next}"records":[${parts.join(',')}]}`)
+    return sendJson(reply, RECORDS, `{${next}"records":[${parts.join(',')}]}`)
   })
 }
 

@@ -45,9 +45,7 @@ export function readEnvelope(body: Uint8Array, maxBytes: number): Intake {
 }
 
 function toSubmitted(value: unknown, canonical: string): SubmittedObject | StatusItem {
-  const { findings } = validateObject(value)
-  const errors = findings.filter(f => f.severity === 'error')
-  const warnings = findings.filter(f => f.severity === 'warning')
+  const { findings: errors } = validateObject(value, { warnings: false })
   const object = value as Record<string, unknown>
   const written = errors.length === 0 ? objectVersion(object) : undefined
   const version = written === undefined ? undefined : parseTimestamp(written)
@@ -68,13 +66,5 @@ function toSubmitted(value: unknown, canonical: string): SubmittedObject | Statu
     spec: specVersion(object) ?? '2.1',
     value: object,
     canonical,
-    ...(warnings.length > 0
-      ? {
-          warning: warnings
-            .slice(0, SHOWN)
-            .map(w => `${w.path}: ${w.message}`)
-            .join('; '),
-        }
-      : {}),
   }
 }

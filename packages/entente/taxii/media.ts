@@ -1,3 +1,4 @@
+import type { FastifyReply } from 'fastify'
 import { TaxiiError } from './errors.ts'
 
 /** TAXII 2.1 section 3.1: every TAXII answer, errors included, carries this type with its version. */
@@ -85,4 +86,9 @@ export function checkContentType(header: string | undefined): void {
     'content-type',
     `objects are sent as ${TAXII}; the request says ${header?.slice(0, 200) ?? 'nothing'}`,
   )
+}
+
+/** Sends JSON under exactly this type: of a text Fastify would rewrite the header, of bytes it doesn't. */
+export function sendJson(reply: FastifyReply, type: string, value: unknown): FastifyReply {
+  return reply.type(type).send(Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)))
 }

@@ -5,7 +5,7 @@ import type { RecordRow } from '#store/store.ts'
 import { requireRead, requireWrite, type Target, type TaxiiContext } from './context.ts'
 import { TaxiiError } from './errors.ts'
 import { readEnvelope } from './intake.ts'
-import { checkAccept, checkContentType, STIX, TAXII } from './media.ts'
+import { checkAccept, checkContentType, STIX, TAXII, sendJson } from './media.ts'
 import { type Page, readPage, selectVersions } from './pages.ts'
 import { type Allowed, formatNext, parseQuery, type Query } from './query.ts'
 import { toStatusResource } from './status.ts'
@@ -51,10 +51,7 @@ export function objectRoutes(app: FastifyInstance, context: TaxiiContext, base: 
       objects,
       failed,
     })
-    return reply
-      .code(202)
-      .type(TAXII)
-      .send(JSON.stringify(await toStatusResource(context, target.config, row)))
+    return sendJson(reply.code(202), TAXII, await toStatusResource(context, target.config, row))
   })
 
   // 5.3 Get Object Manifests
@@ -69,7 +66,7 @@ export function objectRoutes(app: FastifyInstance, context: TaxiiContext, base: 
       media_type: mediaType(row),
     }))
     setPageHeaders(reply, page)
-    return reply.type(TAXII).send(JSON.stringify({ ...more(page), ...(objects.length > 0 ? { objects } : {}) }))
+    return sendJson(reply, TAXII, { ...more(page), ...(objects.length > 0 ? { objects } : {}) })
   })
 
   // 5.6 Get an Object
@@ -87,7 +84,7 @@ export function objectRoutes(app: FastifyInstance, context: TaxiiContext, base: 
     const page = await readObject(context, target, request.params.objectId, all)
     const versions = page.items.map(({ row }) => toVersion(row))
     setPageHeaders(reply, page)
-    return reply.type(TAXII).send(JSON.stringify({ ...more(page), ...(versions.length > 0 ? { versions } : {}) }))
+    return sendJson(reply, TAXII, { ...more(page), ...(versions.length > 0 ? { versions } : {}) })
   })
 
   // 5.7 Delete an Object: the default of match[version] applies, so without it only the newest version goes (section 3.4.1)

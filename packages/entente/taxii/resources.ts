@@ -3,7 +3,7 @@ import { canRead, canWrite, isAdmin, type Principal } from './auth/auth.ts'
 import type { ApiRootConfig, CollectionConfig, TaxiiContext } from './context.ts'
 import { findTarget } from './context.ts'
 import { TaxiiError } from './errors.ts'
-import { checkAccept, TAXII } from './media.ts'
+import { checkAccept, TAXII, sendJson } from './media.ts'
 import { toStatusResource } from './status.ts'
 
 /** Discovery at the server's root (TAXII 2.1 section 4.1). */
@@ -15,14 +15,12 @@ export function discoveryRoute(app: FastifyInstance, context: TaxiiContext): voi
     const roots = config.apiRoots
       .filter(root => visible(root, request.principal).length > 0 || root.collections.length === 0)
       .map(r => r.path)
-    return reply.type(TAXII).send(
-      JSON.stringify({
-        title: config.title,
-        ...optional('description', config.description),
-        ...optional('contact', config.contact),
-        ...(roots.length > 0 ? { default: roots[0], api_roots: roots } : {}),
-      }),
-    )
+    return sendJson(reply, TAXII, {
+      title: config.title,
+      ...optional('description', config.description),
+      ...optional('contact', config.contact),
+      ...(roots.length > 0 ? { default: roots[0], api_roots: roots } : {}),
+    })
   })
 }
 
@@ -30,27 +28,25 @@ export function discoveryRoute(app: FastifyInstance, context: TaxiiContext): voi
 export function rootRoutes(app: FastifyInstance, context: TaxiiContext, root: ApiRootConfig): void {
   app.get(root.path, async (request, reply) => {
     checkAccept(request.headers.accept)
-    return reply.type(TAXII).send(
-      JSON.stringify({
-        title: root.title,
-        ...optional('description', root.description),
-        versions: [TAXII],
-        max_content_length: context.config.maxContentLength,
-        x_entente_log: { checkpoint: '/log/checkpoint', origin: context.notary.log.origin, vkey: context.vkey },
-      }),
-    )
+    return sendJson(reply, TAXII, {
+      title: root.title,
+      ...optional('description', root.description),
+      versions: [TAXII],
+      max_content_length: context.config.maxContentLength,
+      x_entente_log: { checkpoint: '/log/checkpoint', origin: context.notary.log.origin, vkey: context.vkey },
+    })
   })
 
   app.get(`${root.path}collections/`, async (request, reply) => {
     checkAccept(request.headers.accept)
     const collections = visible(root, request.principal).map(c => toCollection(root, c, request.principal))
-    return reply.type(TAXII).send(JSON.stringify(collections.length > 0 ? { collections } : {}))
+    return sendJson(reply, TAXII, collections.length > 0 ? { collections } : {})
   })
 
   app.get<{ Params: { collection: string } }>(`${root.path}collections/:collection/`, async (request, reply) => {
     checkAccept(request.headers.accept)
     const { config } = findTarget(context, root, request.params.collection, request.principal)
-    return reply.type(TAXII).send(JSON.stringify(toCollection(root, config, request.principal)))
+    return sendJson(reply, TAXII, toCollection(root, config, request.principal))
   })
 
   app.get<{ Params: { status: string } }>(`${root.path}status/:status/`, async (request, reply) => {
@@ -63,7 +59,7 @@ export function rootRoutes(app: FastifyInstance, context: TaxiiContext, root: Ap
     if (!row || !config || !isOwn || row.apiRoot !== root.path) {
       throw new TaxiiError(404, 'not-found', 'there is no such status, or it is not of a request of yours')
     }
-    return reply.type(TAXII).send(JSON.stringify(await toStatusResource(context, config, row)))
+    return sendJson(reply, TAXII, await toStatusResource(context, config, row))
   })
 }
 

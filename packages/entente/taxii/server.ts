@@ -5,7 +5,7 @@ import type { Principal } from './auth/auth.ts'
 import { findTarget, type Target, type TaxiiContext } from './context.ts'
 import { TaxiiError, toErrorMessage } from './errors.ts'
 import { evidenceRoutes, logRoutes } from './evidence.ts'
-import { TAXII } from './media.ts'
+import { sendJson, TAXII } from './media.ts'
 import { objectRoutes } from './objects.ts'
 import { discoveryRoute, rootRoutes } from './resources.ts'
 
@@ -95,8 +95,7 @@ export function createTaxiiServer(context: TaxiiContext, options: TaxiiServerOpt
         ...(taxii.code === 'internal' ? { stack: error.stack } : {}),
       })
     }
-    reply.code(taxii.status).headers(taxii.headers).type(TAXII)
-    return reply.send(JSON.stringify(toErrorMessage(taxii, id)))
+    return sendJson(reply.code(taxii.status).headers(taxii.headers), TAXII, toErrorMessage(taxii, id))
   })
 
   app.addHook('onResponse', async (request, reply) => {
