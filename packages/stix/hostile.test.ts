@@ -96,6 +96,7 @@ test('hostile sizes take time linear in them', () => {
     { ...base, type: long },
     { ...base, granular_markings: [{ lang: 'de', selectors: many.map(() => 'a.'.repeat(900)) }] },
     { ...base, extensions: Object.fromEntries(Object.keys(wide).map(key => [key, { a: 1 }])) },
+    { ...base, ...wide, extensions: Object.fromEntries(Object.keys(wide).map(key => [key, { a: 1 }])) },
     { type: 'file', hashes: Object.fromEntries(Object.keys(wide).map(key => [key, 'a'])) },
     { type: 'observed-data', objects: wide },
     { type: 'bundle', objects: many },

@@ -223,6 +223,13 @@ test('bounds: findings, depth', () => {
   const limited = validateObject(of('malware', { labels }), { maxFindings: 10 })
   assert.deepEqual([limited.findings.length, limited.truncated, limited.valid], [10, true, false])
   assert.ok(validateObject(of('malware', { x_deep: nest(31) })).valid)
+  // Warnings are cut too, but never hide an error behind them.
+  const noise = Object.fromEntries(Array.from({ length: 1_000 }, (_, at) => [`x_${at}`, 1]))
+  const hidden = validateObject({ ...noise, ...of('malware', { name: 7 }), ...noise })
+  assert.deepEqual([hidden.findings.length, hidden.truncated, hidden.valid], [101, true, false])
+  const custom = validateObject(of('malware', noise))
+  assert.deepEqual([custom.findings.length, custom.truncated, custom.valid], [100, true, true])
+  assert.ok(!validateObject(of('malware', { name: 7 }), { maxFindings: 0 }).valid)
   assert.ok(!validateObject(of('malware', { x_deep: nest(31) }), { maxDepth: 30 }).valid)
   // However deep the input and the wish: no stack overflow.
   assert.ok(!validateObject(of('malware', { x_deep: nest(5_000) }), { maxDepth: Number.POSITIVE_INFINITY }).valid)

@@ -16,7 +16,7 @@ export interface ValidateOptions {
   readonly warnings?: boolean
   /** Levels of nesting at most; default `DEFAULT_MAX_DEPTH`. */
   readonly maxDepth?: number
-  /** The walk stops after so many findings; default `DEFAULT_MAX_FINDINGS`. */
+  /** The walk stops after so many errors, and tells so many warnings at most; default `DEFAULT_MAX_FINDINGS`. */
   readonly maxFindings?: number
 }
 
@@ -25,7 +25,7 @@ export interface ValidationResult {
   /** No finding is an error. */
   readonly valid: boolean
   readonly findings: readonly Finding[]
-  /** The walk stopped at `maxFindings`; the rest was not looked at. */
+  /** There may be more: the walk stopped at `maxFindings` errors, or left out warnings beyond as many. */
   readonly truncated: boolean
 }
 
@@ -50,7 +50,7 @@ const NOTHING_FOUND: ValidationResult = Object.freeze({ valid: true, findings: O
 export function validateObject(object: unknown, options?: ValidateOptions): ValidationResult {
   const bounds = {
     maxDepth: Math.min(options?.maxDepth ?? DEFAULT_MAX_DEPTH, MAX_DEPTH),
-    maxFindings: options?.maxFindings ?? DEFAULT_MAX_FINDINGS,
+    maxFindings: Math.max(1, options?.maxFindings ?? DEFAULT_MAX_FINDINGS),
     warnings: options?.warnings ?? true,
   }
   const walk = new Walk(isObject(object) ? object : {}, bounds)
@@ -59,7 +59,7 @@ export function validateObject(object: unknown, options?: ValidateOptions): Vali
     walk.report('bundle', '8', 'a bundle is no STIX Object: send the objects in it')
   } else checkObject(object, walk)
   if (walk.findings === undefined) return NOTHING_FOUND
-  return { valid: walk.errors === 0, findings: walk.findings, truncated: walk.full }
+  return { valid: walk.errors === 0, findings: walk.findings, truncated: walk.truncated }
 }
 
 /** Check the object that the walk stands at, whatever its type. */
@@ -72,13 +72,16 @@ function checkObject(object: Json, walk: Walk): void {
   }
   const outer = walk.object
   const outerType = walk.type
+  const outerExtends = walk.extendsTopLevel
   walk.object = object
   walk.type = type
+  walk.extendsTopLevel = undefined
   const check = checks.get(type)
   if (check === undefined) checkCustomObject(object, walk)
   else check(object, walk)
   walk.object = outer
   walk.type = outerType
+  walk.extendsTopLevel = outerExtends
 }
 
 /**
@@ -129,8 +132,9 @@ function unknownProperty(name: string, value: unknown, walk: Walk): void {
     if (walk.bounds.warnings) walk.report('not_applicable', '3.2', `a ${walk.type} does not use this common property`)
   } else if (reservedNames.has(name)) walk.report('reserved_name', '3.8', 'reserved for a future version: rename it')
   else if (!isPropertyName(name)) walk.report('property_name', '3.1', propertyNameMessage(name))
-  else if (walk.bounds.warnings && !extendsTopLevel(walk.object)) {
-    walk.report('custom_property', '11.1', 'a custom property: not checked')
+  else if (walk.bounds.warnings) {
+    walk.extendsTopLevel ??= extendsTopLevel(walk.object)
+    if (!walk.extendsTopLevel) walk.report('custom_property', '11.1', 'a custom property: not checked')
   }
   customValue(value, walk)
 }

@@ -43,13 +43,18 @@ export class Walk {
   /** Created with the first finding. */
   findings: Finding[] | undefined = undefined
   errors = 0
-  /** `maxFindings` was reached: every loop stops. */
+  #warnings = 0
+  /** `maxFindings` errors were found: every loop stops. Warnings never stop it, or they could hide an error. */
   full = false
+  /** Something was found and left out. */
+  truncated = false
   /** The STIX Object we are in (inside a bundle or a container: the innermost), and its `type`. */
   object: Json
   type = ''
   /** The observable container we are in (section 2.13): references are its keys. */
   container: Json | undefined = undefined
+  /** Whether an extension of `object` accounts for unknown properties of it; `undefined` until somebody asks. */
+  extendsTopLevel: boolean | undefined = undefined
   readonly #path: (string | number)[] = []
   #depth = 0
 
@@ -76,8 +81,15 @@ export class Walk {
   report(rule: Rule, section: string, message: string): void {
     const severity = rules[rule]
     if (severity === 'warning' && !this.bounds.warnings) return
-    if (this.full) return
-    if (severity === 'error') this.errors++
+    if ((severity === 'error' ? this.errors : this.#warnings) >= this.bounds.maxFindings) {
+      this.truncated = true
+      return
+    }
+    if (severity === 'warning') this.#warnings++
+    else if (++this.errors >= this.bounds.maxFindings) {
+      this.full = true
+      this.truncated = true
+    }
     const id = this.object.id
     this.findings ??= []
     this.findings.push({
@@ -88,7 +100,6 @@ export class Walk {
       section,
       message,
     })
-    this.full = this.findings.length >= this.bounds.maxFindings
   }
 
   /** Report about a property of the current object that is absent or whose value is not at fault alone. */

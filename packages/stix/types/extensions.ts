@@ -157,7 +157,7 @@ export const predefinedExtensions: readonly Extension[] = [
       dep_enabled: boolean,
       priority: string,
       owner_sid: string,
-      // So in the OASIS Standard; `windows_title` in the table of Errata 01.
+      // So in the OASIS Standard; `windows_title` in the markdown edition of Errata 01.
       window_title: string,
       startup_info: dictionary,
       integrity_level: oneOf(vocabulary.windowsIntegrityLevel),

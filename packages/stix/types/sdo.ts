@@ -53,7 +53,7 @@ export const domainObjects: readonly ObjectType[] = [
   ),
   sdo('course-of-action', '4.3.1', { name: required(string), description: string, action: { kind: 'reserved' } }),
   sdo('grouping', '4.4.1', {
-    // Optional in the OASIS Standard; "required" in the table of Errata 01, which changes no requirement.
+    // Optional in the OASIS Standard; the markdown edition of Errata 01, which changes no requirement, says "required".
     name: string,
     description: string,
     context: required(openVocab(vocabulary.groupingContext)),
@@ -143,7 +143,7 @@ export const domainObjects: readonly ObjectType[] = [
       name: string,
       description: string,
       malware_types: list(openVocab(vocabulary.malwareType)),
-      // The OASIS Standard requires it; the table in the text of Errata 01, which changes no requirement, lost the word.
+      // Required in the OASIS Standard; the markdown edition of Errata 01, which changes no requirement, lost the word.
       is_family: required(boolean),
       aliases: strings,
       kill_chain_phases: phases,

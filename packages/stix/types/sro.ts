@@ -43,7 +43,7 @@ export const relationshipObjects: readonly ObjectType[] = [
       sighting_of_ref: required(ref('sdo')),
       observed_data_refs: refs('observed-data'),
       where_sighted_refs: refs('identity', 'location'),
-      // A boolean in the OASIS Standard; the text of Errata 01 says "string" in the table, and gives the default false.
+      // A boolean in the OASIS Standard; the markdown edition of Errata 01 says "string", with false as the default.
       summary: withDefault(boolean, false),
     },
     [ordered('first_seen', 'last_seen')],
