@@ -1,0 +1,46 @@
+// Writes the vectors of docs/formats.md: node packages/verify/test/vectors.ts > test/vectors/formats.json
+import { bytesToHex } from '@noble/hashes/utils.js'
+import { headsMapPath, submitterCommitment } from '../proof/index.ts'
+import { encodeBase64 } from '../tlog/index.ts'
+import { createSample } from './sample.ts'
+
+/** The file `test/vectors/formats.json`, every byte of it. */
+export function formatVectors(): string {
+  const sample = createSample()
+  const vectors = {
+    about:
+      'Vectors for docs/formats.md. ALL KEYS ARE TEST KEYS: seed = SHA-256("entente test key: " followed by a name). Written by packages/verify/test/vectors.ts.',
+    keys: {
+      log: { seed: bytesToHex(sample.log.seed), vkey: sample.log.vkey },
+      witnesses: sample.witnesses.map(({ seed, vkey }) => ({ seed: bytesToHex(seed), vkey })),
+      validators: sample.validators.map(({ secret, address }) => ({ secret: bytesToHex(secret), address })),
+    },
+    records: sample.texts.map((text, i) => ({ text, commitment: encodeBase64(sample.commitments[i]!) })),
+    submitter: {
+      opening: bytesToHex(sample.opening),
+      name: 'alice',
+      submitter: submitterCommitment(sample.opening, 'alice'),
+    },
+    heads: {
+      map: sample.heads.map(head => ({
+        key: bytesToHex(head.key),
+        count: head.count,
+        root: encodeBase64(head.root),
+        path: headsMapPath(sample.heads, head.key).map(encodeBase64),
+      })),
+      map_root: encodeBase64(sample.mapRoot),
+      entry: sample.headsText,
+    },
+    checkpoint: sample.checkpoint,
+    checkpoint_cosigned: sample.cosigned,
+    receipt: sample.receipt,
+    object_proof: sample.objectProof,
+    object_proof_claimed: sample.claimedProof,
+    object_proof_sealed: sample.sealedProof,
+    saved_read: sample.savedRead,
+    trust: sample.trust,
+  }
+  return `${JSON.stringify(vectors, null, 2)}\n`
+}
+
+if (import.meta.main) process.stdout.write(formatVectors())
