@@ -11,7 +11,13 @@ import type { SubmittedObject } from './sequence.ts'
 export type Plan = { object: SubmittedObject } & (
   | { do: 'store'; superseded: Plan | number | null; leaf: number; commitment: Uint8Array }
   | { do: 'duplicate'; of: Stored | Plan; message?: string }
-  | { do: 'refuse'; message: string; log?: { stored: string; refused: string }; leaf: number }
+  | {
+      do: 'refuse'
+      message: string /** For those who may read what is stored. */
+      details?: string
+      log?: { stored: string; refused: string }
+      leaf: number
+    }
 )
 export type Stored = { leaf: number; commitment: Uint8Array }
 
@@ -19,8 +25,8 @@ export type Stored = { leaf: number; commitment: Uint8Array }
 export type Decided = {
   /** Newest version of an id: where it is, and which version (undefined: an object without one, newer than all before). */
   newest: Map<string, { at: Plan | number; version: string | undefined }>
-  /** Plans that store, by id and version. */
-  stored: Map<string, Plan>
+  /** Plans that store, by id and instant of the version. */
+  stored: Map<string, Plan[]>
   refused: Set<string>
   /** Stored rows that a plan supersedes. */
   supersede: Map<number, Plan>
@@ -39,7 +45,13 @@ const SAME_MEANING = 'differs from the stored object only in the precision of a 
 
 type Context = { store: Store; reader: Reader }
 
-/** Decides on one object, and enters what it decided in `decided`. */
+/**
+ * Decides on one object, and enters what it decided in `decided`.
+ *
+ * The same version with the same meaning is a duplicate; with another meaning it is equivocation. Versions are the same when
+ * they are written the same: one instant in another precision and with other content is another version. An object without a version has
+ * the date it was added as its version, so other content is a newer one.
+ */
 export async function decide(
   context: Context,
   collection: number,
@@ -47,35 +59,33 @@ export async function decide(
   decided: Decided,
 ): Promise<Plan> {
   const { id, version } = object
-  const key = `${id} ${version ?? ''}`
   const found = await context.store.lookup(collection, id, version)
-  const staged = decided.stored.get(key)
-  if (staged) {
-    const plan = compare(object, staged, staged.object.canonical, decided, found.refused)
-    if (version !== undefined || plan.do === 'duplicate') return plan
-  }
+  const key = `${id} ${version ?? ''}`
+  const staged = decided.stored.get(key) ?? []
 
-  const same = found.same
-  if (same && !staged) {
-    const opened = await context.reader.open(same)
-    // What is stored under this version can't be trusted to compare with: neither a duplicate nor an equivocation can be proven.
-    if (!opened.ok)
-      return {
-        object,
-        do: 'refuse',
-        leaf: -1,
-        message: `integrity: the stored copy of this version fails verification (${opened.reason})`,
-      }
-    // (An object without a version of its own has the date it was added as its version: other content is a newer one.)
-    const plan = compare(
-      object,
-      { leaf: same.leaf, commitment: opened.commitment },
-      opened.object.toString(),
-      decided,
-      found.refused,
-    )
-    if (version !== undefined || plan.do === 'duplicate') return plan
+  const candidates: { of: Stored | Plan; digits: number; canonical: string }[] = []
+  for (const row of staged.length > 0 && version === undefined ? [] : found.same) {
+    const opened = await context.reader.open(row)
+    // With what can't be trusted nothing can be compared: neither a duplicate nor equivocation could be proven.
+    if (!opened.ok) {
+      const message = `integrity: the stored copy of this version fails verification (${opened.reason})`
+      return { object, do: 'refuse', leaf: -1, message }
+    }
+    candidates.push({
+      of: { leaf: row.leaf, commitment: opened.commitment },
+      digits: row.versionDigits,
+      canonical: opened.object.toString(),
+    })
   }
+  for (const plan of staged)
+    candidates.push({ of: plan, digits: plan.object.versionDigits, canonical: plan.object.canonical })
+
+  const equal = candidates.find(c => c.canonical === object.canonical)
+  if (equal) return { object, do: 'duplicate', of: equal.of }
+  const alike = candidates.find(c => sameMeaning(JSON.parse(c.canonical), object.value))
+  if (alike) return { object, do: 'duplicate', of: alike.of, message: SAME_MEANING }
+  const other = version === undefined ? undefined : candidates.find(c => c.digits === object.versionDigits)
+  if (other) return refuse(object, other.canonical, decided, found.refused)
 
   const before = decided.newest.get(id) ?? (found.newest && { at: found.newest.leaf, version: found.newest.version })
   const plan: Plan = { object, do: 'store', superseded: null, leaf: -1, commitment: NONE }
@@ -86,28 +96,19 @@ export async function decide(
     else if (before && before.at.do === 'store') before.at.superseded = plan
     decided.newest.set(id, { at: plan, version })
   }
-  decided.stored.set(key, plan)
+  decided.stored.set(key, version === undefined ? [plan] : [...staged, plan])
   return plan
 }
 
 const NONE = new Uint8Array(0)
 
-function compare(
-  object: SubmittedObject,
-  of: Stored | Plan,
-  stored: string,
-  decided: Decided,
-  refusedBefore: string[],
-): Plan {
-  if (stored === object.canonical) return { object, do: 'duplicate', of }
-  if (sameMeaning(JSON.parse(stored), object.value)) return { object, do: 'duplicate', of, message: SAME_MEANING }
+function refuse(object: SubmittedObject, stored: string, decided: Decided, refusedBefore: string[]): Plan {
   const hashes = { stored: contentHash(stored), refused: contentHash(object.canonical) }
   const message =
-    `equivocation: this version is stored with other content (SHA-256 of the canonical object: stored ${hashes.stored}, ` +
-    `refused ${hashes.refused}); publish a new version with a later "modified" instead`
-  if (object.version === undefined) return { object, do: 'refuse', message, leaf: -1 }
+    'equivocation: this version is stored with other content; publish a new version with a later "modified" instead'
+  const details = `SHA-256 of the canonical object: stored ${hashes.stored}, refused ${hashes.refused}`
   // The same refused content is logged once, however often it is sent.
   const known = refusedBefore.includes(hashes.refused) || decided.refused.has(hashes.refused)
   decided.refused.add(hashes.refused)
-  return { object, do: 'refuse', message, leaf: -1, ...(known ? {} : { log: hashes }) }
+  return { object, do: 'refuse', message, details, leaf: -1, ...(known ? {} : { log: hashes }) }
 }

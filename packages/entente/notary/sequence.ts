@@ -28,6 +28,8 @@ export type Request = {
   collection: number
   apiRoot: string
   submitter: string
+  /** The submitter may see what is stored. */
+  mayRead: boolean
   /** Microseconds since 1970. */
   requested: number
   objects: SubmittedObject[]
@@ -220,7 +222,8 @@ function toStatus({ log, signer }: Sequencer, size: number, { request, plans }: 
         ? formatMicros(request.requested)
         : writtenVersion({ version: object.version, versionDigits: object.versionDigits })
     if (plan.do === 'refuse') {
-      failed.push({ id: object.id, version, message: plan.message })
+      const details = request.mayRead && plan.details !== undefined ? ` (${plan.details})` : ''
+      failed.push({ id: object.id, version, message: plan.message + details })
       continue
     }
     const message = [plan.do === 'duplicate' ? plan.message : undefined, object.warning]

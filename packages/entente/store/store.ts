@@ -29,8 +29,8 @@ export interface Store {
   /** All object rows with this id, ascending by `seq`. */
   versions(collection: number, id: string): Promise<RecordRow[]>
   /**
-   * What a new object would meet: the newest version of its id, the row of exactly this version (the newest row, where
-   * the object has no version of its own), and which contents were refused for it.
+   * What a new object would meet: the newest version of its id, the rows of this version (the newest row, where the object
+   * has no version of its own), and which contents were refused for it. Versions of the same instant are told apart by their digits.
    */
   lookup(collection: number, id: string, version: string | undefined): Promise<Lookup>
   /** Rows present with `seq` below `count`, and the first `seq` that is missing. */
@@ -117,7 +117,7 @@ export type RecordSelection = {
   text: 'last' | 'all' | 'none'
 }
 
-export type Lookup = { newest?: { leaf: number; version: string }; same?: RecordRow; refused: string[] }
+export type Lookup = { newest?: { leaf: number; version: string }; same: RecordRow[]; refused: string[] }
 
 export type TileWrite = { tree: number; level: number; index: number; data: Uint8Array }
 

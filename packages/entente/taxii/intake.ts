@@ -1,5 +1,5 @@
 import { JsonError, parseObjects } from '@entente/verify/json'
-import { objectVersion, parseTimestamp, specVersion, validateObject } from '@entente/stix'
+import { type Finding, objectVersion, parseTimestamp, specVersion, validateObject } from '@entente/stix'
 import type { SubmittedObject } from '#notary/sequence.ts'
 import type { StatusItem } from '#store/store.ts'
 import { TaxiiError } from './errors.ts'
@@ -8,6 +8,11 @@ import { TaxiiError } from './errors.ts'
 export type Intake = { objects: SubmittedObject[]; failed: StatusItem[] }
 
 const MAX_DEPTH = 64
+/**
+ * Rules that published content breaks and whose breach costs nothing: ATT&CK has a marking definition whose `created` is without milliseconds
+ * (STIX 2.1 section 3.2 asks for three digits). Versions are compared as instants, so it is told in the status and taken.
+ */
+const TOLERATED: ReadonlySet<string> = new Set(['timestamp_precision'])
 /** Findings that go into the message of a refused object. */
 const SHOWN = 5
 
@@ -45,11 +50,12 @@ export function readEnvelope(body: Uint8Array, maxBytes: number): Intake {
 }
 
 function toSubmitted(value: unknown, canonical: string): SubmittedObject | StatusItem {
-  const { findings: errors } = validateObject(value, { warnings: false })
+  const { findings } = validateObject(value, { warnings: false })
+  const errors = findings.filter(f => !TOLERATED.has(f.rule))
   const object = value as Record<string, unknown>
   const written = errors.length === 0 ? objectVersion(object) : undefined
   const version = written === undefined ? undefined : parseTimestamp(written)
-  const messages = errors.slice(0, SHOWN).map(f => `${f.path}: ${f.message} (STIX 2.1 section ${f.section})`)
+  const messages = errors.slice(0, SHOWN).map(describe)
   if (errors.length > SHOWN) messages.push(`and ${errors.length - SHOWN} more`)
   if (version && version.fractionDigits > 6)
     messages.push(`version ${written}: at most six digits after the decimal point are told apart`)
@@ -66,5 +72,8 @@ function toSubmitted(value: unknown, canonical: string): SubmittedObject | Statu
     spec: specVersion(object) ?? '2.1',
     value: object,
     canonical,
+    ...(findings.length > 0 ? { warning: findings.slice(0, SHOWN).map(describe).join('; ') } : {}),
   }
 }
+
+const describe = (f: Finding): string => `${f.path}: ${f.message} (STIX 2.1 section ${f.section})`

@@ -124,12 +124,18 @@ async function matches(
 export function selectVersions(rows: RecordRow[], versions: VersionFilter, specs?: string[]): RecordRow[] {
   const candidates = specs ? rows.filter(r => specs.includes(r.spec ?? '2.1')) : rows
   if (versions.all) return candidates
-  const sorted = [...candidates].sort((a, b) => ((a.version as string) < (b.version as string) ? -1 : 1))
+  const sorted = [...candidates].sort(byVersion)
   const picked = new Set<RecordRow>()
   if (versions.last && sorted.length > 0) picked.add(sorted.at(-1) as RecordRow)
   if (versions.first && sorted.length > 0) picked.add(sorted[0] as RecordRow)
   for (const row of sorted) if (versions.exact.includes(row.version as string)) picked.add(row)
   return candidates.filter(r => picked.has(r))
+}
+
+/** Oldest version first; of one instant the one that was added first. */
+const byVersion = (a: RecordRow, b: RecordRow): number => {
+  if (a.version === b.version) return a.seq - b.seq
+  return (a.version as string) < (b.version as string) ? -1 : 1
 }
 
 /** Rows of a batch that is durable but whose checkpoint isn't out yet are not there. */

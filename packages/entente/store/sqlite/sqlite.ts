@@ -202,27 +202,24 @@ export function openSqliteStore(options: SqliteOptions): Store & Journal {
     lookup: (collection, id, version) =>
       reading(() => {
         const newest = sql(
-          'select leaf, version from record where coll = ? and id = ? and kind = 0 order by version desc limit 1',
+          'select leaf, version from record where coll = ? and id = ? and kind = 0 order by version desc, leaf desc limit 1',
           true,
         ).get(collection, id) as unknown as [number, string] | undefined
-        if (!newest) return { refused: [] }
+        if (!newest) return { same: [], refused: [] }
         const [leaf, newestVersion] = newest
-        const wanted = version ?? newestVersion
-        const same = sql(`${selectRecord} where coll = ? and id = ? and version = ? and kind = 0`, true).get(
-          collection,
-          id,
-          wanted,
-        )
-        const refused = same
-          ? (
-              sql('select refused from record where coll = ? and id = ? and version = ? and kind = 2', true).all(
-                collection,
-                id,
-                wanted,
-              ) as unknown as [string][]
-            ).map(r => r[0])
-          : []
-        return { newest: { leaf, version: newestVersion }, ...(same ? { same: toRecordRow(same) } : {}), refused }
+        const found = { newest: { leaf, version: newestVersion }, refused: [] }
+        if (version === undefined)
+          return { ...found, same: sql(`${selectRecord} where leaf = ?`, true).all(leaf).map(toRecordRow) }
+        const at = [collection, id, version] as const
+        const same = sql(`${selectRecord} where coll = ? and id = ? and version = ? and kind = 0`, true)
+          .all(...at)
+          .map(toRecordRow)
+        if (same.length === 0) return { ...found, same }
+        const refused = sql(
+          'select refused from record where coll = ? and id = ? and version = ? and kind = 2',
+          true,
+        ).all(...at)
+        return { ...found, same, refused: (refused as unknown as [string][]).map(r => r[0]) }
       }),
     gaps: (collection, count) =>
       reading(() => {

@@ -1,0 +1,321 @@
+import { hash } from 'node:crypto'
+import { collectionKey, formatHeadsEntry, headsMapRoot } from '@entente/verify/proof'
+import { EMPTY_ROOT, hashLeaf, parseVkey, TreeEdge, verifyCheckpoint } from '@entente/verify/tlog'
+import type { Anchor, Checkpoint } from '#ledger/anchor.ts'
+import type { Journal, RecordRow, Store } from '#store/store.ts'
+import { objectSpan, recordFrame } from './record.ts'
+import { decodeBundle, entryOf } from './tiles.ts'
+
+/** Something that is not as it must be, with where it is; `id` only where the damaged row still says one. */
+export type Problem = {
+  kind:
+    | 'checkpoint'
+    | 'log'
+    | 'collection'
+    | 'missing'
+    | 'record'
+    | 'columns'
+    | 'duplicate'
+    | 'erased'
+    | 'extra'
+    | 'ledger'
+  message: string
+  collection?: string
+  seq?: number
+  logIndex?: number
+  id?: string
+}
+
+export type AuditReport = {
+  origin: string
+  size: number
+  collections: { apiRoot: string; id: string; count: number; objects: number; deleted: number; equivocations: number }[]
+  ledgers: { ledger: string; size: number; ok: boolean }[]
+  problems: Problem[]
+}
+
+export type AuditOptions = {
+  store: Store & Journal
+  vkey: string
+  anchors: Anchor[]
+  /** Called now and then with how many of `total` log entries were looked at. */
+  progress?: (done: number, total: number) => void
+}
+
+/** Rows read at a time. */
+const CHUNK = 1000
+
+/**
+ * Checks everything that a store holds, believing only the log's key and the ledgers: the checkpoint's signature, every entry up to its root, every
+ * record against its entry and its own index columns, the sequence of every collection without a hole, its root and head, and
+ * what the ledgers have. It looks at all of it however much is wrong.
+ */
+export async function audit(options: AuditOptions): Promise<AuditReport> {
+  const { store, vkey } = options
+  const problems: Problem[] = []
+  const origin = parseVkey(vkey).name
+  const head = await store.head()
+  const report: AuditReport = { origin, size: head?.size ?? 0, collections: [], ledgers: [], problems }
+  const anchored = await Promise.all(options.anchors.map(askLedger))
+  const rootAt = new Map<number, Uint8Array>()
+  for (const { latest } of anchored) if (latest) rootAt.set(latest.size, EMPTY_ROOT)
+  if (head) {
+    const root = checkNote(head, vkey, problems)
+    const entries = await checkLog(options, head.size, root, rootAt, problems)
+    await checkCollections(options, head.size, entries, report)
+  }
+  for (const answer of anchored) report.ledgers.push(compare(answer, report.size, rootAt, problems))
+  return report
+}
+
+function checkNote(head: { size: number; note: string }, vkey: string, problems: Problem[]): Uint8Array | undefined {
+  try {
+    const { size, root } = verifyCheckpoint(head.note, { logs: [parseVkey(vkey)] })
+    if (size === head.size) return root
+    problems.push({ kind: 'checkpoint', message: `the stored head is at size ${head.size}, its checkpoint at ${size}` })
+  } catch (error) {
+    problems.push({
+      kind: 'checkpoint',
+      message: `the checkpoint is not signed by the log's key: ${(error as Error).message}`,
+    })
+  }
+  return undefined
+}
+
+/** Commitments in order of the log, 32 bytes each; of a heads entry, or of one that is missing, zeros. */
+type Entries = { commitments: Buffer; lastHeads: string; heads: Set<number> }
+
+/** Rebuilds the tree from the entry bundles. Where its root is not the checkpoint's, the tiles tell which entries are wrong. */
+async function checkLog(
+  { store, progress }: AuditOptions,
+  size: number,
+  root: Uint8Array | undefined,
+  rootAt: Map<number, Uint8Array>,
+  problems: Problem[],
+): Promise<Entries> {
+  const tree = TreeEdge.empty()
+  const commitments = Buffer.alloc(size * 32)
+  const heads = new Set<number>()
+  let lastHeads = ''
+  for (let index = 0; index * 256 < size; index++) {
+    const width = Math.min(256, size - index * 256)
+    const data = await store.entryBundle(index)
+    const bundle = data && decodeBundle(data)
+    const tile = await store.tile(0, 0, index)
+    const leaves = Buffer.alloc(width * 32)
+    for (let i = 0; i < width; i++) {
+      const at = index * 256 + i
+      const entry = bundle && i < bundle.count ? entryOf(bundle, i) : undefined
+      const leaf = entry && hashLeaf(entry)
+      if (leaf) leaves.set(leaf, i * 32)
+      if (entry?.length === 32) commitments.set(entry, at * 32)
+      else if (entry) {
+        heads.add(at)
+        lastHeads = entry.toString()
+      }
+      const stored = tile?.subarray(i * 32, i * 32 + 32)
+      if (!leaf || !stored || !Buffer.from(leaf).equals(stored)) {
+        problems.push({
+          kind: 'log',
+          logIndex: at,
+          message: `entry ${at} of the log ${entry ? 'is not the one in its tile' : 'is missing'}`,
+        })
+      }
+    }
+    let appended = 0
+    for (const at of [...rootAt.keys()].sort((a, b) => a - b)) {
+      const within = at - index * 256
+      if (within <= appended || within > width) continue
+      tree.append(leaves.subarray(appended * 32, within * 32))
+      rootAt.set(at, tree.root())
+      appended = within
+    }
+    tree.append(leaves.subarray(appended * 32))
+    if (index % 64 === 0) progress?.(Math.floor(index * 256 * 0.3), size)
+  }
+  const found = tree.root()
+  if (root && !Buffer.from(found).equals(root)) {
+    const [have, want] = [found, root].map(r => Buffer.from(r).toString('base64'))
+    problems.push({ kind: 'log', message: `the entries give the root ${have}, the checkpoint says ${want}` })
+  }
+  return { commitments, lastHeads, heads }
+}
+
+async function checkCollections(
+  { store, progress }: AuditOptions,
+  size: number,
+  entries: Entries,
+  report: AuditReport,
+): Promise<void> {
+  const { problems } = report
+  const seen = new Uint8Array(size) // log indexes that a record was found for
+  const heads = await store.collections()
+  let done = 0
+  for (const c of heads) {
+    const frame = recordFrame(c.apiRoot, c.id)
+    const tree = TreeEdge.empty()
+    const counts = { object: 0, deleted: 0, equivocation: 0 }
+    const erased = new Map<number, number>() // seq -> log index of the `deleted` record
+    const deletions = new Map<number, number>()
+    let expected = 0
+    let lastAdded = 0
+    for (let from = 0; ; ) {
+      const rows = await store.records(c.number, { from, limit: CHUNK, text: 'all' })
+      for (const row of rows) {
+        const where = { collection: c.id, seq: row.seq, logIndex: row.leaf, ...(row.id === null ? {} : { id: row.id }) }
+        for (; expected < row.seq && expected < c.count; expected++)
+          problems.push({
+            kind: 'missing',
+            collection: c.id,
+            seq: expected,
+            message: `record ${expected} of collection ${c.id} is missing`,
+          })
+        expected = row.seq + 1
+        if (row.seq >= c.count || row.leaf >= size) {
+          problems.push({
+            kind: 'extra',
+            ...where,
+            message: `row ${row.seq} of collection ${c.id} lies beyond its head (${c.count} records)`,
+          })
+          continue
+        }
+        if (seen[row.leaf])
+          problems.push({ kind: 'duplicate', ...where, message: `two rows claim entry ${row.leaf} of the log` })
+        seen[row.leaf] = 1
+        const commitment = entries.commitments.subarray(row.leaf * 32, row.leaf * 32 + 32)
+        tree.append(hashLeaf(commitment))
+        counts[row.kind]++
+        if (row.added <= lastAdded)
+          problems.push({
+            kind: 'columns',
+            ...where,
+            message: `the date_added of record ${row.seq} is not after the one before it`,
+          })
+        lastAdded = row.added
+        if (row.text === null) erased.set(row.seq, row.superseded ?? -1)
+        else checkRecord(row, frame, commitment, where, problems, deletions)
+      }
+      done += rows.length
+      progress?.(Math.floor(size * 0.3 + done * 0.7), size)
+      if (rows.length < CHUNK) break
+      from = (rows.at(-1) as RecordRow).seq + 1
+    }
+    for (; expected < c.count; expected++)
+      problems.push({
+        kind: 'missing',
+        collection: c.id,
+        seq: expected,
+        message: `record ${expected} of collection ${c.id} is missing`,
+      })
+    for (const [seq, by] of erased) {
+      if (deletions.get(by) !== seq)
+        problems.push({
+          kind: 'erased',
+          collection: c.id,
+          seq,
+          message: `record ${seq} of collection ${c.id} has no content, and no deletion of it is logged`,
+        })
+    }
+    const holes = problems.some(p => p.kind === 'missing' && p.collection === c.id)
+    if (!holes && !Buffer.from(c.count === 0 ? EMPTY_ROOT : tree.root()).equals(c.root)) {
+      problems.push({
+        kind: 'collection',
+        collection: c.id,
+        message: `the records of collection ${c.id} do not give the root of its head: entries are missing or out of order`,
+      })
+    }
+    report.collections.push({
+      apiRoot: c.apiRoot,
+      id: c.id,
+      count: c.count,
+      objects: counts.object - erased.size,
+      deleted: erased.size,
+      equivocations: counts.equivocation,
+    })
+  }
+  const entry = formatHeadsEntry({
+    collections: heads.length,
+    root: headsMapRoot(heads.map(h => ({ key: collectionKey(h.apiRoot, h.id), count: h.count, root: h.root }))),
+  })
+  if (entry !== entries.lastHeads)
+    problems.push({
+      kind: 'collection',
+      message: 'the heads of the collections are not those that the last entry of the log commits to',
+    })
+  const isExplained = problems.some(p => p.kind === 'missing')
+  for (let at = 0; at < size && !isExplained; at++) {
+    if (!seen[at] && !entries.heads.has(at))
+      problems.push({ kind: 'missing', logIndex: at, message: `entry ${at} of the log has no record` })
+  }
+}
+
+function checkRecord(
+  row: RecordRow,
+  frame: ReturnType<typeof recordFrame>,
+  commitment: Buffer,
+  where: Partial<Problem>,
+  problems: Problem[],
+  deletions: Map<number, number>,
+): void {
+  const text = Buffer.from(row.text as Uint8Array)
+  if (!hash('sha256', text, 'buffer').equals(commitment)) {
+    problems.push({
+      kind: 'record',
+      ...where,
+      message: `the content of record ${row.seq}${row.id === null ? '' : ` (${row.id})`} is not what was logged`,
+    })
+    return
+  }
+  if (!objectSpan(frame, row, text)) {
+    problems.push({
+      kind: 'columns',
+      ...where,
+      message: `the index columns of record ${row.seq} (id, version, date_added or place) are not those of its content`,
+    })
+    return
+  }
+  if (row.kind === 'deleted') {
+    const { deleted } = JSON.parse(text.toString().slice('entente/record/v1:'.length)) as { deleted: { seq: number } }
+    deletions.set(row.leaf, deleted.seq)
+  }
+}
+
+type Answer = { ledger: string; latest?: Checkpoint | undefined; error?: Error }
+
+const askLedger = async (anchor: Anchor): Promise<Answer> => {
+  try {
+    return { ledger: anchor.ledger, latest: await anchor.latest() }
+  } catch (error) {
+    return { ledger: anchor.ledger, error: error as Error }
+  }
+}
+
+/** The ledger's newest checkpoint must be a prefix of the log. */
+function compare(
+  { ledger, latest, error }: Answer,
+  size: number,
+  rootAt: Map<number, Uint8Array>,
+  problems: Problem[],
+): AuditReport['ledgers'][number] {
+  const problem = (message: string) => problems.push({ kind: 'ledger', message })
+  if (error) {
+    problem(`ledger "${ledger}" can't be compared: ${error.message}`)
+    return { ledger, size: 0, ok: false }
+  }
+  if (!latest) return { ledger, size: 0, ok: true }
+  if (latest.size > size) {
+    problem(
+      `ledger "${ledger}" has this log at size ${latest.size}, the store only at ${size}: the store is an older copy, or lost its end`,
+    )
+    return { ledger, size: latest.size, ok: false }
+  }
+  const root = Buffer.from(rootAt.get(latest.size) as Uint8Array)
+  const ok = root.equals(latest.root)
+  if (!ok) {
+    const [ours, theirs] = [root, Buffer.from(latest.root)].map(r => r.toString('base64'))
+    problem(
+      `at size ${latest.size} ledger "${ledger}" has the root ${theirs}, the store gives ${ours}: this is not the log that was anchored`,
+    )
+  }
+  return { ledger, size: latest.size, ok }
+}
