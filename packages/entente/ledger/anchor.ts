@@ -1,0 +1,102 @@
+import type { Finality } from './chain.ts'
+
+/**
+ * Port: a ledger that keeps the checkpoints of one log. One object serves one log; it is opened by an adapter's
+ * `openXAnchor`, which registers the log on the ledger where that is needed.
+ *
+ * Every method MAY be called concurrently and MUST throw only LedgerError. An adapter MUST NOT retry for longer than the time
+ * that it was opened with; retrying later is up to the caller, and every method may be repeated at any time.
+ */
+export interface Anchor {
+  /** The ledger's id in the configuration. */
+  readonly ledger: string
+  readonly kind: 'evm' | 'fabric' | 'bitcoin'
+
+  /** What a reader pins to check anchors of this ledger without asking us. MUST NOT change while the object lives. */
+  describe(): Promise<AnchorIdentity>
+
+  /** Largest checkpoint on the ledger, final or not; undefined before the first. MUST come from the ledger, not from memory. */
+  latest(): Promise<Checkpoint | undefined>
+
+  /**
+   * Anchors a checkpoint.
+   * - MUST resolve only once it is in a block, as durable as the ledger makes it (final: see `finality`).
+   * - MUST be idempotent: a checkpoint that the ledger has as its latest resolves with the anchor that is there, also when the
+   *   answer to an earlier call was lost. It MUST NOT be anchored twice.
+   * - Calls of one object MUST reach the ledger one after the other, in order.
+   * - A ledger that can check consistency (`evm`, `fabric`) MUST have it checked there: `stale` when the ledger has a larger one,
+   *   `fork` when it has another root at this size or the proof does not hold. One that cannot (`bitcoin`) MUST compare with
+   *   what it wrote last and throw the same errors, and its identity says `enforces: false`.
+   * - MUST throw `unreachable` when it does not know the outcome; the caller calls again.
+   * @param consistency RFC 9162 consistency proof from an older size, greater than 0, to `checkpoint.size`. It MAY throw: the error
+   * goes to the caller as it is and nothing is sent.
+   */
+  append(
+    checkpoint: Checkpoint & { note: string },
+    consistency: (oldSize: number) => Uint8Array[] | Promise<Uint8Array[]>,
+  ): Promise<AnchorReceipt>
+
+  /** The anchor that a transaction made; undefined when it made none for this log or is in no block of the present chain. */
+  read(transaction: string): Promise<AnchorReceipt | undefined>
+
+  /** The anchor of exactly this size, from the ledger's own record: for recovery when an answer was lost. */
+  find(size: number): Promise<AnchorReceipt | undefined>
+
+  /**
+   * Whether an anchor is final. MUST look at the present chain: one that was reorganised away is `{ final: false, confirmations: 0 }`.
+   * A caller MUST NOT remember `final: false`, and MAY remember `final: true`.
+   */
+  finality(receipt: AnchorReceipt): Promise<{ final: boolean; confirmations: number }>
+
+  /**
+   * Evidence for offline checking that this size has its root, at the newest block. Absent where the ledger has no sealed headers or
+   * provable state; undefined when the size is not anchored.
+   */
+  prove?(size: number): Promise<SealedEvidence | undefined>
+
+  /** Waits for what runs. After it every method throws `unreachable`. MAY be called twice. */
+  close(): Promise<void>
+}
+
+export interface Checkpoint {
+  /** Number of leaves, a safe integer of at least 1. */
+  readonly size: number
+  /** Root of the tree (RFC 9162, section 2.1.1): 32 bytes. */
+  readonly root: Uint8Array
+}
+
+export interface AnchorIdentity {
+  readonly ledger: string
+  readonly kind: Anchor['kind']
+  readonly finality: Finality
+  /** Whether the ledger itself refuses stale and forked checkpoints. */
+  readonly enforces: boolean
+  /** EVM chain id, Fabric channel, or the name of the Bitcoin network. */
+  readonly chainId: string
+  readonly genesis: string
+  /** Contract address, or chaincode name. */
+  readonly contract?: string
+  /** The log's id in the contract. */
+  readonly logId?: string
+  /** Account that may append. */
+  readonly owner: string
+  /** Addresses of the validators that seal the headers, sorted. */
+  readonly validators?: readonly string[]
+}
+
+export interface AnchorReceipt extends Checkpoint {
+  readonly ledger: string
+  readonly transaction: string
+  readonly block: number
+  readonly blockHash: string
+}
+
+/** What `sealed` in an anchor of a proof file is made of (docs/formats.md, section 8). */
+export interface SealedEvidence extends Checkpoint {
+  readonly block: number
+  readonly blockHash: string
+  /** RLP of the header with its seals. */
+  readonly header: Uint8Array
+  readonly accountProof: readonly Uint8Array[]
+  readonly storageProof: readonly Uint8Array[]
+}

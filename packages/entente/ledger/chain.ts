@@ -1,0 +1,120 @@
+/**
+ * Port: a chain that runs contracts. For whoever needs transactions, events, headers and proofs of state (registries,
+ * interledger); `Anchor` is built on it. Calls carry bytes in the chain's own encoding (EVM: ABI), so this file knows no driver.
+ *
+ * Every method MAY be called concurrently and MUST throw only LedgerError. A method that only reads MAY be repeated by anybody;
+ * an adapter MUST NOT repeat a `submit` in a way that could take effect twice. Retrying is up to the caller.
+ */
+export interface Chain {
+  readonly kind: 'evm' | 'fabric'
+  readonly finality: Finality
+
+  /** What a reader pins. MUST NOT change while the object lives. */
+  identity(): Promise<ChainIdentity>
+
+  /**
+   * Runs a call as a transaction of the adapter's account. `contract` undefined: `data` creates a contract.
+   * - MUST resolve only once the transaction is in a block, as durable as this chain makes it; finality is another matter.
+   * - Calls of one Chain object MUST take effect in the order in which they were made.
+   * - MUST sign once and send nothing but these bytes again when an answer is lost, so it can take effect only once.
+   * - MUST throw `unreachable` with the transaction id when it does not know whether it was taken, and `refused` (with the
+   *   contract's answer as `cause`, a ContractRefusal) when it was not.
+   */
+  submit(call: { contract?: string; data: Uint8Array }): Promise<ChainReceipt>
+
+  /** Receipt of a transaction in a block of the present chain; undefined when there is none (not yet, or no longer). */
+  receipt(transaction: string): Promise<ChainReceipt | undefined>
+
+  /** Runs a call at the newest block without a trace. Throws `refused` as `submit` does. */
+  call(call: { contract: string; data: Uint8Array }): Promise<Uint8Array>
+
+  /**
+   * Events in order of block and index. MUST be complete in the range asked for, or throw. `topics[i]` undefined matches
+   * anything. `toBlock` is included; the newest block when left out.
+   */
+  events(filter: EventFilter): Promise<ChainEvent[]>
+
+  /** A block's header; the newest one when left out. Throws `unsupported` where its bytes do not give its hash. */
+  header(block?: number): Promise<ChainHeader>
+
+  /**
+   * Header and proofs of storage slots (32 bytes each) of one block, the newest unless a block is named; undefined where
+   * the chain has no provable state. An old block throws `unsupported` when its state is gone.
+   */
+  prove(contract: string, slots: readonly Uint8Array[], block?: number): Promise<StateProof | undefined>
+
+  /** Waits for what runs. After it every method throws `unreachable`. MAY be called twice. */
+  close(): Promise<void>
+}
+
+/** When a block is final: at once (BFT), or under so many later blocks (proof of authority or of work). */
+export type Finality = 'instant' | { readonly depth: number }
+
+export interface ChainIdentity {
+  readonly kind: Chain['kind']
+  /** EVM chain id, or the name of the Fabric channel. */
+  readonly chainId: string
+  /** Hash of block 0. */
+  readonly genesis: string
+  /** Account that this adapter signs with. */
+  readonly account: string
+  /** Addresses of the validators whose seals the newest header carries, sorted; undefined when it carries none. */
+  readonly validators?: readonly string[]
+}
+
+export interface ChainReceipt {
+  readonly transaction: string
+  readonly block: number
+  readonly blockHash: string
+  /** Address of the contract that the transaction created. */
+  readonly created?: string
+  readonly events: readonly ChainEvent[]
+}
+
+export interface EventFilter {
+  readonly contract: string
+  readonly topics: readonly (string | undefined)[]
+  readonly fromBlock: number
+  readonly toBlock?: number
+}
+
+export interface ChainEvent {
+  readonly contract: string
+  readonly topics: readonly string[]
+  readonly data: Uint8Array
+  readonly transaction: string
+  readonly block: number
+  readonly blockHash: string
+  readonly index: number
+}
+
+export interface ChainHeader {
+  readonly number: number
+  readonly hash: string
+  readonly parent: string
+  readonly stateRoot: string
+  /** Seconds since 1970. */
+  readonly time: number
+  /** The header as the chain encodes it, with its seals (EVM: RLP). */
+  readonly bytes: Uint8Array
+}
+
+export interface StateProof {
+  readonly header: ChainHeader
+  /** Merkle-Patricia nodes from the state root to the contract's account. */
+  readonly account: readonly Uint8Array[]
+  /** For each slot: its value (32 bytes), and the nodes from the account's storage root. */
+  readonly slots: readonly { readonly value: Uint8Array; readonly nodes: readonly Uint8Array[] }[]
+}
+
+/** What a contract answered when it refused: the cause of a LedgerError `refused`. */
+export class ContractRefusal extends Error {
+  override readonly name = 'ContractRefusal'
+  /** Returned bytes in the chain's own encoding (EVM: a custom error); empty when it gave no reason. */
+  readonly data: Uint8Array
+
+  constructor(message: string, data: Uint8Array) {
+    super(message)
+    this.data = data
+  }
+}

@@ -1,0 +1,242 @@
+import { type Hex, bytesToHex, keccak256 } from 'viem'
+import type { Anchor, AnchorIdentity, AnchorReceipt, Checkpoint } from '../anchor.ts'
+import type { ChainEvent, ChainReceipt, Finality } from '../chain.ts'
+import { LedgerError } from '../error.ts'
+import { type Account } from './account.ts'
+import { type EvmChain, openEvmChain } from './chain.ts'
+import {
+  CHECKPOINT_ANCHOR,
+  anchoredTopics,
+  decodeAnchored,
+  decodeLatest,
+  decodeOwner,
+  decodeRoot,
+  encodeCall,
+  explainRefusal,
+  logIdOf,
+  originHash,
+  rootSlot,
+} from './contract.ts'
+import { createHttpProvider } from './http.ts'
+
+export interface EvmAnchorOptions {
+  /** The ledger's id in the configuration. */
+  readonly id: string
+  /** Nodes of the network, the preferred first. */
+  readonly urls: readonly string[]
+  readonly chainId: number
+  /** Address of a CheckpointAnchor. Left out: the one that the account created earlier, or a new one. */
+  readonly contract?: string
+  /** Who owns the log and pays for the transactions. */
+  readonly account: Account
+  readonly finality: Finality
+  /** The log's origin line. */
+  readonly origin: string
+  /** Id of a log that was registered by another account, and then offered to this one. Left out: that of account and origin. */
+  readonly logId?: string
+  readonly timeoutMs?: number
+  readonly pollMs?: number
+}
+
+/**
+ * Opens an anchor on an EVM chain by JSON-RPC; deploys the contract and registers the log where they are not there yet. Throws LedgerError
+ * `mismatch` for another chain, or another contract at the address.
+ */
+export async function openEvmAnchor({
+  urls,
+  account,
+  chainId,
+  finality,
+  timeoutMs,
+  pollMs,
+  ...options
+}: EvmAnchorOptions): Promise<Anchor> {
+  const waiting = { ...(timeoutMs === undefined ? {} : { timeoutMs }), ...(pollMs === undefined ? {} : { pollMs }) }
+  const provider = createHttpProvider({ urls })
+  try {
+    return await createEvmAnchor(await openEvmChain({ provider, account, chainId, finality, ...waiting }), options)
+  } catch (error) {
+    await provider.close()
+    throw error
+  }
+}
+
+/** First transactions of an account among which an earlier contract is looked for. */
+const SEARCHED = 16
+
+/** An anchor on an open chain, which it closes with itself. */
+export async function createEvmAnchor(
+  chain: EvmChain,
+  {
+    id,
+    origin,
+    contract: configured,
+    logId: configuredLog,
+  }: Pick<EvmAnchorOptions, 'id' | 'origin' | 'contract' | 'logId'>,
+): Promise<Anchor> {
+  const chainIdentity = await chain.identity()
+  const { account } = chainIdentity
+  const contract =
+    configured === undefined ? ((await findContract()) ?? (await deploy())) : await checked(configured.toLowerCase())
+  const logId = (configuredLog ?? logIdOf(account, origin)) as Hex
+  await register()
+
+  async function hasOurCode(address: string): Promise<boolean> {
+    const code = await chain.code(address)
+    return code.length > 0 && keccak256(code) === CHECKPOINT_ANCHOR.codeHash
+  }
+  async function checked(address: string): Promise<string> {
+    if (await hasOurCode(address)) return address
+    throw new LedgerError(
+      'mismatch',
+      `${address} on chain ${chainIdentity.chainId} is not the CheckpointAnchor of this version (code hash ${CHECKPOINT_ANCHOR.codeHash}): correct the address`,
+    )
+  }
+  async function findContract(): Promise<string | undefined> {
+    for (const address of await chain.created(SEARCHED)) if (await hasOurCode(address)) return address
+    return undefined
+  }
+  async function deploy(): Promise<string> {
+    const { created, transaction } = await chain.submit({ data: CHECKPOINT_ANCHOR.bytecode })
+    if (created === undefined) throw new LedgerError('mismatch', `transaction ${transaction} created no contract`)
+    return checked(created)
+  }
+  async function register(): Promise<void> {
+    const owner = decodeOwner(await call('ownerOf', logId))
+    if (owner === account) return
+    if (!/^0x0{40}$/.test(owner))
+      throw new LedgerError(
+        'refused',
+        `log ${logId} belongs to ${owner}, the account is ${account}: use the owner's account, or offer it the log`,
+      )
+    if (configuredLog !== undefined)
+      throw new LedgerError(
+        'mismatch',
+        `log ${logId} is not registered in ${contract}: correct the log id, or leave it out`,
+      )
+    await chain.submit({ contract, data: encodeCall('register', originHash(origin)) })
+  }
+
+  async function call(name: string, ...args: unknown[]): Promise<Uint8Array> {
+    try {
+      return await chain.call({ contract, data: encodeCall(name, ...args) })
+    } catch (error) {
+      throw explainRefusal(error)
+    }
+  }
+  const latest = async (): Promise<Checkpoint | undefined> => {
+    const checkpoint = decodeLatest(await call('latest', logId))
+    return checkpoint.size === 0 ? undefined : checkpoint
+  }
+
+  const toReceipt = (event: ChainEvent): AnchorReceipt | undefined => {
+    const anchored = event.contract === contract ? decodeAnchored(event, logId) : undefined
+    return anchored === undefined
+      ? undefined
+      : { ledger: id, ...anchored, transaction: event.transaction, block: event.block, blockHash: event.blockHash }
+  }
+  const inReceipt = (receipt: ChainReceipt | undefined, size?: number): AnchorReceipt | undefined =>
+    receipt?.events
+      .map(toReceipt)
+      .find(anchored => anchored !== undefined && (size === undefined || anchored.size === size))
+
+  async function find(size: number): Promise<AnchorReceipt | undefined> {
+    checkSize(size)
+    const events = await chain.events({ contract, topics: anchoredTopics(logId, size), fromBlock: 0 })
+    return events.map(toReceipt).find(anchored => anchored !== undefined)
+  }
+  async function mustFind(size: number): Promise<AnchorReceipt> {
+    const found = await find(size)
+    if (found === undefined)
+      throw new LedgerError(
+        'unsupported',
+        `chain ${chainIdentity.chainId} has size ${size} and no longer the event of it: use a node that keeps all logs`,
+      )
+    return found
+  }
+
+  async function append({
+    size,
+    root,
+    consistency,
+  }: Checkpoint & { consistency: (oldSize: number) => Uint8Array[] | Promise<Uint8Array[]> }): Promise<AnchorReceipt> {
+    const before = await latest()
+    if (before?.size === size && Buffer.compare(before.root, root) === 0) return mustFind(size)
+    // Stale and forked ones go to the contract as well: it is the one that refuses.
+    const proof = before === undefined || before.size >= size ? [] : await consistency(before.size)
+    const data = encodeCall(
+      'anchor',
+      logId,
+      BigInt(size),
+      bytesToHex(root),
+      proof.map(hash => bytesToHex(hash)),
+    )
+    try {
+      return inReceipt(await chain.submit({ contract, data }), size) ?? (await mustFind(size))
+    } catch (error) {
+      throw explainRefusal(error)
+    }
+  }
+
+  let queue: Promise<unknown> = Promise.resolve()
+  const { validators, genesis, chainId } = chainIdentity
+  const identity: AnchorIdentity = {
+    ledger: id,
+    kind: 'evm',
+    finality: chain.finality,
+    enforces: true,
+    chainId,
+    genesis,
+    contract,
+    logId,
+    owner: account,
+    ...(validators === undefined ? {} : { validators }),
+  }
+
+  return {
+    ledger: id,
+    kind: 'evm',
+    describe: async () => identity,
+    latest,
+    append({ size, root }, consistency) {
+      checkSize(size)
+      if (root.length !== 32) throw new LedgerError('invalid', `a root has 32 bytes, this one ${root.length}`)
+      const appended = queue.then(() => append({ size, root, consistency }))
+      queue = appended.catch(() => undefined)
+      return appended
+    },
+    read: async transaction => inReceipt(await chain.receipt(transaction)),
+    find,
+    async finality({ transaction, blockHash, block }) {
+      const [receipt, head] = [await chain.receipt(transaction), await chain.header()]
+      if (receipt?.blockHash !== blockHash) return { final: false, confirmations: 0 }
+      const confirmations = Math.max(0, head.number - block)
+      return { final: chain.finality === 'instant' || confirmations >= chain.finality.depth, confirmations }
+    },
+    async prove(size) {
+      checkSize(size)
+      if (decodeRoot(await call('rootOf', logId, BigInt(size))).every(byte => byte === 0)) return undefined
+      const proof = await chain.prove(contract, [rootSlot(logId, size)])
+      const [slot] = proof?.slots ?? []
+      if (proof === undefined || slot === undefined) return undefined
+      return {
+        size,
+        root: slot.value,
+        block: proof.header.number,
+        blockHash: proof.header.hash,
+        header: proof.header.bytes,
+        accountProof: proof.account,
+        storageProof: slot.nodes,
+      }
+    },
+    async close() {
+      await queue
+      await chain.close()
+    },
+  }
+}
+
+function checkSize(size: number): void {
+  if (!Number.isSafeInteger(size) || size < 1)
+    throw new LedgerError('invalid', `size ${size}: a number of leaves of at least 1 is wanted`)
+}
