@@ -1,6 +1,6 @@
 /** What a marking definition holds (sections 7.2.1.3 and 7.2.1.4), and the TLP markings that exist. */
-import { customValue, type Check } from './compile.ts'
-import { isObject, type Json, show, type Walk } from './walk.ts'
+import { customValue } from './containers.ts'
+import { type Check, isObject, type Json, show, type Walk } from './walk.ts'
 
 /** Levels of TLP 1.0 and the ids of their only marking definitions (section 7.2.1.4). */
 export const tlp1Markings: ReadonlyMap<string, string> = new Map([

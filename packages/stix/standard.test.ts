@@ -28,6 +28,11 @@ function word(kind: Kind): string {
   }
 }
 
+const linesOf = (file: string): string[] =>
+  readFileSync(join(import.meta.dirname, 'test', file), 'utf8')
+    .split('\n')
+    .filter(line => line !== '' && !line.startsWith('#'))
+
 function everyStructure(): Map<string, Structure> {
   const found = new Map<string, Structure>()
   const add = (structure: Structure): void => {
@@ -43,8 +48,7 @@ function everyStructure(): Map<string, Structure> {
 }
 
 test('the table has the properties of the standard, each required or optional and of the kind that it says', () => {
-  const text = readFileSync(join(import.meta.dirname, 'test/properties.txt'), 'utf8')
-  const standard = text.split('\n').filter(line => line !== '' && !line.startsWith('#'))
+  const standard = linesOf('properties.txt')
   assert.equal(standard.length, 410)
   const table: string[] = []
   for (const structure of everyStructure().values()) {
@@ -57,6 +61,21 @@ test('the table has the properties of the standard, each required or optional an
     }
   }
   assert.deepEqual(table.sort(), standard.sort())
+})
+
+test('the table has the targets of the standard for each reference', () => {
+  const table: string[] = []
+  for (const structure of everyStructure().values()) {
+    for (const [name, { kind }] of Object.entries(structure.properties)) {
+      const reference = kind.kind === 'list' ? kind.of : kind
+      if (reference.kind !== 'identifier') continue
+      const targets = reference.targets.toSorted().join(' ')
+      if (name === 'created_by_ref') assert.equal(targets, 'identity')
+      else if (name === 'object_marking_refs') assert.equal(targets, 'marking-definition')
+      else table.push(`${structure.name} ${name} ${targets}`)
+    }
+  }
+  assert.deepEqual(table.sort(), linesOf('references.txt').sort())
 })
 
 /** An object in which this constraint, and as far as possible no other, is broken. */

@@ -122,6 +122,8 @@ test('every rule is reported where it is broken, with its severity and section, 
       rule,
     )
     assert.equal(truncated, false)
+    const id = typeof object === 'object' && object !== null && 'id' in object ? object.id : ''
+    assert.equal(found.object, id, rule)
     assert.ok(found.message.length > 5 && found.message.length < 400)
   }
   const covered = new Set(cases.map(([rule]) => rule))

@@ -1,13 +1,14 @@
 /** The walker: one STIX object in, what is wrong with it out. */
-import { type Check, compileMembers, compiler, customValue, type Hooks, propertyNameMessage } from './compile.ts'
-import { isIdentifierOf, scanIdentifier, NOT_AN_IDENTIFIER } from './identifier.ts'
+import { compileMembers, compiler, type Hooks, propertyNameMessage } from './compile.ts'
+import { customValue } from './containers.ts'
+import { declaredType, extendsTopLevel, extensionsCheck } from './extension-content.ts'
+import { NOT_AN_IDENTIFIER, scanIdentifier } from './identifier.ts'
 import { markingCheck, markingDefinitionCheck } from './marking-content.ts'
-import { isCustomExtensionName, isPropertyName, isTypeName } from './names.ts'
+import { isPropertyName, isTypeName } from './names.ts'
 import { extensions as knownExtensions, objectTypes } from './table.ts'
 import { commonProperties, commonPropertyNames, objectType, reservedNames } from './types/common.ts'
 import type { ObjectType } from './types/kinds.ts'
-import { extensionType } from './types/vocabularies.ts'
-import { type Finding, isObject, type Json, show, Walk } from './walk.ts'
+import { type Check, type Finding, isObject, type Json, show, Walk } from './walk.ts'
 
 export interface ValidateOptions {
   /** Take a bundle with its objects too; by default it is refused (rule `bundle`), since a collection holds STIX Objects. */
@@ -71,15 +72,18 @@ function checkObject(object: Json, walk: Walk): void {
     return
   }
   const outer = walk.object
+  const outerOwner = walk.owner
   const outerType = walk.type
   const outerExtends = walk.extendsTopLevel
   walk.object = object
+  if (walk.container === undefined) walk.owner = object
   walk.type = type
   walk.extendsTopLevel = undefined
   const check = checks.get(type)
   if (check === undefined) checkCustomObject(object, walk)
   else check(object, walk)
   walk.object = outer
+  walk.owner = outerOwner
   walk.type = outerType
   walk.extendsTopLevel = outerExtends
 }
@@ -103,28 +107,6 @@ function checkCustomObject(object: Json, walk: Walk): void {
   ;(observable ? customObservable : customVersioned)(object, walk)
 }
 
-/** The `new-…` extension type that an object declares, if any. */
-function declaredType(object: Json): string | undefined {
-  if (!isObject(object.extensions)) return undefined
-  for (const key in object.extensions) {
-    const extension = object.extensions[key]
-    if (!isObject(extension)) continue
-    const type = extension.extension_type
-    if (type === 'new-sdo' || type === 'new-sro' || type === 'new-sco') return type
-  }
-  return undefined
-}
-
-/** Whether an extension of the object accounts for top-level properties that the table does not know (section 7.3). */
-function extendsTopLevel(object: Json): boolean {
-  if (!isObject(object.extensions)) return false
-  for (const key in object.extensions) {
-    const extension = object.extensions[key]
-    if (isObject(extension) && extension.extension_type === 'toplevel-property-extension') return true
-  }
-  return declaredType(object) !== undefined
-}
-
 /** A top-level property that the type does not have. */
 function unknownProperty(name: string, value: unknown, walk: Walk): void {
   if (name === 'defanged') walk.report('defanged', '3.2', 'only cyber-observables may have it')
@@ -135,44 +117,6 @@ function unknownProperty(name: string, value: unknown, walk: Walk): void {
   else if (walk.bounds.warnings) {
     walk.extendsTopLevel ??= extendsTopLevel(walk.object)
     if (!walk.extendsTopLevel) walk.report('custom_property', '11.1', 'a custom property: not checked')
-  }
-  customValue(value, walk)
-}
-
-const extensionTypes: ReadonlySet<unknown> = new Set(extensionType.terms)
-
-/** The `extensions` property (sections 3.2, 3.10, 7.3, 11.3). */
-const extensionsCheck: Check = (value, walk) => {
-  if (!isObject(value)) return walk.report('kind', '3.2', `expected a dictionary, got ${show(value)}`)
-  if (walk.tooDeep()) return
-  let empty = true
-  for (const key in value) {
-    if (walk.full) return
-    empty = false
-    walk.enter(key)
-    const known = knownExtensions.get(key)
-    if (known === undefined) unknownExtension(key, value[key], walk)
-    else if (known.on !== undefined && !known.on.includes(walk.type)) {
-      walk.report('extension_target', known.section, `${key} is for ${known.on.join(', ')}, this is a ${walk.type}`)
-    } else extensionChecks.get(key)?.(value[key], walk)
-    walk.leave()
-  }
-  if (empty) walk.report('empty_dictionary', '2.3', 'an empty dictionary: leave the property out')
-}
-
-function unknownExtension(key: string, value: unknown, walk: Walk): void {
-  if (!isObject(value)) return walk.report('kind', '3.2', `expected the content of the extension, got ${show(value)}`)
-  if (scanIdentifier(key) !== NOT_AN_IDENTIFIER && isIdentifierOf(key, 'extension-definition')) {
-    if (!extensionTypes.has(value.extension_type)) {
-      const message = `expected one of ${extensionType.terms.join(', ')}, got ${show(value.extension_type)}`
-      walk.reportAt('extension_type', 'extension_type', '7.3', message)
-    }
-    if (walk.bounds.warnings) walk.report('unknown_extension', '7.3', 'an extension that we do not know: not checked')
-  } else if (value.extension_type !== undefined) {
-    walk.report('extension_type', '7.3', `the key must be the id of an extension-definition, got ${show(key)}`)
-  } else if (walk.bounds.warnings) {
-    const name = isCustomExtensionName(key) ? '' : '; its name should be a-z, 0-9 and -, and end in -ext'
-    walk.report('custom_extension', '11.3', `a custom extension: not checked${name}`)
   }
   customValue(value, walk)
 }
@@ -210,9 +154,11 @@ const stixObjectCheck: Check = (value, walk) => {
   else if (!walk.tooDeep()) checkObject(value, walk)
 }
 
+/** Filled below: what an extension holds is compiled with the hooks that need it. */
+const extensionContents = new Map<string, Check>()
 const hooks: Hooks = {
   objectTypes,
-  extensions: extensionsCheck,
+  extensions: extensionsCheck(extensionContents),
   observableContainer: observableContainerCheck,
   stixObject: stixObjectCheck,
   marking: markingCheck,
@@ -253,8 +199,6 @@ function uuidVersion(id: unknown, expected: 4 | 5, walk: Walk): void {
 const checks: ReadonlyMap<string, (object: Json, walk: Walk) => void> = new Map(
   [...objectTypes.values()].map(type => [type.name, compileObject(type)]),
 )
-const extensionChecks: ReadonlyMap<string, Check> = new Map(
-  [...knownExtensions.values()].map(extension => [extension.name, compileStructure(extension)]),
-)
+for (const extension of knownExtensions.values()) extensionContents.set(extension.name, compileStructure(extension))
 const customVersioned = compileObject(objectType('sdo', 'custom object', '11.2', commonProperties.sdo, {}))
 const customObservable = compileObject(objectType('sco', 'custom object', '11.2', commonProperties.sco, {}))

@@ -16,6 +16,9 @@ export interface Finding {
   readonly message: string
 }
 
+/** Look at a value where the walk stands, and report what is wrong. */
+export type Check = (value: unknown, walk: Walk) => void
+
 export interface Bounds {
   readonly maxDepth: number
   readonly maxFindings: number
@@ -48,7 +51,9 @@ export class Walk {
   full = false
   /** Something was found and left out. */
   truncated = false
-  /** The STIX Object we are in (inside a bundle or a container: the innermost), and its `type`. */
+  /** The object with an `id` that findings are about: the whole input, or a member of the bundle. */
+  owner: Json
+  /** The object we are in (inside a container: the innermost), and its `type`. */
   object: Json
   type = ''
   /** The observable container we are in (section 2.13): references are its keys. */
@@ -60,6 +65,7 @@ export class Walk {
 
   constructor(object: Json, bounds: Bounds) {
     this.object = object
+    this.owner = object
     this.bounds = bounds
   }
 
@@ -90,7 +96,7 @@ export class Walk {
       this.full = true
       this.truncated = true
     }
-    const id = this.object.id
+    const { id } = this.owner
     this.findings ??= []
     this.findings.push({
       severity,
