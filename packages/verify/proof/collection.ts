@@ -1,5 +1,5 @@
 import { canonicalize, parseObjects } from '#json/index.ts'
-import { decodeBase64, equalHashes, HASH_SIZE, hashLeaf, TreeEdge } from '#tlog/index.ts'
+import { decodeBase64, equalHashes, HASH_SIZE, hashLeafInto, TreeEdge } from '#tlog/index.ts'
 import { asProofError, ProofError } from './error.ts'
 import { type EntryEvidence, PROOF_LIMITS, verifyEntry } from './evidence.ts'
 import { readCount, readList, readMembers, readText } from './fields.ts'
@@ -77,7 +77,7 @@ export function verifyCollection(read: string | Uint8Array | object, trust: Trus
   const records = items.map((item, seq) => readItem(item, canonical[seq]!, seq, head))
   checkDates(records)
   const leaves = new Uint8Array(records.length * HASH_SIZE)
-  for (const { seq, commitment } of records) leaves.set(hashLeaf(commitment), seq * HASH_SIZE)
+  for (const { seq, commitment } of records) hashLeafInto(commitment, leaves, seq * HASH_SIZE)
   const tree = TreeEdge.empty()
   tree.append(leaves)
   if (!equalHashes(tree.root(), head.root)) {

@@ -95,7 +95,7 @@ export class TreeEdge {
     }
     const touched: Tile[] = []
     for (let i = 0; i < count; i++) {
-      this.#appendLeaf(leafHashes.subarray(i * HASH_SIZE, (i + 1) * HASH_SIZE), touched)
+      this.#appendLeaf(leafHashes, i * HASH_SIZE, touched)
     }
     this.#partialTiles(count, touched)
     return touched.sort((a, b) => a.level - b.level || a.index - b.index)
@@ -107,21 +107,21 @@ export class TreeEdge {
     let root: Uint8Array | undefined
     for (let level = 0, rest = this.#size; rest > 0; level++, rest = Math.floor(rest / 2)) {
       if (rest % 2 === 0) continue
-      const left = this.#frontier.subarray(level * HASH_SIZE, (level + 1) * HASH_SIZE)
-      if (root === undefined) root = left.slice()
-      else hashChildrenInto(left, root, root, 0)
+      const at = level * HASH_SIZE
+      if (root === undefined) root = this.#frontier.slice(at, at + HASH_SIZE)
+      else hashChildrenInto(this.#frontier, at, root, 0, root, 0)
     }
     return root!
   }
 
   /** A binary counter: the new subtree swallows those of its own size to the left of it, one carry a level. */
-  #appendLeaf(leaf: Uint8Array, full: Tile[]): void {
+  #appendLeaf(leafHashes: Uint8Array, at: number, full: Tile[]): void {
     const frontier = this.#frontier
-    carry.set(leaf)
+    for (let i = 0; i < HASH_SIZE; i++) carry[i] = leafHashes[at + i]!
     let level = 0
     this.#appendToTile(0, carry, full)
     for (let rest = this.#size; rest % 2 === 1; rest = (rest - 1) / 2) {
-      hashChildrenInto(frontier.subarray(level * HASH_SIZE, (level + 1) * HASH_SIZE), carry, carry, 0)
+      hashChildrenInto(frontier, level * HASH_SIZE, carry, 0, carry, 0)
       level++
       if (level % TILE_HEIGHT === 0) this.#appendToTile(level / TILE_HEIGHT, carry, full)
     }

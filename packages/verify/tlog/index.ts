@@ -11,7 +11,7 @@ export { cosignedMessage, createCosigner } from './cosignature.ts'
 export { TreeEdge } from './edge.ts'
 export { decodeEntryBundle, encodeEntryBundle, MAX_ENTRY_SIZE } from './entries.ts'
 export { TlogError, type TlogErrorCode } from './error.ts'
-export { EMPTY_ROOT, equalHashes, HASH_SIZE, hashChildren, hashLeaf } from './hash.ts'
+export { EMPTY_ROOT, equalHashes, HASH_SIZE, hashChildren, hashLeaf, hashLeafInto } from './hash.ts'
 export {
   formatNote,
   formatSignatureLine,

@@ -30,12 +30,7 @@ export function subtreeRootInto(
   const level = new Uint8Array(data.subarray(from * HASH_SIZE, (from + count) * HASH_SIZE))
   for (let width = count; width > 1; width /= 2) {
     for (let i = 0; i < width; i += 2) {
-      hashChildrenInto(
-        level.subarray(i * HASH_SIZE, (i + 1) * HASH_SIZE),
-        level.subarray((i + 1) * HASH_SIZE, (i + 2) * HASH_SIZE),
-        level,
-        (i / 2) * HASH_SIZE,
-      )
+      hashChildrenInto(level, i * HASH_SIZE, level, (i + 1) * HASH_SIZE, level, (i / 2) * HASH_SIZE)
     }
   }
   out.set(level.subarray(0, HASH_SIZE), offset)

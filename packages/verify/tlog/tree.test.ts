@@ -6,6 +6,7 @@ import {
   EMPTY_ROOT,
   hashChildren,
   hashLeaf,
+  hashLeafInto,
   HASH_SIZE,
   inclusionProof,
   TILE_WIDTH,
@@ -214,6 +215,16 @@ test('tiles from an untrusted store are checked against the root', () => {
     tile[5]! ^= 1
     assert.throws(() => verifiedTileReader(size, root, tiles.read), { code: 'tile' }, name)
     tile[5]! ^= 1
+  }
+})
+
+test('hashLeafInto is hashLeaf, whatever the length', () => {
+  for (const length of [0, 1, 31, 32, 33, 1000]) {
+    const entry = new Uint8Array(length).fill(length)
+    const target = new Uint8Array(40)
+    hashLeafInto(entry, target, 5)
+    assert.deepEqual(target.slice(5, 37), hashLeaf(entry))
+    assert.deepEqual([...target.slice(0, 5), ...target.slice(37)], [0, 0, 0, 0, 0, 0, 0, 0])
   }
 })
 
