@@ -2,7 +2,7 @@ import { canonicalize, parseObjects } from '#json/index.ts'
 import { decodeBase64, equalHashes, HASH_SIZE, hashLeafInto, TreeEdge } from '#tlog/index.ts'
 import { asProofError, ProofError } from './error.ts'
 import { type EntryEvidence, PROOF_LIMITS, verifyEntry } from './evidence.ts'
-import { readCount, readList, readMembers, readText } from './fields.ts'
+import { readCount, readList, readMembers, readObject, readText } from './fields.ts'
 import { parseHeadsEntry } from './heads.ts'
 import { collectionKey, verifyHeadsMapPath } from './headsmap.ts'
 import { readFile } from './object.ts'
@@ -92,7 +92,7 @@ function readSaved(read: string | Uint8Array | object): { envelope: unknown; can
   return asProofError(() => {
     if (typeof read === 'string') return parseObjects(encoder.encode(read), 'records', PROOF_LIMITS)
     if (read instanceof Uint8Array) return parseObjects(read, 'records', PROOF_LIMITS)
-    const records = (read as { records?: unknown }).records
+    const { records } = readObject(read, 'the saved read')
     return { envelope: read, canonical: Array.isArray(records) ? records.map(record => canonicalize(record)) : [] }
   })
 }
