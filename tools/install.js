@@ -7,7 +7,9 @@ import { join } from 'node:path'
 const root = join(import.meta.dirname, '..')
 const modules = join(root, 'node_modules')
 const stamp = join(modules, '.entente-installed')
-const wanted = createHash('sha256').update(readFileSync(join(root, 'package-lock.json'))).digest('hex')
+const wanted = createHash('sha256')
+  .update(readFileSync(join(root, 'package-lock.json')))
+  .digest('hex')
 const node24 = join(modules, 'node', 'bin', process.platform === 'win32' ? 'node.exe' : 'node')
 
 const installed = existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted && existsSync(node24)

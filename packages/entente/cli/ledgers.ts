@@ -1,20 +1,102 @@
-import { join, isAbsolute } from 'node:path'
+import { readFileSync } from 'node:fs'
+import { isAbsolute, join } from 'node:path'
 import type { Anchor } from '#ledger/anchor.ts'
+import { LedgerError } from '#ledger/error.ts'
 import type { AnchorRow } from '#store/store.ts'
 import type { AnchorEvidence } from '#taxii/context.ts'
 import type { Config, Paths } from './config.ts'
-import type { Logger } from './serve.ts'
+import { CliError } from './errors.ts'
 
-/** Opens every configured ledger. Adapters are loaded only where the configuration asks for them. */
-export async function openAnchors(config: Config, paths: Paths, origin: string, log: Logger): Promise<Anchor[]> {
+type LedgerConfig = Config['ledgers'][number]
+
+/**
+ * Opens every configured ledger; an adapter's code is loaded only where the configuration asks for it. The embedded ledger
+ * must open, or the server doesn't start; one behind a network may be away, and is opened when it answers.
+ *
+ * @throws LedgerError, CliError
+ */
+export async function openAnchors(config: Config, paths: Paths, origin: string): Promise<Anchor[]> {
   const anchors: Anchor[] = []
-  void log
-  void origin
-  void join
-  void isAbsolute
-  void paths
-  void config
-  return anchors
+  try {
+    for (const ledger of config.ledgers) anchors.push(await openOne(ledger, paths, origin))
+    return anchors
+  } catch (error) {
+    await Promise.allSettled(anchors.map(a => a.close()))
+    throw error
+  }
+}
+
+async function openOne(ledger: LedgerConfig, paths: Paths, origin: string): Promise<Anchor> {
+  if (ledger.kind === 'embedded') {
+    const { openEmbeddedAnchor } = await import('#ledger/evm/embedded/anchor.ts')
+    return openEmbeddedAnchor({
+      id: ledger.id,
+      folder: ledgerFolder(ledger, paths),
+      chainId: ledger.chainId,
+      origin,
+      now: Date.now,
+    })
+  }
+  const keyFile = isAbsolute(ledger.keyFile) ? ledger.keyFile : join(paths.base, ledger.keyFile)
+  let key: string
+  try {
+    key = readFileSync(keyFile, 'utf8').trim()
+  } catch (cause) {
+    throw new CliError('usage', `ledger "${ledger.id}": ${(cause as Error).message}`, { cause })
+  }
+  return whenReachable(ledger.id, async () => {
+    const { openEvmAnchor } = await import('#ledger/evm/anchor.ts')
+    const { accountFromKey } = await import('#ledger/evm/account.ts')
+    const finality = ledger.finality === 'instant' ? 'instant' : { depth: ledger.finality }
+    const account = accountFromKey(key.startsWith('0x') ? (key as `0x${string}`) : `0x${key}`)
+    const { id, urls, chainId, contract } = ledger
+    return openEvmAnchor({
+      id,
+      urls,
+      chainId,
+      account,
+      finality,
+      origin,
+      ...(contract === undefined ? {} : { contract }),
+    })
+  })
+}
+
+/** `./ledger` lies in the data folder; other relative paths beside the configuration file. */
+export function ledgerFolder(ledger: Extract<LedgerConfig, { kind: 'embedded' }>, paths: Paths): string {
+  if (isAbsolute(ledger.path)) return ledger.path
+  return join(ledger.path === './ledger' ? paths.data : paths.base, ledger.path)
+}
+
+/** An anchor that is opened by the first call that finds its ledger there. */
+function whenReachable(id: string, open: () => Promise<Anchor>): Anchor {
+  let opening: Promise<Anchor> | undefined
+  let closed = false
+  const get = async (): Promise<Anchor> => {
+    if (closed) throw new LedgerError('unreachable', `ledger "${id}" was closed`)
+    opening ??= open()
+    try {
+      return await opening
+    } catch (error) {
+      opening = undefined
+      throw error
+    }
+  }
+  return {
+    ledger: id,
+    kind: 'evm',
+    describe: async () => (await get()).describe(),
+    latest: async () => (await get()).latest(),
+    append: async (checkpoint, consistency) => (await get()).append(checkpoint, consistency),
+    read: async transaction => (await get()).read(transaction),
+    find: async size => (await get()).find(size),
+    finality: async receipt => (await get()).finality(receipt),
+    prove: async size => (await get()).prove?.(size),
+    close: async () => {
+      closed = true
+      await (await opening?.catch(() => undefined))?.close()
+    },
+  }
 }
 
 /** docs/formats.md 8 */

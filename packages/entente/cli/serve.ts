@@ -50,7 +50,7 @@ export async function startServer(config: Config, paths: Paths, log: Logger, fau
     const notary = await openNotary({ store, origin, vkey: key.vkey, signer: key.signer })
     closers.push(() => notary.close())
 
-    const anchors = await openAnchors(config, paths, origin, log)
+    const anchors = await openAnchors(config, paths, origin)
     closers.push(() => Promise.allSettled(anchors.map(a => a.close())))
     const anchoring = createAnchoring({
       notary,

@@ -1,0 +1,84 @@
+// Holds the imports against the arrows of the design: which room may know which (docs/architecture.md).
+import { readFileSync } from 'node:fs'
+import { dirname, join, relative, sep } from 'node:path'
+import { root, sources } from './files.ts'
+
+/** Room -> rooms it may import. A room may always import itself. */
+const ARROWS: Record<string, string[]> = {
+  'verify/sha256': [],
+  'verify/json': [],
+  'verify/tlog': ['verify/sha256'],
+  'verify/proof': ['verify/sha256', 'verify/json', 'verify/tlog'],
+  stix: [],
+  client: ['verify/json', 'verify/tlog', 'verify/proof'],
+  'entente/store': [],
+  'entente/ledger': ['verify/tlog'],
+  'entente/notary': ['entente/store', 'entente/ledger', 'verify/json', 'verify/tlog', 'verify/proof', 'stix'],
+  'entente/taxii': ['entente/store', 'entente/notary', 'verify/json', 'verify/tlog', 'verify/proof', 'stix'],
+  'entente/cli': [
+    'entente/store',
+    'entente/ledger',
+    'entente/notary',
+    'entente/taxii',
+    'verify/json',
+    'verify/tlog',
+    'verify/proof',
+    'stix',
+    'client',
+  ],
+}
+/** What of a port's room the rooms before `cli` may import: the port, never an adapter. */
+const PORTS = new Set([
+  'packages/entente/store/store.ts',
+  'packages/entente/ledger/anchor.ts',
+  'packages/entente/ledger/chain.ts',
+  'packages/entente/ledger/error.ts',
+])
+/** Packages that only one place may load. */
+const DRIVERS: Record<string, string> = { viem: 'entente/ledger', 'node:sqlite': '', fastify: '' }
+
+const roomOf = (file: string): string | undefined => {
+  const [top, name, room] = relative(root, file).split(sep)
+  if (top !== 'packages' || name === undefined) return undefined
+  return name === 'verify' || name === 'entente' ? `${name}/${room}` : name
+}
+
+function resolve(specifier: string, from: string): string | undefined {
+  if (specifier.startsWith('.')) return join(dirname(from), specifier)
+  if (specifier.startsWith('@entente/')) {
+    const [, name = '', room] = specifier.split('/')
+    return join(root, 'packages', name, room ?? '', 'index.ts')
+  }
+  if (!specifier.startsWith('#')) return undefined
+  const packageRoot = relative(root, from).split(sep).slice(0, 2).join('/')
+  if (specifier === '#sha256') return join(root, packageRoot, 'sha256', 'node.ts')
+  return join(root, packageRoot, specifier.slice(1))
+}
+
+const broken: string[] = []
+for (const file of sources('packages')) {
+  const room = roomOf(file)
+  if (room === undefined || file.endsWith('.test.ts') || file.includes(`${sep}test${sep}`)) continue
+  const allowed = ARROWS[room]
+  const at = relative(root, file)
+  if (!allowed) {
+    broken.push(`${at}: the room ${room} is not in tools/arrows.ts`)
+    continue
+  }
+  for (const [, specifier = ''] of readFileSync(file, 'utf8').matchAll(/(?:from|import)\s*\(?\s*'([^']+)'/g)) {
+    const target = resolve(specifier, file)
+    if (target === undefined) {
+      const owner = DRIVERS[specifier]
+      if (owner !== undefined && owner !== '' && room !== owner) broken.push(`${at}: ${specifier} is for ${owner}`)
+      continue
+    }
+    const to = target.endsWith('.json') ? undefined : roomOf(target)
+    if (to === undefined || to === room) continue
+    const name = relative(root, target)
+    if (!allowed.includes(to)) broken.push(`${at}: ${room} must not import ${to} (${specifier})`)
+    else if ((to === 'entente/store' || to === 'entente/ledger') && room !== 'entente/cli' && !PORTS.has(name))
+      broken.push(`${at}: ${name} is an adapter: only cli/ may import it`)
+  }
+}
+for (const line of broken) console.error(line)
+process.exitCode = broken.length > 0 ? 1 : 0

@@ -1,0 +1,105 @@
+// Runs the tests, a line a file; ends with what was skipped and why, and the count.
+//   node tools/test.ts [--long] [--files FILE…]
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
+import { join, relative } from 'node:path'
+import { run } from 'node:test'
+import { parseArgs } from 'node:util'
+import { root, sources } from './files.ts'
+
+const { values, positionals } = parseArgs({
+  options: { long: { type: 'boolean' }, files: { type: 'boolean' } },
+  allowPositionals: true,
+})
+if (values.long) process.env['ENTENTE_TEST_LONG'] = '1'
+const isTest = (f: string) => f.endsWith('.test.ts')
+const files = values.files
+  ? positionals.map(f => join(root, f))
+  : ['packages', 'contracts', 'test'].flatMap(sources).filter(isTest)
+
+if (!values.files && !values.long) {
+  const { spawnSync } = await import('node:child_process')
+  console.log('Checking types, lint, format and arrows …')
+  const check = spawnSync(process.execPath, ['tools/check.ts', '--no-tests'], { cwd: root, stdio: 'inherit' })
+  if (check.status !== 0) process.exit(1)
+}
+
+type Skip = { file: string; test: string; reason: string }
+const skips: Skip[] = []
+const failures: { file: string; test: string; error: string }[] = []
+const perFile = new Map<string, { passed: number; failed: number; skipped: number }>()
+let passed = 0
+const started = performance.now()
+const nameOf = (file: string | undefined) => (file === undefined ? '?' : relative(root, file))
+const counts = (file: string | undefined) => {
+  const name = nameOf(file)
+  let c = perFile.get(name)
+  if (!c) {
+    c = { passed: 0, failed: 0, skipped: 0 }
+    perFile.set(name, c)
+  }
+  return c
+}
+
+const stream = run({
+  files,
+  concurrency: Math.min(2, availableParallelism()),
+  timeout: values.long ? 3_600_000 : 300_000,
+  cwd: root,
+})
+stream.on('test:pass', data => {
+  if (data.details.type === 'suite') return
+  if (data.skip !== undefined) {
+    counts(data.file).skipped++
+    skips.push({
+      file: nameOf(data.file),
+      test: data.name,
+      reason: typeof data.skip === 'string' ? data.skip : 'no reason given',
+    })
+  } else if (data.name !== data.file && nameOf(data.file) !== data.name) {
+    counts(data.file).passed++
+    passed++
+  }
+})
+stream.on('test:fail', data => {
+  const { error } = data.details
+  // A suite or file that failed because of a test inside it is not another failure.
+  if ((error as { failureType?: string }).failureType === 'subtestsFailed') return
+  counts(data.file).failed++
+  const cause = (error.cause ?? error) as Error
+  failures.push({ file: nameOf(data.file), test: data.name, error: cause.stack ?? String(cause) })
+})
+stream.on('test:stderr', data => {
+  if (process.env['ENTENTE_TEST_OUTPUT']) process.stderr.write(data.message)
+})
+stream.on('test:stdout', data => {
+  if (process.env['ENTENTE_TEST_OUTPUT'] || /^(measured|skipped|\[bench\])/.test(data.message))
+    process.stdout.write(`      ${data.message.trimEnd()}\n`)
+})
+stream.on('test:summary', data => {
+  if (data.file === undefined) return
+  const c = counts(data.file)
+  const bad = c.failed > 0 || !data.success
+  console.log(
+    `${bad ? 'FAIL' : 'ok  '}  ${nameOf(data.file)}  ${c.passed} passed${c.failed ? `, ${c.failed} FAILED` : ''}${c.skipped ? `, ${c.skipped} skipped` : ''}  ${(data.duration_ms / 1000).toFixed(1)} s`,
+  )
+})
+for await (const _ of stream);
+
+for (const f of failures)
+  console.log(
+    `\nFAILED  ${f.file}: ${f.test}\n${f.error
+      .split('\n')
+      .slice(0, 25)
+      .map(l => `    ${l}`)
+      .join('\n')}`,
+  )
+if (skips.length > 0) {
+  console.log('\nSkipped here:')
+  for (const s of skips) console.log(`  ${s.file}: ${s.test}\n      ${s.reason}`)
+}
+mkdirSync(join(root, 'test-results'), { recursive: true })
+writeFileSync(join(root, 'test-results', 'skips.json'), JSON.stringify(skips, null, 2))
+console.log(`\n${files.length} files, ${((performance.now() - started) / 1000).toFixed(0)} s`)
+console.log(`${passed} passed, ${failures.length} failed, ${skips.length} skipped`)
+process.exitCode = failures.length > 0 || passed === 0 ? 1 : 0
