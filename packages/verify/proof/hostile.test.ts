@@ -96,6 +96,7 @@ test('any text or bytes: refused by a ProofError', () => {
     refuses(() => verifyReceipt(note, trust.vkeys))
   }
   assert.equal(refuses(() => verifyReceipt(sample.receipt, [])).code, 'log')
+  assert.equal(refuses(() => verifyReceipt(sample.receipt, ['log'])).code, 'trust')
 })
 
 test('what is as large or as deep as one likes is refused in no time', () => {

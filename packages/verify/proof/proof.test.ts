@@ -235,6 +235,20 @@ test('verifyCollectionProof: another count, root, collection or entry is refused
   }
 })
 
+test('verifyCollection: a collection without records is complete, and one with records is not empty', () => {
+  const [, , empty] = sample.heads as [Head, Head, Head]
+  const proof = {
+    ...sample.collectionProof,
+    api_root: '/eu/',
+    count: 0,
+    root: encodeBase64(empty.root),
+    map_path: headsMapPath(sample.heads, empty.key).map(encodeBase64),
+  }
+  assert.deepEqual(verifyCollection({ ...sample.savedRead, proof, records: [] }, trust).records, [])
+  assert.throws(() => verifyCollection({ ...sample.savedRead, proof }, trust), { code: 'collection' })
+  assert.throws(() => verifyCollection({ ...sample.savedRead, records: [] }, trust), { code: 'collection' })
+})
+
 test('heads map: any set of keys has one root, and each of its paths leads there', () => {
   const key = fc.uint8Array({ minLength: 32, maxLength: 32 })
   // keys with long common beginnings, too

@@ -56,10 +56,11 @@ export function signReceipt(receipt: Receipt, signer: NoteSigner): string {
  * Verify a receipt: signed by the log that it names, which is one of `vkeys`. If a later checkpoint of that log does not hold these
  * commitments at these indexes, the receipt proves it.
  *
- * @throws ProofError `malformed`, `log`
+ * @throws ProofError `malformed`, `log`, `trust`
  */
 export function verifyReceipt(note: string, vkeys: readonly string[]): Receipt {
-  const { text, signatures } = asProofError(() => verifyNote(note, vkeys.map(parseVkey)))
+  const keys = asProofError(() => vkeys.map(parseVkey), 'trust')
+  const { text, signatures } = asProofError(() => verifyNote(note, keys))
   const receipt = parseReceipt(text)
   if (!signatures.some(({ key }) => key.name === receipt.origin && key.algorithm === ED25519)) {
     throw new ProofError(
