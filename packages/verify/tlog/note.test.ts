@@ -201,7 +201,8 @@ test('a cosignature covers its time', () => {
   const cosignature = note.signatures[1]!.signature
   const once = { ...policy, quorum: 1 }
   verifyCheckpoint(formatNote(note), once)
-  for (let bit = 0; bit < 72 * 8; bit++) {
+  // every third, which meets each of the eight bits of a byte
+  for (let bit = 0; bit < 72 * 8; bit += 3) {
     cosignature[bit >> 3]! ^= 1 << (bit & 7)
     assert.throws(() => verifyCheckpoint(formatNote(note), once), code('unverified'), `bit ${bit}`)
     cosignature[bit >> 3]! ^= 1 << (bit & 7)
