@@ -42,7 +42,7 @@ export interface Store {
   entryBundle(index: number): Promise<Uint8Array | undefined>
   /** The signed checkpoint of this size, where one was published. */
   checkpoint(size: number): Promise<string | undefined>
-  /** The newest checkpoint of at least this size: the oldest such when `nearest` is 'up'. */
+  /** The first checkpoint of at least this size. */
   checkpointFrom(size: number): Promise<StoredHead | undefined>
 
   status(id: string): Promise<StatusRow | undefined>
@@ -51,6 +51,7 @@ export interface Store {
 
   /** A number that changes when somebody other than this store wrote to its files; always the same where that can't be told. */
   foreignWrites(): Promise<number>
+  /** Lets go of everything. Closing again does nothing. */
   close(): Promise<void>
 }
 

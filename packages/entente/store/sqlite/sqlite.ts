@@ -1,4 +1,5 @@
-import { existsSync } from 'node:fs'
+import { accessSync, constants, existsSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import type { AnchorRow, Batch, CollectionHead, Journal, RecordSelection, Store, StoredHead } from '#store/store.ts'
 import { StoreError, type StoreErrorCode } from '#store/store.ts'
@@ -13,6 +14,10 @@ export type SqliteOptions = {
   readOnly?: boolean
   /** For tests: called with a name around the commit (notary/sequence.ts lists the points). */
   fault?: (point: 'before-commit' | 'after-commit') => void
+  /** For tests: the file may not grow beyond this many pages of 4096 bytes, as if the disk were full. */
+  maxPages?: number
+  /** For tests: called with every statement as it is prepared. */
+  observe?: (sql: string) => void
 }
 
 // SQLite's primary result codes (sqlite.org/rescode.html).
@@ -24,6 +29,9 @@ const CODES: Record<number, StoreErrorCode> = {
   13: 'full',
   26: 'corrupt',
 }
+
+/** How long a statement waits for another connection. */
+const BUSY_MS = 5000
 
 /** What SQLite threw, as a {@link StoreError} that names the file. */
 function toStoreError(error: unknown, path: string): StoreError {
@@ -37,23 +45,26 @@ function toStoreError(error: unknown, path: string): StoreError {
  * A store in one SQLite file: WAL, `synchronous=FULL`, `secure_delete`, one process that writes.
  * A second writer gets `locked`: an exclusive lock on `<path>.lock` is held while the store is open, which the operating system drops when the process dies.
  *
- * @throws StoreError `locked`, `newer`, `corrupt`, `io`
+ * @throws StoreError `locked`, `newer`, `corrupt`, `readonly`, `io`
  */
 export function openSqliteStore(options: SqliteOptions): Store & Journal {
-  const { path, readOnly = false, fault } = options
+  const { path, readOnly = false, fault, maxPages, observe } = options
   if (!options.create && !existsSync(path)) {
     throw new StoreError('io', `${path} does not exist: is this the data folder of a server that ran before?`)
   }
+  if (!readOnly) checkWritable(path)
   const lock = readOnly ? undefined : takeLock(path)
   let db: DatabaseSync
   try {
-    db = new DatabaseSync(path, { readOnly, timeout: 5000 })
+    db = new DatabaseSync(path, { readOnly, timeout: BUSY_MS })
     if (!readOnly) {
       db.exec(
         'pragma journal_mode = wal; pragma synchronous = full; pragma secure_delete = on; pragma cache_size = -65536',
       )
       db.exec('pragma wal_autocheckpoint = 4000; pragma mmap_size = 268435456')
       migrate(db)
+      wipe(db) // what a crash after an erasure left behind
+      if (maxPages !== undefined) db.exec(`pragma max_page_count = ${maxPages}`)
     }
   } catch (error) {
     lock?.close()
@@ -64,6 +75,7 @@ export function openSqliteStore(options: SqliteOptions): Store & Journal {
   const sql = (text: string, arrays = false): StatementSync => {
     let statement = statements.get(text)
     if (!statement) {
+      observe?.(text)
       statement = db.prepare(text)
       if (arrays) statement.setReturnArrays(true)
       statements.set(text, statement)
@@ -86,6 +98,9 @@ export function openSqliteStore(options: SqliteOptions): Store & Journal {
     all: selectRecord,
     none: `select ${RECORD_COLUMNS}, null from record`,
   }
+
+  /** Set while erased text may still lie in the write-ahead log. */
+  let hasResidue = false
 
   function write(batch: Batch): void {
     const insert =
@@ -158,6 +173,8 @@ export function openSqliteStore(options: SqliteOptions): Store & Journal {
           throw error
         }
         fault?.('after-commit')
+        hasResidue ||= batch.erase.length > 0
+        if (hasResidue) hasResidue = !wipe(db)
       } catch (error) {
         throw toStoreError(error, path)
       }
@@ -180,22 +197,23 @@ export function openSqliteStore(options: SqliteOptions): Store & Journal {
           return sql(`${selections[text]} where coll = ? and seq >= ? order by seq limit ?`, true)
             .all(collection, from, limit)
             .map(toRecordRow)
-        if (types.length === 1) {
-          return sql(`${selections[text]} where coll = ? and type = ? and seq >= ? order by seq limit ?`, true)
-            .all(collection, types[0] as string, from, limit)
-            .map(toRecordRow)
+        // One walk of the index a type, merged: a single query for all of them would read every row of the collection.
+        const places: [number, number][] = []
+        for (const type of new Set(types)) {
+          const found = sql(
+            'select seq, leaf from record where coll = ? and type = ? and seq >= ? order by seq limit ?',
+            true,
+          ).all(collection, type, from, limit)
+          for (const place of found as unknown as [number, number][]) places.push(place)
         }
-        const list = JSON.stringify(types)
-        return sql(
-          `${selections[text]} where coll = ? and type in (select value from json_each(?)) and seq >= ? order by seq limit ?`,
-          true,
-        )
-          .all(collection, list, from, limit)
-          .map(toRecordRow)
+        places.sort((a, b) => a[0] - b[0])
+        const row = sql(`${selections[text]} where leaf = ?`, true)
+        return places.slice(0, limit).map(([, leaf]) => toRecordRow(row.get(leaf)))
       }),
     versions: (collection, id) =>
       reading(() =>
-        sql(`${selectRecord} where coll = ? and id = ? and kind = 0 order by seq`, true)
+        // Named, or the planner walks the whole collection for the order.
+        sql(`${selectRecord} indexed by record_id where coll = ? and id = ? and kind = 0 order by seq`, true)
           .all(collection, id)
           .map(toRecordRow),
       ),
@@ -292,6 +310,7 @@ export function openSqliteStore(options: SqliteOptions): Store & Journal {
         sql('update record set invalid = ? where leaf = ?').run(invalid ? 1 : 0, leaf)
       }),
     close: async () => {
+      if (!db.isOpen) return
       statements.clear()
       db.close()
       lock?.close()
@@ -309,6 +328,42 @@ function toAnchorRow(row: Record<string, unknown>): AnchorRow {
     blockHash: row['block_hash'] as string,
     final: row['final'] === 1,
     at: row['at'] as number,
+  }
+}
+
+/** Said at the start: a server that takes requests and can store none of them helps nobody. */
+function checkWritable(path: string): void {
+  const files = [dirname(path), path].filter(file => existsSync(file))
+  for (const file of files) {
+    try {
+      accessSync(file, constants.W_OK)
+    } catch (cause) {
+      throw new StoreError(
+        'readonly',
+        `${file} can't be written: give this process the right to, or open it read-only`,
+        {
+          cause,
+        },
+      )
+    }
+  }
+}
+
+/**
+ * `secure_delete` overwrites what is erased in the database's pages; the pages as they were before lie on in the
+ * write-ahead log until it is emptied. Not waiting: while somebody reads it can't be emptied, and the next commit tries again.
+ *
+ * @returns whether it was emptied
+ */
+function wipe(db: DatabaseSync): boolean {
+  try {
+    db.exec('pragma busy_timeout = 0')
+    const { busy } = db.prepare('pragma wal_checkpoint(truncate)').get() as { busy: number }
+    return busy === 0
+  } catch {
+    return false // the commit before it holds all the same
+  } finally {
+    db.exec(`pragma busy_timeout = ${BUSY_MS}`)
   }
 }
 

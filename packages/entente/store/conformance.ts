@@ -1,0 +1,533 @@
+// What every adapter of the Store and Journal ports has to do (store/store.ts), as tests: call `storeConformance` in a test file of the adapter.
+import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
+import { describe, test } from 'node:test'
+import {
+  type AnchorRow,
+  type Batch,
+  type CollectionHead,
+  type Journal,
+  type RecordRow,
+  type StatusRow,
+  type Store,
+  StoreError,
+  type StoreErrorCode,
+  type StoredHead,
+} from './store.ts'
+
+/** A place that stores can be opened at, one after the other or at once. */
+export type StoreSubject = {
+  open(options?: {
+    /** Called before and after the durable step of a commit; what it throws is the commit's failure. */
+    fault?: (point: 'before-commit' | 'after-commit') => void
+  }): Promise<Store & Journal>
+  /** Every byte that the store keeps, or undefined where it lies on another machine. Called while it is open, and closed. */
+  bytes(): Promise<Uint8Array[] | undefined>
+  /** Lets another connection write one record's date behind the store's back, or undefined where there is no way. */
+  tamper: ((leaf: number) => Promise<void>) | undefined
+  dispose(): Promise<void>
+}
+
+/** @param create Gives a fresh, empty place for each test, or the reason why there can be none here. */
+export function storeConformance(name: string, create: () => Promise<StoreSubject | string>): void {
+  const conforms = (title: string, run: (store: Store & Journal, subject: StoreSubject) => Promise<void>) =>
+    test(title, async t => {
+      const subject = await create()
+      if (typeof subject === 'string') return t.skip(subject)
+      const store = await subject.open()
+      try {
+        await run(store, subject)
+      } finally {
+        await store.close()
+        await subject.dispose()
+      }
+    })
+
+  describe(`Store: ${name}`, () => {
+    conforms('an empty store has nothing', async store => {
+      assert.equal(await store.head(), undefined)
+      same(await store.collections(), [])
+      assert.equal(await store.recordAt(0), undefined)
+      same(await store.records(1, { from: 0, limit: 10, text: 'all' }), [])
+      same(await store.versions(1, ID), [])
+      same(await store.lookup(1, ID, undefined), { same: [], refused: [] })
+      same(await store.gaps(1, 0), { present: 0, firstMissing: undefined })
+      assert.equal(await store.tile(0, 0, 0), undefined)
+      assert.equal(await store.entryBundle(0), undefined)
+      assert.equal(await store.checkpoint(1), undefined)
+      assert.equal(await store.checkpointFrom(0), undefined)
+      assert.equal(await store.status('none'), undefined)
+      assert.equal(await store.opening('none'), undefined)
+      same(await store.anchors(), [])
+      assert.equal(await store.anchorCovering('local', 0), undefined)
+    })
+
+    conforms('what commit takes is read back, by this store and by the next', async (store, subject) => {
+      const batch = fullBatch()
+      await store.commit(undefined, batch)
+      await assertHolds(store, batch)
+      await store.close()
+      const again = await subject.open()
+      await assertHolds(again, batch)
+      await again.close()
+    })
+
+    conforms('a commit on another head is a conflict and leaves nothing', async store => {
+      const first = fullBatch()
+      await store.commit(undefined, first)
+      const second = { ...emptyBatch(headOf(9)), ...changes() }
+      for (const expected of [undefined, headOf(1), { size: 5, note: 'another note of this size' }]) {
+        await rejects(store.commit(expected, second), 'conflict')
+        await assertHolds(store, first)
+        await assertLacks(store, second)
+      }
+      await store.commit(first.head, second)
+      same(await store.head(), second.head)
+    })
+
+    conforms('of two commits on one head, one wins', async store => {
+      const contenders = [1, 2, 3].map(n => ({ ...emptyBatch(headOf(n)), records: [row({ leaf: n, seq: n })] }))
+      const results = await Promise.allSettled(contenders.map(batch => store.commit(undefined, batch)))
+      assert.equal(results.filter(r => r.status === 'fulfilled').length, 1)
+      const won = results.findIndex(r => r.status === 'fulfilled') + 1
+      for (const r of results) if (r.status === 'rejected') assert.equal((r.reason as StoreError).code, 'conflict')
+      assert.equal((await store.head())?.size, won)
+      for (const n of [1, 2, 3]) assert.equal((await store.recordAt(n)) !== undefined, n === won, `record ${n}`)
+    })
+
+    conforms('a commit that fails in the middle leaves nothing', async store => {
+      const first = fullBatch()
+      await store.commit(undefined, first)
+      // The second record has the place of one that is there: whatever came before it in the batch must go with it.
+      const [good, taken] = [row({ leaf: 20, seq: 20 }), row({ leaf: first.records[0]?.leaf as number, seq: 21 })]
+      const batch = { ...emptyBatch(headOf(9)), ...changes(), records: [good, taken] }
+      await assert.rejects(store.commit(first.head, batch), StoreError)
+      await assertHolds(store, first)
+      await assertLacks(store, batch)
+      await store.commit(first.head, { ...batch, records: [good] })
+    })
+
+    conforms('a crash before the durable step leaves nothing, after it all', async (store, subject) => {
+      await store.close()
+      for (const [at, holds] of [
+        ['before-commit', false],
+        ['after-commit', true],
+      ] as const) {
+        const faulty = await subject.open({
+          fault: point => {
+            if (point === at) throw new Error('the process ends here')
+          },
+        })
+        const batch = fullBatch()
+        await assert.rejects(faulty.commit(undefined, batch), StoreError)
+        await faulty.close()
+        const next = await subject.open()
+        if (holds) await assertHolds(next, batch)
+        else assert.equal(await next.head(), undefined)
+        await next.close()
+      }
+    })
+
+    conforms('a batch on the head itself adds statuses without moving the log', async store => {
+      const { head } = await commitRecords(store, [{}])
+      const statuses = [statusRow('later')]
+      await store.commit(head, { ...emptyBatch(head), statuses })
+      same(await store.status('later'), statuses[0])
+      same(await store.head(), head)
+      assert.equal(await store.checkpoint(head.size), head.note)
+    })
+
+    conforms('supersede marks a row, and takes it back', async store => {
+      const { head } = await commitRecords(store, [{}, { version: V2 }])
+      const next = { ...emptyBatch(headOf(8)), supersede: [{ leaf: 0, by: 1 }] }
+      await store.commit(head, next)
+      assert.equal((await store.recordAt(0))?.superseded, 1)
+      await store.commit(next.head, { ...emptyBatch(headOf(9)), supersede: [{ leaf: 0, by: null }] })
+      assert.equal((await store.recordAt(0))?.superseded, null)
+    })
+
+    conforms('erase takes text, id and version, and keeps the place', async store => {
+      const { head, rows } = await commitRecords(store, [{}, { version: V2 }])
+      const deleted = row({ leaf: 2, seq: 2, kind: 'deleted', id: null, version: null, spec: null })
+      await store.commit(head, {
+        ...emptyBatch(headOf(9)),
+        records: [deleted],
+        erase: [{ leaf: 1, by: 2 }],
+        supersede: [{ leaf: 0, by: null }],
+      })
+      const expected = { ...(rows[1] as RecordRow), text: null, id: null, version: null, superseded: 2 }
+      same(await store.recordAt(1), expected)
+      same(seqs(await store.versions(1, ID)), [0])
+      same(seqs(await store.records(1, { from: 0, limit: 9, text: 'all' })), [0, 1, 2])
+      same(seqs(await store.records(1, { from: 0, limit: 9, text: 'all', types: ['indicator'] })), [0])
+      assert.equal((await store.lookup(1, ID, undefined)).newest?.leaf, 0)
+      same((await store.lookup(1, ID, V2)).same, [])
+      same(await store.gaps(1, 3), { present: 3, firstMissing: undefined })
+    })
+
+    conforms('erased text is nowhere in the store, open or closed', async (store, subject) => {
+      // Small and large, so that it lies in one page and over many.
+      const secrets = [3, 300, 30_000].map(n => `secret-of-${n}-${'wipe me '.repeat(n)}`)
+      const secretId = `indicator--${'5ec4e7'.padEnd(8, '0')}-17d4-4cbf-938f-98ee46b3cd3f`
+      const records = secrets.map((text, i) => row({ leaf: i, seq: i, id: secretId, text: Buffer.from(text) }))
+      const kept = row({ leaf: 3, seq: 3, text: Buffer.from('this stays here') })
+      const first = { ...emptyBatch(headOf(4)), records: [...records, kept] }
+      await store.commit(undefined, first)
+      const traces = async () =>
+        ((await subject.bytes()) ?? []).flatMap(b =>
+          ['wipe me', 'secret-of-', secretId, 'this stays here'].filter(s => Buffer.from(b).includes(s)),
+        )
+      if ((await subject.bytes()) === undefined) return
+      assert.equal(new Set(await traces()).size, 4, 'the search finds what is there')
+      await store.commit(first.head, { ...emptyBatch(headOf(9)), erase: [0, 1, 2].map(leaf => ({ leaf, by: 4 })) })
+      same([...new Set(await traces())], ['this stays here'], 'while the store is open')
+      await store.close()
+      same([...new Set(await traces())], ['this stays here'], 'once it is closed')
+    })
+
+    conforms('records: from, limit and order', async store => {
+      await commitRecords(store, [{}, {}, {}, { collection: 2, seq: 0 }, { seq: 3 }, { seq: 4 }])
+      const read = async (from: number, limit: number) => seqs(await store.records(1, { from, limit, text: 'none' }))
+      same(await read(0, 10), [0, 1, 2, 3, 4])
+      same(await read(1, 2), [1, 2])
+      same(await read(4, 1), [4])
+      same(await read(5, 1), [])
+      same(seqs(await store.records(2, { from: 0, limit: 9, text: 'none' })), [0])
+    })
+
+    conforms('records: types, merged in order and cut at the limit', async store => {
+      const types = ['malware', 'tool', 'malware', 'note', 'tool', 'malware', 'note']
+      await commitRecords(
+        store,
+        types.map((type, i) => ({ id: `${type}--8e2e2d2b-17d4-4cbf-938f-98ee46b3cd3${i}` })),
+      )
+      const read = async (wanted: string[], from = 0, limit = 10) =>
+        seqs(await store.records(1, { from, limit, types: wanted, text: 'all' }))
+      same(await read(['malware']), [0, 2, 5])
+      same(await read(['tool', 'malware']), [0, 1, 2, 4, 5])
+      same(await read(['note', 'tool', 'malware'], 2, 3), [2, 3, 4])
+      same(await read(['tool', 'tool']), [1, 4])
+      same(await read(['report', 'tool']), [1, 4])
+      same(await read(['report']), [])
+      same(await read([]), [])
+      same(await read(['mal%', "tool' or 1=1 --"]), [])
+    })
+
+    conforms('records: with the text of all rows, of newest rows, or of none', async store => {
+      const { head } = await commitRecords(store, [{}, { version: V2 }])
+      await store.commit(head, { ...emptyBatch(headOf(9)), supersede: [{ leaf: 0, by: 1 }] })
+      for (const types of [undefined, ['indicator'], ['indicator', 'malware']]) {
+        const texts = async (text: 'all' | 'last' | 'none') =>
+          (await store.records(1, { from: 0, limit: 9, text, types })).map(r => r.text !== null)
+        same(await texts('all'), [true, true])
+        same(await texts('last'), [false, true])
+        same(await texts('none'), [false, false])
+      }
+    })
+
+    conforms('versions: object rows of one id, in order of seq', async store => {
+      const other = 'malware--8e2e2d2b-17d4-4cbf-938f-98ee46b3cd3f'
+      await commitRecords(store, [
+        { version: V2 },
+        { id: other },
+        { version: V1 },
+        { kind: 'equivocation', version: V2, refused: 'ab'.repeat(32) },
+        { collection: 2, seq: 0 },
+      ])
+      same(seqs(await store.versions(1, ID)), [0, 2])
+      same(seqs(await store.versions(1, other)), [1])
+      same(await store.versions(3, ID), [])
+      same(await store.versions(1, ID.toUpperCase()), [], 'ids are compared as they are')
+    })
+
+    conforms('lookup: the newest version, the rows of this one, and what was refused for it', async store => {
+      const refused = 'cd'.repeat(32)
+      const { rows } = await commitRecords(store, [
+        { version: V2 },
+        { version: V1 },
+        { version: V1, versionDigits: 6 },
+        { version: V1, kind: 'equivocation', refused },
+      ])
+      const found = await store.lookup(1, ID, V1)
+      same(found.newest, { leaf: 0, version: V2 })
+      same(found.same.sort(bySeq), [rows[1], rows[2]])
+      same(found.refused, [refused])
+      same((await store.lookup(1, ID, undefined)).same[0], rows[0])
+      same((await store.lookup(1, ID, V2)).refused, [])
+      same((await store.lookup(1, ID, '2030-01-01T00:00:00.000000Z')).same, [])
+      same(await store.lookup(2, ID, V1), { same: [], refused: [] })
+    })
+
+    conforms('lookup: of one version in two rows the later is the newest', async store => {
+      await commitRecords(store, [{ version: V1 }, { version: V1, versionDigits: 6 }])
+      assert.equal((await store.lookup(1, ID, undefined)).newest?.leaf, 1)
+    })
+
+    conforms('gaps: how many rows are there, and the first that is not', async store => {
+      await commitRecords(store, [{ seq: 0 }, { seq: 1 }, { seq: 3 }, { seq: 7 }])
+      same(await store.gaps(1, 2), { present: 2, firstMissing: undefined })
+      same(await store.gaps(1, 4), { present: 3, firstMissing: 2 })
+      same(await store.gaps(1, 9), { present: 4, firstMissing: 2 })
+      same(await store.gaps(2, 3), { present: 0, firstMissing: 0 })
+    })
+
+    conforms('foreignWrites changes when others write, not when this store does', async (store, subject) => {
+      const before = await store.foreignWrites()
+      await commitRecords(store, [{}])
+      assert.equal(await store.foreignWrites(), before)
+      if (!subject.tamper) return
+      await subject.tamper(0)
+      const after = await store.foreignWrites()
+      assert.notEqual(after, before)
+      assert.equal(await store.foreignWrites(), after)
+      assert.equal((await store.recordAt(0))?.added, 1, 'what others wrote is what is read')
+    })
+
+    conforms('tiles, bundles and collection heads are replaced by newer ones', async store => {
+      const first = fullBatch()
+      await store.commit(undefined, first)
+      const grown = { ...emptyBatch(headOf(9)), ...changes() }
+      await store.commit(first.head, grown)
+      for (const t of grown.tiles) same(await store.tile(t.tree, t.level, t.index), t.data)
+      for (const b of grown.entryBundles) same(await store.entryBundle(b.index), b.data)
+      same((await store.collections()).sort(byNumber), grown.collections)
+      assert.equal(await store.tile(7, 0, 0), undefined)
+      assert.equal(await store.tile(1, 1, 0), undefined)
+      // What was there and not replaced stays.
+      same(await store.tile(0, 1, 300), bytes(32, 3))
+    })
+
+    conforms('checkpoints: by size, and the first from a size on', async store => {
+      let head: StoredHead | undefined
+      for (const size of [3, 5, 9]) {
+        await store.commit(head, emptyBatch(headOf(size)))
+        head = headOf(size)
+      }
+      assert.equal(await store.checkpoint(5), headOf(5).note)
+      assert.equal(await store.checkpoint(4), undefined)
+      same(await store.checkpointFrom(4), headOf(5))
+      same(await store.checkpointFrom(5), headOf(5))
+      same(await store.checkpointFrom(0), headOf(3))
+      assert.equal(await store.checkpointFrom(10), undefined)
+    })
+
+    conforms('numbers, texts and bytes come back as they were', async store => {
+      const odd = row({
+        leaf: Number.MAX_SAFE_INTEGER,
+        seq: 2 ** 40,
+        added: Number.MAX_SAFE_INTEGER - 1,
+        imported: true,
+        invalid: true,
+        spec: '2.0',
+        versionDigits: 0,
+        text: Buffer.from([0, 255, 0, 1]),
+      })
+      const status = {
+        ...statusRow('odd'),
+        accepted: [{ id: ID, version: V1, message: '"quotes" \u0000 and \u{1f600}' }],
+      }
+      await store.commit(undefined, {
+        ...emptyBatch(headOf(9)),
+        records: [odd],
+        statuses: [status],
+        collections: [{ ...collection(1, 1), lastAdded: Number.MAX_SAFE_INTEGER - 1, root: new Uint8Array(0) }],
+      })
+      same(await store.recordAt(odd.leaf), odd)
+      same(await store.status('odd'), status)
+      assert.equal((await store.collections())[0]?.lastAdded, Number.MAX_SAFE_INTEGER - 1)
+    })
+  })
+
+  describe(`Journal: ${name}`, () => {
+    conforms('anchors are kept by ledger and size, the newest entry of one counts', async store => {
+      const rows = [anchor('a', 3), anchor('a', 9), anchor('b', 5)]
+      for (const a of rows) await store.putAnchor(a)
+      const byPlace = (x: AnchorRow, y: AnchorRow) =>
+        x.ledger < y.ledger ? -1 : x.ledger > y.ledger ? 1 : x.size - y.size
+      same((await store.anchors()).sort(byPlace), rows)
+      const final = { ...anchor('a', 3), final: true, transaction: '0xother', block: 12 }
+      await store.putAnchor(final)
+      assert.equal((await store.anchors()).length, 3)
+      same(await store.anchorCovering('a', 2), final)
+    })
+
+    conforms('anchorCovering: the nearest from a size on, on this ledger', async store => {
+      for (const a of [anchor('a', 3), anchor('a', 9), anchor('b', 5)]) await store.putAnchor(a)
+      const covering = async (ledger: string, size: number) => (await store.anchorCovering(ledger, size))?.size
+      assert.equal(await covering('a', 3), 3)
+      assert.equal(await covering('a', 4), 9)
+      assert.equal(await covering('a', 10), undefined)
+      assert.equal(await covering('b', 1), 5)
+      assert.equal(await covering('c', 1), undefined)
+    })
+
+    conforms('a label is set and taken away, and changes nothing else', async store => {
+      const { rows } = await commitRecords(store, [{}])
+      await store.label(0, true)
+      same(await store.recordAt(0), { ...rows[0], invalid: true })
+      await store.label(0, false)
+      same(await store.recordAt(0), rows[0])
+      await store.label(99, true) // a row that is gone: nothing to label, nothing to fail
+    })
+  })
+}
+
+const ID = 'indicator--8e2e2d2b-17d4-4cbf-938f-98ee46b3cd3f'
+const V1 = '2026-01-01T00:00:00.000000Z'
+const V2 = '2026-02-01T00:00:00.123000Z'
+
+export const headOf = (size: number): StoredHead => ({ size, note: `checkpoint of size ${size}\n` })
+const bytes = (length: number, fill: number): Uint8Array => new Uint8Array(length).fill(fill)
+
+export function row(values: Partial<RecordRow> & { leaf: number; seq: number }): RecordRow {
+  return {
+    collection: 1,
+    kind: 'object',
+    added: 1_767_225_600_000_000 + values.leaf,
+    imported: false,
+    id: ID,
+    version: V1,
+    versionDigits: 3,
+    spec: '2.1',
+    superseded: null,
+    refused: null,
+    invalid: false,
+    text: Buffer.from(`entente/record/v1:{"seq":${values.seq}}`),
+    ...values,
+  }
+}
+
+export function emptyBatch(head: StoredHead): Batch {
+  const nothing = { records: [], supersede: [], erase: [], tiles: [], entryBundles: [], collections: [], statuses: [] }
+  return { head, ...nothing, openings: [] }
+}
+
+/** Commits these records to an empty store; leaf, and seq in collection 1, count up where they are not given. */
+export async function commitRecords(
+  store: Store,
+  values: Partial<RecordRow>[],
+): Promise<{ head: StoredHead; rows: RecordRow[] }> {
+  const rows = values.map((v, leaf) => row({ leaf, seq: leaf, ...v }))
+  const head = headOf(5)
+  await store.commit(undefined, { ...emptyBatch(head), records: rows })
+  return { head, rows }
+}
+
+const collection = (number: number, count: number): CollectionHead => ({
+  number,
+  apiRoot: '/api/',
+  id: `00000000-0000-4000-8000-00000000000${number}`,
+  count,
+  lastAdded: 1_767_225_600_000_000,
+  root: bytes(32, count),
+})
+
+const statusRow = (id: string): StatusRow => ({
+  id,
+  apiRoot: '/api/',
+  collection: 1,
+  submitter: 'alice',
+  requested: 1_767_225_600_000_000,
+  size: 5,
+  accepted: [{ id: ID, version: V1 }],
+  failed: [{ id: ID, version: V2, message: 'refused' }],
+  receipt: 'a note\n',
+})
+
+const anchor = (ledger: string, size: number): AnchorRow => ({
+  ledger,
+  size,
+  root: bytes(32, size),
+  transaction: `0x${size}`,
+  block: size,
+  blockHash: '0xabc',
+  final: false,
+  at: 1_767_225_600_000_000,
+})
+
+/** Something of everything. */
+function fullBatch(): Batch {
+  return {
+    ...emptyBatch(headOf(5)),
+    records: [row({ leaf: 0, seq: 0 }), row({ leaf: 1, seq: 1, version: V2 })],
+    tiles: [
+      { tree: 0, level: 0, index: 0, data: bytes(64, 1) },
+      { tree: 1, level: 0, index: 0, data: bytes(32, 2) },
+      { tree: 0, level: 1, index: 300, data: bytes(32, 3) },
+    ],
+    entryBundles: [{ index: 0, data: bytes(34, 4) }],
+    collections: [collection(1, 2), collection(2, 0)],
+    statuses: [statusRow('one')],
+    openings: [{ submitter: 'commitment', opening: bytes(32, 5), name: 'alice' }],
+  }
+}
+
+/** A batch after {@link fullBatch} that touches each part of it. */
+function changes(): Omit<Batch, 'head'> {
+  return {
+    records: [row({ leaf: 6, seq: 6, version: '2026-03-01T00:00:00.000000Z' })],
+    supersede: [{ leaf: 0, by: 6 }],
+    erase: [{ leaf: 1, by: 7 }],
+    tiles: [
+      { tree: 0, level: 0, index: 0, data: bytes(96, 6) },
+      { tree: 1, level: 0, index: 0, data: bytes(64, 7) },
+    ],
+    entryBundles: [{ index: 0, data: bytes(68, 8) }],
+    collections: [collection(1, 3), collection(2, 1), collection(3, 0)],
+    statuses: [statusRow('two')],
+    openings: [{ submitter: 'another', opening: bytes(32, 9), name: 'bob' }],
+  }
+}
+
+async function assertHolds(store: Store, batch: Batch): Promise<void> {
+  same(await store.head(), batch.head)
+  assert.equal(await store.checkpoint(batch.head.size), batch.head.note)
+  for (const r of batch.records) same(await store.recordAt(r.leaf), r)
+  const all = await store.records(1, { from: 0, limit: 100, text: 'all' })
+  same(all, batch.records)
+  for (const t of batch.tiles) same(await store.tile(t.tree, t.level, t.index), t.data)
+  for (const b of batch.entryBundles) same(await store.entryBundle(b.index), b.data)
+  same((await store.collections()).sort(byNumber), batch.collections)
+  for (const s of batch.statuses) same(await store.status(s.id), s)
+  for (const { submitter, opening, name } of batch.openings) same(await store.opening(submitter), { opening, name })
+}
+
+async function assertLacks(store: Store, batch: Batch): Promise<void> {
+  assert.equal(await store.checkpoint(batch.head.size), undefined)
+  for (const s of batch.statuses) assert.equal(await store.status(s.id), undefined)
+  for (const o of batch.openings) assert.equal(await store.opening(o.submitter), undefined)
+}
+
+/** Equal by value: a driver may give rows without a prototype, and Buffers for Uint8Arrays. */
+function same(actual: unknown, expected: unknown, message?: string): void {
+  assert.deepEqual(plain(actual), plain(expected), message)
+}
+
+/** Buffers, Uint8Arrays and objects of any prototype, as something that compares by value. */
+function plain(value: unknown): unknown {
+  if (value instanceof Uint8Array) return Buffer.from(value).toString('hex')
+  if (typeof value !== 'object' || value === null) return value
+  if (Array.isArray(value)) return value.map(plain)
+  return Object.fromEntries(Object.entries(value).map(([k, v]) => [k, plain(v)]))
+}
+
+const seqs = (rows: RecordRow[]): number[] => rows.map(r => r.seq)
+const bySeq = (a: unknown, b: unknown) => (a as RecordRow).seq - (b as RecordRow).seq
+const byNumber = (a: CollectionHead, b: CollectionHead) => a.number - b.number
+
+export async function rejects(promise: Promise<unknown>, code: StoreErrorCode): Promise<StoreError> {
+  const error = await promise.then(
+    () => assert.fail(`expected a StoreError "${code}"`),
+    (e: unknown) => e as StoreError,
+  )
+  assert.ok(error instanceof StoreError, String(error))
+  assert.equal(error.code, code, error.message)
+  return error
+}
+
+/** A text of `length` bytes that no compression and no page sharing makes smaller. */
+export function noise(length: number, seed: string): Buffer {
+  const parts: Buffer[] = []
+  for (let i = 0; i * 32 < length; i++) parts.push(createHash('sha256').update(`${seed} ${i}`).digest())
+  return Buffer.concat(parts).subarray(0, length)
+}
