@@ -1,0 +1,117 @@
+import { openCollection, readInfo, type TaxiiCollection } from './collection.ts'
+import { ClientError } from './error.ts'
+import { type Auth, createHttp } from './http.ts'
+import type { ApiRoot, CollectionInfo, Discovery } from './resources.ts'
+import { sleepFor } from './retry.ts'
+import { parseEndpoint } from './url.ts'
+
+export type TaxiiClientOptions = {
+  /** Any URL of the server. Its origin is the only one that gets the credentials. */
+  url?: string
+  /** The discovery resource, where it is not `/taxii2/` at that origin (section 4.1). One of the two is needed. */
+  discovery?: string
+  auth?: Auth | undefined
+  /** Default: the one of the platform. */
+  fetch?: typeof fetch
+  /** Tries after the first: on 429, 502, 503, 504 and broken connections. Default: {@link DEFAULT_RETRIES}. */
+  retries?: number
+  /** For one request with its answer. Default: {@link DEFAULT_TIMEOUT_MS}. */
+  timeoutMs?: number
+  /** Default: {@link DEFAULT_MAX_RESPONSE_BYTES}. */
+  maxResponseBytes?: number
+  /** In [0, 1), for the backoff. Default: `Math.random`. */
+  random?: () => number
+  /** Default: a timer. */
+  sleep?: (milliseconds: number, signal?: AbortSignal) => Promise<void>
+  /** Milliseconds since 1970. Default: `Date.now`. */
+  now?: () => number
+}
+
+export const DEFAULT_RETRIES = 4
+export const DEFAULT_TIMEOUT_MS = 60_000
+/** 160 MiB: a page of an Entente server with the largest object that it takes. */
+export const DEFAULT_MAX_RESPONSE_BYTES = 167_772_160
+
+/** A TAXII 2.1 server. Methods throw ClientError. */
+export type TaxiiClient = {
+  /** Section 4.1. */
+  discovery(): Promise<Discovery>
+  /** Section 4.2. Default: the API root that discovery names as default, or first. */
+  apiRoot(url?: string): Promise<ApiRoot & { url: string }>
+  /** Section 5.1, of an API root (default as in {@link apiRoot}), each with its URL. */
+  collections(apiRoot?: string): Promise<(CollectionInfo & { url: string })[]>
+  /** One collection, by URL: `{api-root}/collections/{id or alias}/`. */
+  collection(url: string): TaxiiCollection
+}
+
+/**
+ * Creates a client of a TAXII 2.1 server (OASIS Standard, 10 June 2021). Nothing is sent yet.
+ *
+ * @throws ClientError `usage`
+ * @example
+ * const client = createTaxiiClient({ url: 'https://taxii.example/', auth: { kind: 'token', token } })
+ * for await (const { items } of client.collection(url).objects({ types: ['indicator'] })) for (const object of items) take(object)
+ */
+export function createTaxiiClient(options: TaxiiClientOptions): TaxiiClient {
+  const given = options.url ?? options.discovery
+  if (given === undefined)
+    throw new ClientError('usage', 'a client needs the url of its server, or that of its discovery')
+  const base = parseEndpoint(given, 'the server')
+  const clock = { now: options.now ?? Date.now, sleep: options.sleep ?? sleepFor }
+  const http = createHttp({
+    ...clock,
+    fetch: options.fetch ?? globalThis.fetch.bind(globalThis),
+    origin: base.origin,
+    auth: options.auth,
+    retries: options.retries ?? DEFAULT_RETRIES,
+    random: options.random ?? Math.random,
+    timeoutMs: options.timeoutMs ?? DEFAULT_TIMEOUT_MS,
+    maxResponseBytes: options.maxResponseBytes ?? DEFAULT_MAX_RESPONSE_BYTES,
+  })
+  const discoveryUrl =
+    options.discovery === undefined
+      ? new URL('/taxii2/', base.origin).href
+      : parseEndpoint(options.discovery, 'the discovery').href
+
+  async function discovery(): Promise<Discovery> {
+    const found = (await http(discoveryUrl)).json as Partial<Discovery> | undefined
+    if (typeof found?.title !== 'string')
+      throw new ClientError('malformed', `${discoveryUrl} answers without a discovery resource (section 4.1)`, {
+        url: discoveryUrl,
+      })
+    return found as Discovery
+  }
+
+  /** Section 4.1.1: URLs of API roots are absolute, or relative to the server. */
+  async function apiRootUrl(url?: string): Promise<string> {
+    if (url !== undefined) return parseEndpoint(new URL(url, base).href, 'the API root').href
+    const found = await discovery()
+    const root = found.default ?? found.api_roots?.[0]
+    if (root === undefined)
+      throw new ClientError('not-found', `${discoveryUrl} names no API root that these credentials may see`, {
+        url: discoveryUrl,
+      })
+    return parseEndpoint(new URL(root, discoveryUrl).href, 'the API root').href
+  }
+
+  return {
+    discovery,
+    async apiRoot(given) {
+      const url = await apiRootUrl(given)
+      const root = (await http(url)).json as Partial<ApiRoot> | undefined
+      if (typeof root?.title !== 'string')
+        throw new ClientError('malformed', `${url} answers without an API root (section 4.2)`, { url })
+      return { ...(root as ApiRoot), url }
+    },
+    async collections(given) {
+      const url = `${await apiRootUrl(given)}collections/`
+      const list = ((await http(url)).json as { collections?: unknown } | undefined)?.collections ?? []
+      if (!Array.isArray(list)) throw new ClientError('malformed', `${url}: "collections" is no list`, { url })
+      return list.map(item => {
+        const info = readInfo(item, url)
+        return { ...info, url: `${url}${encodeURIComponent(info.id)}/` }
+      })
+    },
+    collection: url => openCollection(http, clock, new URL(url, base).href),
+  }
+}

@@ -1,0 +1,30 @@
+/**
+ * A TAXII 2.1 client that checks what it reads, for Node and browsers. It works with every TAXII 2.1 server; proofs, records and
+ * receipts come from an Entente server.
+ *
+ * @example
+ * import { createTaxiiClient, readVerified } from '@entente/client'
+ *
+ * const client = createTaxiiClient({ url: 'http://127.0.0.1:6100/', auth: { kind: 'basic', user, password } })
+ * const collection = client.collection('/api/collections/default/')
+ * const [status] = await collection.add(objects)
+ * await collection.waitFor(status)
+ * const { verified } = await readVerified(collection, { vkeys: [vkey] })
+ */
+export {
+  createTaxiiClient,
+  DEFAULT_MAX_RESPONSE_BYTES,
+  DEFAULT_RETRIES,
+  DEFAULT_TIMEOUT_MS,
+  type TaxiiClient,
+  type TaxiiClientOptions,
+} from './client.ts'
+export type { TaxiiCollection } from './collection.ts'
+export { ClientError, type ClientErrorCode } from './error.ts'
+export type { Auth } from './http.ts'
+export { PROOF, RECORDS, TAXII } from './media.ts'
+export type { Page } from './pages.ts'
+export type * from './resources.ts'
+export { DEFAULT_WAIT_MS, type WaitOptions } from './status.ts'
+export { type Added, type AddOptions, DEFAULT_BATCH, DEFAULT_IN_FLIGHT } from './submit.ts'
+export { readVerified, type SavedRead, type VerifiedRead } from './verified.ts'

@@ -1,0 +1,6 @@
+/** Section 3.1: what every TAXII 2.1 server takes and answers, written without a space (some compare it as text). */
+export const TAXII = 'application/taxii+json;version=2.1'
+/** docs/formats.md 7 and 9 */
+export const PROOF = 'application/vnd.entente.proof+json;version=1'
+/** docs/formats.md 10 */
+export const RECORDS = 'application/vnd.entente.records+json;version=1'
