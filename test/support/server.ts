@@ -12,7 +12,11 @@ export type TestServer = {
   child: ChildProcess
   output: () => string
   /** A request with the admin's credentials. */
-  request(method: string, path: string, body?: unknown): Promise<{ status: number; headers: Headers; text: string; json: any }>
+  request(
+    method: string,
+    path: string,
+    body?: unknown,
+  ): Promise<{ status: number; headers: Headers; text: string; json: any }>
   stop(): Promise<void>
   kill(): Promise<void>
   exited: Promise<number | null>
@@ -26,13 +30,20 @@ export function temporaryFolder(t: { after(f: () => void): void }): string {
 }
 
 /** A real `entente serve` in a process of its own, on a free port. `script` stands in for the command in crash tests. */
-export async function startEntente(data: string, options: { args?: string[]; env?: Record<string, string>; script?: string } = {}): Promise<TestServer> {
-  const main = options.script ?? join(root, 'packages/entente/cli/main.ts')
-  const child = spawn(process.execPath, [main, 'serve', '--data', data, '--port', '0', '--quiet', ...(options.args ?? [])], {
-    cwd: root,
-    env: { ...process.env, ...options.env },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
+export async function startEntente(
+  data: string,
+  options: { args?: string[]; env?: Record<string, string>; script?: string } = {},
+): Promise<TestServer> {
+  const main = options.script ?? join(root, 'packages/entente/cli/entente.js')
+  const child = spawn(
+    process.execPath,
+    [main, 'serve', '--data', data, '--port', '0', '--quiet', ...(options.args ?? [])],
+    {
+      cwd: root,
+      env: { ...process.env, ...options.env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    },
+  )
   let output = ''
   child.stdout.on('data', d => (output += d))
   child.stderr.on('data', d => (output += d))

@@ -1,7 +1,8 @@
-import { formatTlogProof, inclusionProof, parseTilePath, tileWidth } from '@entente/verify/tlog'
+import { formatTlogProof, hashLeaf, inclusionProof, parseTilePath, tileWidth } from '@entente/verify/tlog'
 import { formatHeadsEntry, headsMapPath, headsMapRoot } from '@entente/verify/proof'
 import type { FastifyInstance } from 'fastify'
 import { type Collection, toHeads } from '#notary/log.ts'
+import { entryOf } from '#notary/tiles.ts'
 import type { RecordRow, StoredHead } from '#store/store.ts'
 import { requireRead, type Target, type TaxiiContext } from './context.ts'
 import { TaxiiError } from './errors.ts'
@@ -132,22 +133,31 @@ async function recordOrReason(
     context.damage.note(row, opened.reason)
   }
   const reason = row && !row.text && (await notary.reader.isErased(row)) ? 'deleted' : 'integrity'
-  const leaf = await notary.store.tile(target.number, 0, Math.floor(seq / 256))
-  const commitment = row ? await commitmentAt(context, row.leaf) : undefined
-  const hash = leaf?.subarray((seq % 256) * 32, (seq % 256) * 32 + 32)
-  return JSON.stringify({
-    seq,
-    ...(commitment
-      ? { commitment: commitment.toString('base64') }
-      : { leaf_hash: Buffer.from(hash ?? []).toString('base64') }),
-    reason,
-  })
+  const commitment = row ? await commitmentAt(context, row.leaf) : await findCommitment(context, target, seq)
+  return JSON.stringify({ seq, commitment: commitment.toString('base64'), reason })
 }
 
-async function commitmentAt(context: TaxiiContext, leaf: number): Promise<Buffer | undefined> {
-  const bundle = await context.notary.log.tiles.bundle(Math.floor(leaf / 256))
-  const at = bundle.offsets[leaf % 256] as number
-  return bundle.bytes.subarray(at, at + 32)
+/** The commitment of a record whose row is gone: its leaf hash is in the collection's tree, and its entry in the log between its neighbours'. */
+async function findCommitment(context: TaxiiContext, target: Target, seq: number): Promise<Buffer> {
+  const { store, log } = context.notary
+  const tile = await store.tile(target.number, 0, Math.floor(seq / 256))
+  const wanted = Buffer.from(tile?.subarray((seq % 256) * 32, (seq % 256) * 32 + 32) ?? [])
+  const [before] = seq === 0 ? [] : await store.records(target.number, { from: seq - 1, limit: 1, text: 'none' })
+  const [after] = await store.records(target.number, { from: seq, limit: 1, text: 'none' })
+  const start = before && before.seq < seq ? before.leaf + 1 : 0
+  for (let leaf = start; leaf < (after?.leaf ?? log.size); leaf++) {
+    const commitment = await commitmentAt(context, leaf)
+    if (Buffer.from(hashLeaf(commitment)).equals(wanted)) return commitment
+  }
+  throw new TaxiiError(
+    500,
+    'integrity',
+    `record ${seq} is missing from the store, and its entry could not be found in the log`,
+  )
+}
+
+async function commitmentAt(context: TaxiiContext, leaf: number): Promise<Buffer> {
+  return entryOf(await context.notary.log.tiles.bundle(Math.floor(leaf / 256)), leaf % 256)
 }
 
 async function tlogProof(context: TaxiiContext, index: number, head: StoredHead): Promise<string> {

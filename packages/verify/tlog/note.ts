@@ -22,8 +22,8 @@ export type NoteSigner = { name: string; keyId: Uint8Array; sign(message: Uint8A
 
 /** signed-note asks for at least 16. */
 export const MAX_SIGNATURES = 100
-/** Characters of a whole note. */
-export const MAX_NOTE_LENGTH = 1_000_000
+/** Characters of a whole note; the largest are receipts, with a line an object of the request. */
+export const MAX_NOTE_LENGTH = 33_554_432
 
 const LINE_START = '\u2014 '
 const KEY_ID_SIZE = 4
