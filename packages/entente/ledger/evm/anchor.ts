@@ -155,12 +155,30 @@ export async function createEvmAnchor(
     return found
   }
 
-  async function append({
-    size,
-    root,
-    consistency,
-  }: Checkpoint & { consistency: (oldSize: number) => Uint8Array[] | Promise<Uint8Array[]> }): Promise<AnchorReceipt> {
-    const before = await latest()
+  type Proof = (oldSize: number) => Uint8Array[] | Promise<Uint8Array[]>
+  /** What the ledger had after our last append: saves asking. Where it is wrong (a reorganisation, another process), the contract refuses
+   * the proof from there, and then the ledger is asked. */
+  let known: Checkpoint | undefined
+
+  async function append(checkpoint: Checkpoint, consistency: Proof): Promise<AnchorReceipt> {
+    const remembered = known
+    known = undefined
+    let receipt: AnchorReceipt | undefined
+    if (remembered !== undefined && remembered.size < checkpoint.size)
+      receipt = await extend(remembered, checkpoint, consistency).catch(onRefusal)
+    receipt ??= await extend(await latest(), checkpoint, consistency)
+    known = { size: checkpoint.size, root: checkpoint.root }
+    return receipt
+  }
+  const onRefusal = (error: unknown): undefined => {
+    if (!(error instanceof LedgerError) || !['stale', 'fork'].includes(error.code)) throw error
+  }
+
+  async function extend(
+    before: Checkpoint | undefined,
+    { size, root }: Checkpoint,
+    consistency: Proof,
+  ): Promise<AnchorReceipt> {
     if (before?.size === size && Buffer.compare(before.root, root) === 0) return mustFind(size)
     // Stale and forked ones go to the contract as well: it is the one that refuses.
     const proof = before === undefined || before.size >= size ? [] : await consistency(before.size)
@@ -201,7 +219,7 @@ export async function createEvmAnchor(
     append({ size, root }, consistency) {
       checkSize(size)
       if (root.length !== 32) throw new LedgerError('invalid', `a root has 32 bytes, this one ${root.length}`)
-      const appended = queue.then(() => append({ size, root, consistency }))
+      const appended = queue.then(() => append({ size, root }, consistency))
       queue = appended.catch(() => undefined)
       return appended
     },

@@ -22,7 +22,7 @@ export interface EvmChainOptions {
   /** Refused with `mismatch` where the provider is on another chain. */
   readonly chainId: number
   readonly finality: Finality
-  /** Gas of every transaction. Left out: the node estimates it. */
+  /** Gas of every transaction, and no trial before it: for a chain that refuses what would be reverted. Left out: the node estimates it. */
   readonly gasLimit?: number
   /** How long `submit` waits for a block. Default: 60 s. */
   readonly timeoutMs?: number
@@ -81,8 +81,7 @@ export async function openEvmChain(options: EvmChainOptions): Promise<EvmChain> 
   async function submitNow(contract: string | undefined, data: Hex): Promise<ChainReceipt> {
     const call = { from: account.address, ...(contract === undefined ? {} : { to: contract }), data }
     // Asked before it is signed, so that what the contract refuses costs no transaction.
-    const gas =
-      gasLimit === undefined ? await estimate(call) : await ask('eth_call', call, 'latest').then(() => BigInt(gasLimit))
+    const gas = gasLimit === undefined ? await estimate(call) : BigInt(gasLimit)
     const prices = await fees()
     for (let race = 0; race < MAX_NONCE_RACES; race++) {
       const nonce = Number(await ask<Hex>('eth_getTransactionCount', account.address, 'pending'))
@@ -125,11 +124,11 @@ export async function openEvmChain(options: EvmChainOptions): Promise<EvmChain> 
             await ask('eth_sendRawTransaction', raw)
             sent = true
           } catch (error) {
-            const text = error instanceof LedgerError && error.code === 'refused' ? error.message : undefined
-            if (text === undefined) throw error
-            if (/already|known|imported/i.test(text)) sent = true
-            else if (/nonce.{0,20}(too low|already)|underpriced/i.test(text)) nonceTaken = true
-            else throw new LedgerError('refused', text, { cause: error, transaction: hash })
+            if (!(error instanceof LedgerError) || error.code !== 'refused' || error.cause instanceof ContractRefusal)
+              throw error
+            if (/already (known|imported|exists)|known transaction/i.test(error.message)) sent = true
+            else if (/nonce.{0,20}(too low|already)|underpriced/i.test(error.message)) nonceTaken = true
+            else throw error
           }
         }
         const mined = await rpcReceipt(hash)

@@ -1,5 +1,6 @@
 // Makes blocks and checks them. One operator holds all the validators' keys: the seals show that a block came from this folder's
 // keys and was not changed since, no more; see docs/decisions/0002-embedded-ledger.md.
+import type { TypedTransaction } from '@ethereumjs/tx'
 import { type Hex, bytesToHex, hexToBytes, keccak256 } from 'viem'
 import { sign } from 'viem/accounts'
 import { LedgerError } from '../../error.ts'
@@ -37,7 +38,7 @@ export interface Blocks {
   at(number: number): Block | undefined
   byHash(hash: Uint8Array): Block | undefined
   /** Executes transactions in a new block and stores it; no block where none of them can run. `now`: milliseconds. */
-  seal(raws: readonly Uint8Array[], now: number): Promise<Executed>
+  seal(transactions: readonly TypedTransaction[], now: number): Promise<Executed>
   /** Checks all blocks and nodes; executes everything again from block 0 where `replay` is set. Throws LedgerError `corrupt`. */
   verify(options: { replay: boolean }): Promise<Verified>
 }
@@ -211,6 +212,7 @@ export async function openBlocks({
       if (count > 0) continue
       const data = store.node(key)
       if (data === undefined) throw corrupt(`node ${key} of the newest state is missing`)
+      checkNode(key, data)
       open.push(...childrenOf(key, data))
     }
     return counts
@@ -229,13 +231,13 @@ export async function openBlocks({
       return stored === undefined ? undefined : parse(stored)
     },
 
-    async seal(raws, milliseconds) {
+    async seal(transactions, milliseconds) {
       const parent = head
       const number = parent.number + 1
       const executed = await machine.execute(
         parent.stateRoot,
         { number, time: timeAfter(parent, milliseconds), proposer: proposerOf(number) },
-        raws,
+        transactions,
       )
       if (executed.outcomes.length > 0) head = await storeBlock(executed, parent, milliseconds)
       return executed
@@ -260,7 +262,7 @@ export async function openBlocks({
           const executed = await again.execute(
             parent?.stateRoot ?? EMPTY_ROOT,
             context,
-            stored.map(({ raw }) => raw),
+            stored.map(({ raw }) => again.parse(raw)),
           )
           const expected = [executed.transactionsRoot, executed.receiptsRoot, executed.bloom].map(bytes =>
             bytesToHex(bytes),

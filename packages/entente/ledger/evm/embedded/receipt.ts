@@ -1,5 +1,5 @@
-// What the store keeps of a transaction's outcome: RLP [status, gas used, cumulative gas, sender, created contract, logs], the Bloom
-// filter left out because it follows from the logs.
+// What the store keeps of a transaction's outcome: RLP [gas used, cumulative gas, sender, created contract, logs], the Bloom
+// filter left out because it follows from the logs, the status because all succeeded.
 import { createHash } from 'node:crypto'
 import { bytesToNumber, fromRlp, toRlp } from 'viem'
 import { scalar } from '../qbft.ts'
@@ -11,7 +11,6 @@ export interface StoredLog {
 }
 
 export interface StoredReceipt {
-  readonly success: boolean
   readonly gasUsed: number
   readonly cumulativeGas: number
   readonly from: Uint8Array
@@ -23,7 +22,6 @@ export interface StoredReceipt {
 export const formatReceipt = (receipt: StoredReceipt): Uint8Array =>
   toRlp(
     [
-      scalar(receipt.success ? 1 : 0),
       scalar(receipt.gasUsed),
       scalar(receipt.cumulativeGas),
       receipt.from,
@@ -33,12 +31,11 @@ export const formatReceipt = (receipt: StoredReceipt): Uint8Array =>
     'bytes',
   )
 
-type RlpReceipt = [Uint8Array, Uint8Array, Uint8Array, Uint8Array, Uint8Array, [Uint8Array, Uint8Array[], Uint8Array][]]
+type RlpReceipt = [Uint8Array, Uint8Array, Uint8Array, Uint8Array, [Uint8Array, Uint8Array[], Uint8Array][]]
 
 export function parseReceipt(rlp: Uint8Array): StoredReceipt {
-  const [status, gasUsed, cumulativeGas, from, created, logs] = fromRlp(rlp, 'bytes') as unknown as RlpReceipt
+  const [gasUsed, cumulativeGas, from, created, logs] = fromRlp(rlp, 'bytes') as unknown as RlpReceipt
   return {
-    success: status.length === 1,
     gasUsed: bytesToNumber(gasUsed),
     cumulativeGas: bytesToNumber(cumulativeGas),
     from,

@@ -14,6 +14,8 @@ const MAX_TRANSACTION = 128 * 1024
 const MAX_POOL = 256
 const MAX_LOGS = 10_000
 const MAX_SLOTS = 64
+/** Gas of a call: a loop without end takes about a second for each million. */
+const MAX_CALL_GAS = 10_000_000
 const ZERO_ADDRESS = new Uint8Array(20)
 
 export interface RpcOptions {
@@ -31,7 +33,7 @@ export interface Rpc {
 }
 
 interface Waiting {
-  readonly raw: Uint8Array
+  readonly tx: TypedTransaction
   readonly hash: Hex
   readonly from: Hex
   readonly gas: number
@@ -74,7 +76,7 @@ export function createRpc({ store, blocks, chainId, keepStates }: RpcOptions): R
       throw refused(`nonce too ${tx.nonce < next ? 'low' : 'high'}: next nonce ${next}, tx nonce ${tx.nonce}`)
     if (pool.length >= MAX_POOL) throw new RpcError(-32005, `${MAX_POOL} transactions are waiting: try again later`)
     const sealed = new Promise<Hex>((resolve, reject) =>
-      pool.push({ raw, hash, from, gas: Number(tx.gasLimit), resolve, reject }),
+      pool.push({ tx, hash, from, gas: Number(tx.gasLimit), resolve, reject }),
     )
     sealing ??= sealAll(now).finally(() => (sealing = undefined))
     return { sealed }
@@ -93,13 +95,14 @@ export function createRpc({ store, blocks, chainId, keepStates }: RpcOptions): R
       }
       try {
         const { rejected } = await blocks.seal(
-          inBlock.map(({ raw }) => raw),
+          inBlock.map(({ tx }) => tx),
           now,
         )
-        for (const { raw, hash, resolve, reject } of inBlock) {
-          const reason = rejected.find(other => other.raw === raw)?.reason
+        for (const { tx, hash, resolve, reject } of inBlock) {
+          const reason = rejected.find(({ transaction }) => transaction === tx)?.reason
           if (reason === undefined) resolve(hash)
-          else reject(refused(reason.message))
+          else
+            reject(reason.returned === undefined ? refused(reason.message) : reverted(reason.message, reason.returned))
         }
       } catch (cause) {
         for (const { reject } of inBlock) reject(cause)
@@ -121,7 +124,7 @@ export function createRpc({ store, blocks, chainId, keepStates }: RpcOptions): R
     } catch (cause) {
       throw refused(`no transaction: ${cause instanceof Error ? cause.message : cause}`)
     }
-    if (!tx.isSigned() || !tx.verifySignature()) throw refused('invalid signature')
+    if (!tx.isSigned() || !tx.verifySignature()) throw refused('invalid signature') // finds the sender, and keeps it
     if (tx.type === 0 && (tx.v === 27n || tx.v === 28n))
       throw refused(`the signature names no chain (EIP-155): sign for chain ${chainId}`)
     return tx
@@ -168,7 +171,7 @@ export function createRpc({ store, blocks, chainId, keepStates }: RpcOptions): R
       from: from === undefined ? ZERO_ADDRESS : address(from),
       to: to === undefined || to === null ? undefined : address(to),
       data: data(input2 ?? input ?? '0x', MAX_TRANSACTION),
-      gas: Math.min(gas === undefined ? BLOCK_GAS_LIMIT : quantity(gas), BLOCK_GAS_LIMIT),
+      gas: Math.min(gas === undefined ? MAX_CALL_GAS : quantity(gas), MAX_CALL_GAS),
     }
   }
 
@@ -293,7 +296,7 @@ export function createRpc({ store, blocks, chainId, keepStates }: RpcOptions): R
       from: bytesToHex(receipt.from),
       to: parsed.to?.toString() ?? null,
       contractAddress: receipt.created.length === 0 ? null : bytesToHex(receipt.created),
-      status: receipt.success ? '0x1' : '0x0',
+      status: '0x1', // what is refused gets into no block
       type: numberToHex(parsed.type),
       gasUsed: numberToHex(receipt.gasUsed),
       cumulativeGasUsed: numberToHex(receipt.cumulativeGas),

@@ -14,8 +14,8 @@ const MIGRATIONS: readonly string[] = [
    create table block (number integer primary key, hash blob not null, header blob not null) strict;
    create unique index block_hash on block (hash);
    -- receipt: RLP, see receipt.ts
-   create table tx (block integer not null, position integer not null, hash blob not null, raw blob not null, receipt blob not null,
-     primary key (block, position)) strict, without rowid;
+   -- place: block * 65536 + position. A rowid table: rows of 1 KB would spill into pages of their own in any other.
+   create table tx (place integer primary key, hash blob not null, raw blob not null, receipt blob not null) strict;
    create unique index tx_hash on tx (hash);
    -- Which blocks have logs of an address or with a topic; key: 8 bytes of a hash, see receipt.ts
    create table log_key (key blob not null, block integer not null, primary key (key, block)) strict, without rowid;`,
@@ -120,9 +120,14 @@ export function openStore(folder: string): Store {
     head: () => get('select number, hash, header from block order by number desc limit 1'),
     block: number => get('select number, hash, header from block where number = ?', number),
     blockByHash: hash => get('select number, hash, header from block where hash = ?', hash),
-    transactions: block =>
-      all('select block, position, hash, raw, receipt from tx where block = ? order by position', block),
-    transaction: hash => get('select block, position, hash, raw, receipt from tx where hash = ?', hash),
+    transactions: block => {
+      const text = 'select place, hash, raw, receipt from tx where place between ? and ? order by place'
+      return all<TransactionRow>(text, placeOf(block, 0), placeOf(block + 1, 0) - 1).map(toTransaction)
+    },
+    transaction: hash => {
+      const row = get<TransactionRow>('select place, hash, raw, receipt from tx where hash = ?', hash)
+      return row === undefined ? undefined : toTransaction(row)
+    },
     blocksWithLogs(keys, from, to, limit) {
       // The rarest key leads; the others are looked up in its blocks.
       const counted = keys
@@ -133,12 +138,8 @@ export function openStore(folder: string): Store {
         .sort((a, b) => a.n - b.n)
       const [lead, ...rest] = counted.map(({ key }) => key)
       if (lead === undefined) {
-        return all<{ block: number }>(
-          'select distinct block from tx where block between ? and ? order by block limit ?',
-          from,
-          to,
-          limit,
-        ).map(r => r.block)
+        const text = 'select number block from block where number between ? and ? order by number limit ?'
+        return all<{ block: number }>(text, from, to, limit).map(r => r.block)
       }
       const and = rest.map(() => ' and exists (select 1 from log_key o where o.key = ? and o.block = l.block)').join('')
       const text = `select l.block from log_key l where l.key = ? and l.block between ? and ?${and} order by l.block limit ?`
@@ -166,14 +167,8 @@ export function openStore(folder: string): Store {
         hook('in-transaction')
         run('insert into block (number, hash, header) values (?, ?, ?)', block.number, block.hash, block.header)
         for (const { position, hash, raw, receipt } of transactions) {
-          run(
-            'insert into tx (block, position, hash, raw, receipt) values (?, ?, ?, ?, ?)',
-            block.number,
-            position,
-            hash,
-            raw,
-            receipt,
-          )
+          const text = 'insert into tx (place, hash, raw, receipt) values (?, ?, ?, ?)'
+          run(text, placeOf(block.number, position), hash, raw, receipt)
         }
         for (const key of logKeys) run('insert or ignore into log_key (key, block) values (?, ?)', key, block.number)
         hook('before-commit')
@@ -189,6 +184,15 @@ export function openStore(folder: string): Store {
     },
   }
 }
+
+type TransactionRow = Omit<StoredTransaction, 'block' | 'position'> & { readonly place: number }
+const POSITIONS = 65_536 // a block's gas is enough for 1,428 transactions
+const placeOf = (block: number, position: number): number => block * POSITIONS + position
+const toTransaction = ({ place, ...rest }: TransactionRow): StoredTransaction => ({
+  block: Math.floor(place / POSITIONS),
+  position: place % POSITIONS,
+  ...rest,
+})
 
 function open(path: string): DatabaseSync {
   let db: DatabaseSync | undefined

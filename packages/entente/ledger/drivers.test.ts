@@ -1,0 +1,32 @@
+import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import { join } from 'node:path'
+import { test } from 'node:test'
+
+/** Every module that loading a file of this room loads, itself included. */
+function modulesOf(file: string): string[] {
+  const code = `
+    import { registerHooks } from 'node:module'
+    const urls = []
+    registerHooks({ load: (url, context, next) => { urls.push(url); return next(url, context) } })
+    await import(${JSON.stringify(join(import.meta.dirname, file))})
+    console.log(JSON.stringify(urls))`
+  return JSON.parse(execFileSync(process.execPath, ['--input-type=module', '-e', code], { encoding: 'utf8' }))
+}
+
+test('loading the ports loads no driver', () => {
+  for (const port of ['anchor.ts', 'chain.ts', 'error.ts']) {
+    const urls = modulesOf(port)
+    assert.ok(urls.some(url => url.endsWith(`/ledger/${port}`)))
+    for (const url of urls) assert.match(url, /^node:|\/ledger\/(anchor|chain|error)\.ts$/, `${port} loads ${url}`)
+  }
+})
+
+test('an EVM by JSON-RPC loads no embedded chain', () => {
+  const urls = modulesOf('evm/anchor.ts')
+  assert.ok(urls.some(url => url.includes('/viem/')))
+  assert.deepEqual(
+    urls.filter(url => url.includes('/@ethereumjs/') || url === 'node:sqlite'),
+    [],
+  )
+})

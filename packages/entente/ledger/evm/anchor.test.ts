@@ -1,0 +1,212 @@
+import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type TestContext, after, test } from 'node:test'
+import { keccak256, numberToHex, toHex } from 'viem'
+import { append, assertCheckpoint, rejects } from '../conformance/anchor.ts'
+import { startAnvil } from '../conformance/anvil.ts'
+import { TestTree } from '../conformance/tree.ts'
+import { ContractRefusal } from '../chain.ts'
+import { LedgerError } from '../error.ts'
+import { type Account, accountFromKey } from './account.ts'
+import { createEvmAnchor, openEvmAnchor } from './anchor.ts'
+import { openEvmChain } from './chain.ts'
+import { encodeCall, logIdOf, originHash } from './contract.ts'
+import { createEmbeddedProvider } from './embedded/provider.ts'
+import { createHttpProvider } from './http.ts'
+import type { ClosableProvider } from './provider.ts'
+
+let accounts = 0
+/** TEST KEY: derived from a fixed seed. */
+const testAccount = () =>
+  accountFromKey(`0x${createHash('sha256').update(`entente test account of anchor.test ${accounts++}`).digest('hex')}`)
+const tree = new TestTree('anchor.test')
+const ORIGIN = 'log.example/one'
+
+async function embedded(t: TestContext): Promise<ClosableProvider> {
+  const folder = mkdtempSync(join(tmpdir(), 'entente-anchor-'))
+  const provider = await createEmbeddedProvider({ folder, chainId: 6100, now: Date.now, worker: false })
+  t.after(async () => {
+    await provider.close()
+    rmSync(folder, { recursive: true })
+  })
+  return provider
+}
+const chainOn = (provider: ClosableProvider, account: Account, chainId = 6100) =>
+  openEvmChain({
+    provider: { request: request => provider.request(request) },
+    account,
+    chainId,
+    finality: 'instant',
+    gasLimit: 5_000_000,
+    pollMs: 5,
+  })
+
+const anvil = startAnvil('--hardfork', 'cancun')
+after(async () => {
+  const started = await anvil
+  if (typeof started === 'object') started.stop()
+})
+async function funded(url: string): Promise<{ account: Account; provider: ClosableProvider }> {
+  const account = testAccount()
+  const provider = createHttpProvider({ urls: [url] })
+  await provider.request({ method: 'anvil_setBalance', params: [account.address, numberToHex(10n ** 20n)] })
+  return { account, provider }
+}
+
+test('an account finds its contract again; two logs share it', async t => {
+  const provider = await embedded(t)
+  const account = testAccount()
+  const one = await createEvmAnchor(await chainOn(provider, account), { id: 'a', origin: ORIGIN })
+  await append(one, tree, 3)
+  const two = await createEvmAnchor(await chainOn(provider, account), { id: 'a', origin: 'log.example/two' })
+  const again = await createEvmAnchor(await chainOn(provider, account), { id: 'a', origin: ORIGIN })
+  const identities = await Promise.all([one, two, again].map(anchor => anchor.describe()))
+  assert.equal(new Set(identities.map(({ contract }) => contract)).size, 1)
+  assert.equal(identities[0]?.logId, logIdOf(account.address, ORIGIN))
+  assert.deepEqual(identities[2], identities[0])
+  assert.equal(await two.latest(), undefined)
+  assertCheckpoint(await again.latest(), tree, 3)
+})
+
+test('another chain, another contract, a log of somebody else: refused', async t => {
+  const provider = await embedded(t)
+  const owner = testAccount()
+  await rejects(chainOn(provider, owner, 1), 'mismatch')
+  const { contract = '', logId = '' } = await (
+    await createEvmAnchor(await chainOn(provider, owner), { id: 'a', origin: ORIGIN })
+  ).describe()
+  await rejects(
+    createEvmAnchor(await chainOn(provider, owner), { id: 'a', origin: ORIGIN, contract: `0x${'12'.repeat(20)}` }),
+    'mismatch',
+  )
+  const stranger = await chainOn(provider, testAccount())
+  await rejects(createEvmAnchor(stranger, { id: 'a', origin: ORIGIN, contract, logId }), 'refused')
+  await rejects(
+    createEvmAnchor(stranger, { id: 'a', origin: ORIGIN, contract, logId: `0x${'34'.repeat(32)}` }),
+    'mismatch',
+  )
+  // The same origin of another account is another log.
+  const other = await createEvmAnchor(stranger, { id: 'a', origin: ORIGIN, contract })
+  assert.notEqual((await other.describe()).logId, logId)
+  await append(other, new TestTree('other'), 5)
+})
+
+test('a log that was handed over, and one that was closed', async t => {
+  const provider = await embedded(t)
+  const [first, second] = [testAccount(), testAccount()]
+  const chain = await chainOn(provider, first)
+  const anchor = await createEvmAnchor(chain, { id: 'a', origin: ORIGIN })
+  const { contract = '', logId = '' } = await anchor.describe()
+  await append(anchor, tree, 5)
+  const chain2 = await chainOn(provider, second)
+  await chain.submit({ contract, data: encodeCall('offerOwnership', logId, second.address) })
+  await chain2.submit({ contract, data: encodeCall('acceptOwnership', logId) })
+  await rejects(append(anchor, tree, 8), 'refused')
+  const handed = await createEvmAnchor(chain2, { id: 'a', origin: ORIGIN, contract, logId })
+  assertCheckpoint(await handed.latest(), tree, 5)
+  await append(handed, tree, 9)
+
+  const origin = 'log.example/after-the-loss'
+  const next = logIdOf(second.address, origin)
+  await chain2.submit({ contract, data: encodeCall('register', originHash(origin)) })
+  await chain2.submit({ contract, data: encodeCall('succeed', logId, 5n, next) })
+  await rejects(append(handed, tree, 12), 'closed')
+  const successor = await createEvmAnchor(await chainOn(provider, second), { id: 'a', origin, contract })
+  assertCheckpoint(await successor.latest(), tree, 5)
+  assert.equal((await successor.find(5))?.size, 5)
+  await append(successor, tree, 7)
+})
+
+test('a checkpoint that another process anchored in between is met again', async t => {
+  const provider = await embedded(t)
+  const account = testAccount()
+  const one = await createEvmAnchor(await chainOn(provider, account), { id: 'a', origin: ORIGIN })
+  const two = await createEvmAnchor(await chainOn(provider, account), { id: 'a', origin: ORIGIN })
+  await append(one, tree, 4)
+  await append(two, tree, 6)
+  const receipt = await append(two, tree, 9)
+  assert.deepEqual(await append(one, tree, 9), receipt) // `one` remembers size 4
+  await append(one, tree, 11)
+  await rejects(append(two, tree, 10), 'stale')
+})
+
+test('processes that share an account race for nonces and both get through', async t => {
+  const started = await anvil
+  if (typeof started === 'string') return t.skip(started)
+  const { account } = await funded(started.url)
+  const open = (origin: string, contract?: string) =>
+    openEvmAnchor({
+      id: 'a',
+      urls: [started.url],
+      chainId: 31337,
+      account,
+      finality: 'instant',
+      origin,
+      pollMs: 10,
+      ...(contract === undefined ? {} : { contract }),
+    })
+  const first = await open('log.example/0')
+  const { contract = '' } = await first.describe()
+  const anchors = [first, await open('log.example/1', contract), await open('log.example/2', contract)]
+  const receipts = await Promise.all(anchors.flatMap(anchor => [2, 3, 7].map(size => append(anchor, tree, size))))
+  assert.equal(new Set(receipts.map(({ transaction }) => transaction)).size, 9)
+  for (const anchor of anchors) {
+    assertCheckpoint(await anchor.latest(), tree, 7)
+    await anchor.close()
+  }
+})
+
+test("a transaction that is reverted in a block gives the contract's reason", async t => {
+  const started = await anvil
+  if (typeof started === 'string') return t.skip(started)
+  const { account, provider } = await funded(started.url)
+  const options = { provider, account, chainId: 31337, finality: 'instant', pollMs: 10 } as const
+  const anchor = await createEvmAnchor(await openEvmChain(options), { id: 'a', origin: ORIGIN })
+  const { contract = '', logId = '' } = await anchor.describe()
+  await append(anchor, tree, 5)
+  const blind = await openEvmChain({ ...options, gasLimit: 1_000_000 }) // sends without a trial
+  await assert.rejects(
+    blind.submit({ contract, data: encodeCall('anchor', logId, 4n, toHex(tree.root(4)), []) }),
+    error => {
+      assert.ok(
+        error instanceof LedgerError && error.code === 'refused' && error.transaction !== undefined,
+        String(error),
+      )
+      assert.ok(error.cause instanceof ContractRefusal)
+      assert.equal(
+        toHex(error.cause.data.subarray(0, 4)),
+        keccak256(toHex('Stale(bytes32,uint64,uint64)')).slice(0, 10),
+      )
+      return true
+    },
+  )
+  assertCheckpoint(await anchor.latest(), tree, 5)
+  await anchor.close()
+})
+
+test('finality by depth; a block that is reorganised away is no longer final', async t => {
+  const started = await anvil
+  if (typeof started === 'string') return t.skip(started)
+  const { account, provider } = await funded(started.url)
+  const anchor = await createEvmAnchor(
+    await openEvmChain({ provider, account, chainId: 31337, finality: { depth: 3 }, pollMs: 10 }),
+    { id: 'a', origin: ORIGIN },
+  )
+  const snapshot = await provider.request({ method: 'evm_snapshot' })
+  const receipt = await append(anchor, tree, 5)
+  assert.deepEqual(await anchor.finality(receipt), { final: false, confirmations: 0 })
+  await provider.request({ method: 'anvil_mine', params: ['0x2'] })
+  assert.deepEqual(await anchor.finality(receipt), { final: false, confirmations: 2 })
+  await provider.request({ method: 'anvil_mine', params: ['0x1'] })
+  assert.deepEqual(await anchor.finality(receipt), { final: true, confirmations: 3 })
+  await provider.request({ method: 'evm_revert', params: [snapshot] })
+  assert.deepEqual(await anchor.finality(receipt), { final: false, confirmations: 0 })
+  assert.equal(await anchor.latest(), undefined)
+  const again = await append(anchor, tree, 5) // the ledger is asked, not what we remember
+  assertCheckpoint(await anchor.latest(), tree, 5)
+  assert.deepEqual(await anchor.find(5), again)
+  await anchor.close()
+})
