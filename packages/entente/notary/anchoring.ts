@@ -21,8 +21,6 @@ export type Anchoring = {
   /** Compares the log with every ledger, then begins. A store that is older than a ledger halts the notary. */
   start(): Promise<void>
   states(): LedgerState[]
-  /** Resolves once `size` is final on every ledger that works, or after `timeoutMs`. */
-  settled(size: number, timeoutMs: number): Promise<boolean>
   close(): Promise<void>
 }
 
@@ -53,7 +51,6 @@ export function createAnchoring(options: AnchoringOptions): Anchoring {
     timer: undefined,
     running: undefined,
   }))
-  const settledListeners = new Set<() => void>()
   let closed = false
 
   /** What the ledger has must be a prefix of this log; its newest anchor is entered in the journal if an answer was lost. */
@@ -99,7 +96,6 @@ export function createAnchoring(options: AnchoringOptions): Anchoring {
     // C5
     l.waiting = final ? undefined : receipt
     if (final && receipt.size > l.state.finalSize) l.state.finalSize = receipt.size
-    for (const listener of settledListeners) listener()
   }
 
   async function round(l: Ledger): Promise<void> {
@@ -180,27 +176,13 @@ export function createAnchoring(options: AnchoringOptions): Anchoring {
       ledgers.forEach(schedule)
     },
     states: () => ledgers.map(l => ({ ...l.state })),
-    settled: (size, timeoutMs) => {
-      const isSettled = () => ledgers.every(l => l.state.finalSize >= size || l.failures > 0)
-      if (isSettled()) return Promise.resolve(true)
-      return new Promise(resolve => {
-        const done = (result: boolean) => {
-          clearTimeout(timer)
-          settledListeners.delete(listener)
-          resolve(result)
-        }
-        const listener = () => isSettled() && done(true)
-        const timer = setTimeout(() => done(false), timeoutMs)
-        settledListeners.add(listener)
-      })
-    },
     close: async () => {
       closed = true
       for (const l of ledgers) {
         clearTimeout(l.timer)
         l.timer = undefined
       }
-      await Promise.allSettled(ledgers.map(l => l.running))
+      await Promise.allSettled(ledgers.flatMap(l => (l.running ? [l.running] : [])))
     },
   }
 }

@@ -9,7 +9,7 @@ import type { SubmittedObject } from './sequence.ts'
  * sequencer, so two requests can't both be first (docs/life-of-an-object.md, "Duplicates").
  */
 export type Plan = { object: SubmittedObject } & (
-  | { do: 'store'; superseded: Plan | number | null; leaf: number; commitment: Uint8Array }
+  | { do: 'store'; superseded: Plan | number | null; leaf: number; commitment: Uint8Array; version: string }
   | { do: 'duplicate'; of: Stored | Plan; message?: string }
   | {
       do: 'refuse'
@@ -19,7 +19,8 @@ export type Plan = { object: SubmittedObject } & (
       leaf: number
     }
 )
-export type Stored = { leaf: number; commitment: Uint8Array }
+/** `version`: six digits; of an object without one, its `date_added`. */
+export type Stored = { leaf: number; commitment: Uint8Array; version: string }
 
 /** What this batch has decided so far in a collection; a later object of the batch meets it as if it were stored. */
 export type Decided = {
@@ -72,7 +73,7 @@ export async function decide(
       return { object, do: 'refuse', leaf: -1, message }
     }
     candidates.push({
-      of: { leaf: row.leaf, commitment: opened.commitment },
+      of: { leaf: row.leaf, commitment: opened.commitment, version: row.version as string },
       digits: row.versionDigits,
       canonical: opened.object.toString(),
     })
@@ -88,7 +89,7 @@ export async function decide(
   if (other) return refuse(object, other.canonical, decided, found.refused)
 
   const before = decided.newest.get(id) ?? (found.newest && { at: found.newest.leaf, version: found.newest.version })
-  const plan: Plan = { object, do: 'store', superseded: null, leaf: -1, commitment: NONE }
+  const plan: Plan = { object, do: 'store', superseded: null, leaf: -1, commitment: NONE, version: version ?? '' }
   if (before && version !== undefined && before.version !== undefined && before.version > version)
     plan.superseded = before.at
   else {

@@ -98,11 +98,17 @@ export async function openNotary(options: NotaryOptions): Promise<Notary> {
     }
   }
 
+  /** A deletion goes alone: which versions it takes, and which is the newest after it, depends on all that came before. */
   function takeBatch(): Waiting[] {
     let count = 0
     let n = 0
-    while (n < waiting.length && (n === 0 || count + size(waiting[n] as Waiting) <= BATCH_OBJECTS))
-      count += size(waiting[n++] as Waiting)
+    while (n < waiting.length) {
+      const next = waiting[n] as Waiting
+      if (n > 0 && (next.request.erase || count + size(next) > BATCH_OBJECTS)) break
+      count += size(next)
+      n++
+      if (next.request.erase) break
+    }
     objects -= count
     return waiting.splice(0, n)
   }

@@ -149,6 +149,7 @@ function place(stage: Stage, request: Request, plans: Plan[], erased: RecordRow[
     const version = plan.object.version ?? formatMicros(at.added)
     const versionDigits = plan.object.version === undefined ? 6 : plan.object.versionDigits
     if (plan.do !== 'duplicate') plan.leaf = at.leaf
+    if (plan.do === 'store') plan.version = version
     rows.push({
       plan,
       row: { ...base, ...at, kind: plan.do === 'store' ? 'object' : 'equivocation', id, version, versionDigits, spec },
@@ -207,9 +208,11 @@ async function revive(store: Store, draft: Draft, { request, erased }: Placed): 
   if (!request.erase || !erased.some(r => r.superseded === null)) return
   const gone = new Set(erased.map(r => r.leaf))
   const left = (await store.versions(request.collection, request.erase.id)).filter(r => !gone.has(r.leaf))
-  const newest = left.sort((a, b) => ((a.version ?? '') < (b.version ?? '') ? -1 : 1)).at(-1)
+  const newest = left.sort((a, b) => compare(a.version ?? '', b.version ?? '') || a.leaf - b.leaf).at(-1)
   if (newest) draft.supersede.push({ leaf: newest.leaf, by: null })
 }
+
+const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0)
 
 function toStatus({ log, signer }: Sequencer, size: number, { request, plans }: Placed): StatusRow {
   const accepted: StatusItem[] = []
@@ -217,9 +220,11 @@ function toStatus({ log, signer }: Sequencer, size: number, { request, plans }: 
   const receipt: { index: number; commitment: Uint8Array }[] = []
   for (const plan of plans) {
     const { object } = plan
+    const at = plan.do === 'duplicate' ? plan.of : plan
+    // TAXII 2.1 section 4.3.1: of an object without a version, the value that the manifest gives it.
     const version =
       object.version === undefined
-        ? formatMicros(request.requested)
+        ? ((at as Partial<Stored>).version ?? formatMicros(request.requested))
         : writtenVersion({ version: object.version, versionDigits: object.versionDigits })
     if (plan.do === 'refuse') {
       const details = request.mayRead && plan.details !== undefined ? ` (${plan.details})` : ''
@@ -230,7 +235,6 @@ function toStatus({ log, signer }: Sequencer, size: number, { request, plans }: 
       .filter(m => m !== undefined)
       .join('; ')
     accepted.push({ id: object.id, version, ...(message === '' ? {} : { message }) })
-    const at = plan.do === 'duplicate' ? plan.of : plan
     receipt.push({ index: leafOf(at), commitment: (at as Stored).commitment })
   }
   return {
