@@ -80,7 +80,11 @@ export async function startServer(config: Config, paths: Paths, log: Logger, fau
       notary,
       vkey: key.vkey,
       damage,
-      authenticate: localAuthenticate(paths.users),
+      authenticate: localAuthenticate(paths.users, Date.now, error =>
+        log('error', 'the file of users was changed and cannot be read: the users before the change hold', {
+          error: error.message,
+        }),
+      ),
       newId: randomUUID,
       ledgers: () => anchoring.states(),
       evidence: anchor => toEvidence(anchors.find(a => a.ledger === anchor.ledger) as Anchor | undefined, anchor),

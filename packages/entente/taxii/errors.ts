@@ -1,5 +1,5 @@
 /** HTTP statuses that TAXII 2.1 gives a meaning (section 3.6 and the tables of section 5), and those that HTTP needs besides. */
-export type TaxiiStatus = 400 | 401 | 403 | 404 | 405 | 406 | 408 | 409 | 413 | 415 | 422 | 429 | 500 | 503
+export type TaxiiStatus = 400 | 401 | 403 | 404 | 405 | 406 | 408 | 409 | 413 | 415 | 422 | 429 | 431 | 500 | 503
 
 const TITLES: Record<TaxiiStatus, string> = {
   400: 'The request was not understood',
@@ -14,6 +14,7 @@ const TITLES: Record<TaxiiStatus, string> = {
   415: 'Unsupported media type',
   422: 'The content could not be processed',
   429: 'Too many requests',
+  431: 'The request is too large',
   500: 'Internal error',
   503: 'Temporarily unavailable',
 }

@@ -75,9 +75,13 @@ export function checkAccept(header: string | undefined, offers: string[] = [TAXI
 /**
  * Refuses a POST body that is not TAXII's: 415. The version may be absent, quoted, and spaced as RFC 9110 allows.
  *
+ * @param encoding `Content-Encoding`: compressed bodies are not taken, a small one could hide a huge one
  * @throws TaxiiError 415
  */
-export function checkContentType(header: string | undefined): void {
+export function checkContentType(header: string | undefined, encoding?: string): void {
+  if (encoding !== undefined && encoding.trim().toLowerCase() !== 'identity') {
+    throw new TaxiiError(415, 'content-type', `the body is sent as it is; the request says ${encoding.slice(0, 40)}`)
+  }
   const range = parseRange(header ?? '')
   const version = range.parameters.get('version')
   if (range.type === 'application/taxii+json' && (version === undefined || version === '2.1')) return

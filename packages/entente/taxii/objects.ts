@@ -40,7 +40,7 @@ export function objectRoutes(app: FastifyInstance, context: TaxiiContext, base: 
     checkAccept(request.headers.accept)
     const target = resolve(request)
     requireWrite(target)
-    checkContentType(request.headers['content-type'])
+    checkContentType(request.headers['content-type'], request.headers['content-encoding'])
     const { objects, failed } = readEnvelope(request.body as Buffer, context.config.maxContentLength)
     const row = await context.notary.submit({
       statusId: context.newId(),

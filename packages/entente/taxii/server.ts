@@ -1,4 +1,12 @@
-import Fastify, { type FastifyError, type FastifyInstance, type FastifyRequest } from 'fastify'
+import { type Server, STATUS_CODES } from 'node:http'
+import type { Socket } from 'node:net'
+import Fastify, {
+  type FastifyError,
+  type FastifyHttpOptions,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+} from 'fastify'
 import { NotaryError } from '#notary/errors.ts'
 import { StoreError } from '#store/store.ts'
 import type { Principal } from './auth/auth.ts'
@@ -6,6 +14,7 @@ import { findTarget, type Target, type TaxiiContext } from './context.ts'
 import { TaxiiError, toErrorMessage } from './errors.ts'
 import { evidenceRoutes, logRoutes } from './evidence.ts'
 import { sendJson, TAXII } from './media.ts'
+import { trackMethods } from './methods.ts'
 import { objectRoutes } from './objects.ts'
 import { discoveryRoute, rootRoutes } from './resources.ts'
 
@@ -40,8 +49,16 @@ export function createTaxiiServer(context: TaxiiContext, options: TaxiiServerOpt
     // Section 3.1 has paths end with a slash; clients that forget it are served, not redirected.
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: 512 },
     forceCloseConnections: 'idle',
+    // What goes wrong before a route is found: a path that can't be decoded, an id longer than any.
+    frameworkErrors: (error, _request, reply: FastifyReply) => {
+      const taxii = toTaxiiError(error)
+      return sendJson(reply.code(taxii.status), TAXII, toErrorMessage(taxii, context.newId()))
+    },
+    clientErrorHandler: (error, socket) => refuseConnection(error, socket, context.newId()),
     ...(options.tls ? { https: { ...options.tls, minVersion: 'TLSv1.2' } } : {}),
-  } as { bodyLimit: number }) as FastifyInstance
+  } as FastifyHttpOptions<Server>) as FastifyInstance
+
+  const methodsAt = trackMethods(app)
 
   // Bodies stay bytes: they are parsed once, strictly, by the resource.
   app.removeAllContentTypeParsers()
@@ -77,6 +94,13 @@ export function createTaxiiServer(context: TaxiiContext, options: TaxiiServerOpt
     if (!(await context.authenticate(request.headers.authorization))) {
       throw new TaxiiError(401, 'credentials', 'this needs valid credentials', {
         headers: { 'www-authenticate': 'Basic realm="taxii", charset="UTF-8"' },
+      })
+    }
+    const methods = methodsAt(request.url)
+    if (methods.length > 0) {
+      const allow = methods.join(', ')
+      throw new TaxiiError(405, 'method', `${request.method} is not possible here: this resource takes ${allow}`, {
+        headers: { allow },
       })
     }
     throw new TaxiiError(404, 'not-found', 'there is nothing at this path: begin at /taxii2/')
@@ -146,6 +170,8 @@ function toTaxiiError(error: FastifyError | Error): TaxiiError {
     )
   if (code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE')
     return new TaxiiError(415, 'content-type', `objects are sent as ${TAXII}`)
+  if (code === 'FST_ERR_MAX_PARAM_LENGTH') return new TaxiiError(404, 'not-found', 'no id or name is that long')
+  if (code === 'FST_ERR_BAD_URL') return new TaxiiError(400, 'path', 'the path is not percent-encoded UTF-8')
   if (code === 'FST_ERR_CTP_INVALID_CONTENT_LENGTH')
     return new TaxiiError(400, 'body', 'the body is not as long as Content-Length says')
   if (statusCode === 408) return new TaxiiError(408, 'timeout', 'the request was not sent in time')
@@ -157,6 +183,20 @@ function toTaxiiError(error: FastifyError | Error): TaxiiError {
     'something went wrong on our side; the operator finds it under this error_id',
     { cause: error },
   )
+}
+
+/** What Node's parser refuses has no request to answer: the error message goes to the socket as it is. */
+function refuseConnection(error: NodeJS.ErrnoException, socket: Socket, errorId: string): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy()
+  const taxii =
+    error.code === 'HPE_HEADER_OVERFLOW'
+      ? new TaxiiError(431, 'too-large', 'the header of the request is too large')
+      : error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
+        ? new TaxiiError(408, 'timeout', 'the request was not sent in time')
+        : new TaxiiError(400, 'path', 'this is not HTTP as it was expected')
+  const body = JSON.stringify(toErrorMessage(taxii, errorId))
+  const head = `HTTP/1.1 ${taxii.status} ${STATUS_CODES[taxii.status]}\r\nContent-Type: ${TAXII}\r\nContent-Length: ${body.length}`
+  socket.end(`${head}\r\nConnection: close\r\n\r\n${body}`)
 }
 
 function fromNotary(error: NotaryError): TaxiiError {

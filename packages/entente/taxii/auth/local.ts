@@ -29,7 +29,7 @@ export const ROLES = ['taxii-read', 'taxii-write', 'admin'] as const
 export function readUsers(file: string): Users {
   if (!existsSync(file)) return { version: 1, users: [], tokens: [] }
   const users = JSON.parse(readFileSync(file, 'utf8')) as Users
-  if (users.version !== 1 || !Array.isArray(users.users) || !Array.isArray(users.tokens))
+  if (users?.version !== 1 || !Array.isArray(users.users) || !Array.isArray(users.tokens))
     throw new Error(`${file}: not a file of users`)
   return users
 }
@@ -83,9 +83,15 @@ export function createToken(
 
 /**
  * Checks Basic credentials and API tokens (`Bearer` or `Token`; scheme names in any case) against the file of users, which is read
- * again when it changes.
+ * again when it changes. While it can't be read, what was read last holds.
+ *
+ * @param report told once of each change of the file that can't be read
  */
-export function localAuthenticate(file: string, now: () => number = Date.now): Authenticate {
+export function localAuthenticate(
+  file: string,
+  now: () => number = Date.now,
+  report: (error: Error) => void = () => {},
+): Authenticate {
   const key = randomBytes(32)
   const remembered = new Map<string, { principal: Principal; until: number; stamp: string }>()
   let users = readUsers(file)
@@ -97,9 +103,13 @@ export function localAuthenticate(file: string, now: () => number = Date.now): A
       looked = now()
       const next = stampOf(file)
       if (next !== stamp) {
-        users = readUsers(file)
         stamp = next
         remembered.clear()
+        try {
+          users = readUsers(file)
+        } catch (error) {
+          report(error as Error)
+        }
       }
     }
     return users
