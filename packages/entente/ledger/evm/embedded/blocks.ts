@@ -37,7 +37,12 @@ export interface Blocks {
   head(): Block
   at(number: number): Block | undefined
   byHash(hash: Uint8Array): Block | undefined
-  /** Executes transactions in a new block and stores it; no block where none of them can run. `now`: milliseconds. */
+  /** Whether the whole state after a block can be read. */
+  hasState(block: Block): boolean
+  /**
+   * Executes transactions in a new block and stores it; no block where none of them can run. `now`: milliseconds. Throws LedgerError `busy`
+   * when it cannot be written (full disk), and then the block before is the newest still.
+   */
   seal(transactions: readonly TypedTransaction[], now: number): Promise<Executed>
   /** Checks all blocks and nodes; executes everything again from block 0 where `replay` is set. Throws LedgerError `corrupt`. */
   verify(options: { replay: boolean }): Promise<Verified>
@@ -151,24 +156,34 @@ export async function openBlocks({
     const extra = formatExtra({ validators: addresses.map(a => hexToBytes(a)), seals, round: 0 })
     const fields = unsealed.map((field, i) => (i === FIELD.extra ? extra : field))
     const block = parse({ number, hash: hexToBytes(qbftHash(fields)), header: encodeHeader(fields) })
-    store.commit(
-      {
-        block,
-        transactions: executed.outcomes.map(({ hash, raw, receipt }, position) => ({
-          position,
-          hash,
-          raw,
-          receipt: formatReceipt(receipt),
-        })),
-        logKeys: logKeys(executed.outcomes.flatMap(({ receipt }) => receipt.logs)),
-        oldRoot: parent?.stateRoot ?? EMPTY_ROOT,
-        newRoot: executed.stateRoot,
-        written: executed.written,
-      },
-      keepStates,
-      hook,
-      parent === undefined ? { chainId: String(chainId), validators: addresses.join(' ') } : {},
-    )
+    try {
+      store.commit(
+        {
+          block,
+          transactions: executed.outcomes.map(({ hash, raw, receipt }, position) => ({
+            position,
+            hash,
+            raw,
+            receipt: formatReceipt(receipt),
+          })),
+          logKeys: logKeys(executed.outcomes.flatMap(({ receipt }) => receipt.logs)),
+          oldRoot: parent?.stateRoot ?? EMPTY_ROOT,
+          newRoot: executed.stateRoot,
+          written: executed.written,
+        },
+        keepStates,
+        hook,
+        parent === undefined ? { chainId: String(chainId), validators: addresses.join(' ') } : {},
+      )
+    } catch (cause) {
+      if (cause instanceof LedgerError) throw cause
+      const reason = cause instanceof Error ? cause.message : String(cause)
+      throw new LedgerError(
+        'busy',
+        `block ${number} could not be written to ${store.path} (${reason}), nothing changed: make room, then repeat`,
+        { cause },
+      )
+    }
     for (const [key, data] of executed.written) remember(key, data)
     return block
   }
@@ -231,6 +246,9 @@ export async function openBlocks({
       return stored === undefined ? undefined : parse(stored)
     },
 
+    // The root is the first node of a state to go: where it is, all of it is.
+    hasState: ({ stateRoot }) => stateRoot === EMPTY_ROOT || store.node(stateRoot) !== undefined,
+
     async seal(transactions, milliseconds) {
       const parent = head
       const number = parent.number + 1
@@ -289,8 +307,7 @@ export async function openBlocks({
         checkNode(key, data)
         const expected = counts.get(key) ?? 0
         if (references !== expected) throw corrupt(`node ${key} counts ${references} references, there are ${expected}`)
-        const kept = references > 0 ? died === undefined : died !== undefined && died > head.number - keepStates
-        if (!kept) {
+        if (references > 0 ? died !== undefined : died === undefined || died > head.number) {
           throw corrupt(`node ${key} with ${references} references died at block ${String(died)}`)
         }
       }

@@ -60,7 +60,7 @@ function model() {
       for (const [key, { references, data }] of changes.born) table.set(key, { references, data, died: undefined })
       for (const [key, references] of changes.counted) Object.assign(table.get(key) ?? assert.fail(key), { references })
       for (const key of changes.died) Object.assign(table.get(key) ?? assert.fail(key), { references: 0, died: number })
-      for (const [key, { died }] of table) if (died !== undefined && died <= number - KEEP) table.delete(key)
+      for (const [key, { died }] of table) if (died !== undefined && died <= number - KEEP + 1) table.delete(key)
     },
   }
 }

@@ -83,6 +83,7 @@ test('viem finds what it needs: deploy, write, read, blocks, transactions, logs,
   const receipt = await client.waitForTransactionReceipt({ hash })
   assert.equal(receipt.status, 'success')
   assert.equal(receipt.logs.length, 1)
+  assert.equal(receipt.logsBloom, (await client.getBlock({ blockHash: receipt.blockHash })).logsBloom)
   const block = await client.getBlock({ blockHash: receipt.blockHash, includeTransactions: true })
   assert.equal(block.transactions[0]?.hash, hash)
   assert.equal(block.number, 2n)
@@ -194,10 +195,8 @@ test('a write that fails leaves the chain as it was, and usable', async t => {
   await ask(provider, 'eth_sendRawTransaction', await signed({ nonce: 0, data: '0x00' }))
   const before = await ask<{ hash: Hex }>(provider, 'eth_getBlockByNumber', 'latest', false)
   fail = true
-  await assert.rejects(
-    async () => ask(provider, 'eth_sendRawTransaction', await signed({ nonce: 1, data: artifact.bytecode as Hex })),
-    answers(-32603, /disk full/),
-  )
+  const raw = await signed({ nonce: 1, data: artifact.bytecode as Hex })
+  await rejects(ask(provider, 'eth_sendRawTransaction', raw), 'busy')
   assert.deepEqual(await ask(provider, 'eth_getBlockByNumber', 'latest', false), before)
   assert.equal(await ask(provider, 'eth_getTransactionCount', account.address, 'pending'), '0x1')
   fail = false

@@ -1,7 +1,7 @@
 // What the store keeps of a transaction's outcome: RLP [gas used, cumulative gas, sender, created contract, logs], the Bloom
 // filter left out because it follows from the logs, the status because all succeeded.
 import { createHash } from 'node:crypto'
-import { bytesToNumber, fromRlp, toRlp } from 'viem'
+import { bytesToNumber, fromRlp, keccak256, toRlp } from 'viem'
 import { scalar } from '../qbft.ts'
 
 export interface StoredLog {
@@ -58,4 +58,18 @@ export function logKeys(logs: readonly StoredLog[]): Uint8Array[] {
       keys.set(Buffer.from(key).toString('hex'), key)
   }
   return [...keys.values()]
+}
+
+/** Bloom filter of logs (Yellow Paper, section 4.3.1): three bits for each address and topic, from the first bytes of its hash. */
+export function bloomOf(logs: readonly StoredLog[]): Uint8Array {
+  const bloom = new Uint8Array(256)
+  for (const value of logs.flatMap(({ address, topics }) => [address, ...topics])) {
+    const hash = keccak256(value, 'bytes')
+    for (const i of [0, 2, 4]) {
+      const bit = (((hash[i] ?? 0) << 8) | (hash[i + 1] ?? 0)) & 2047
+      const at = 255 - (bit >> 3)
+      bloom[at] = (bloom[at] ?? 0) | (1 << (bit & 7))
+    }
+  }
+  return bloom
 }

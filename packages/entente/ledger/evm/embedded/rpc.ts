@@ -5,7 +5,7 @@ import { LedgerError } from '../../error.ts'
 import { RpcError } from '../provider.ts'
 import type { Block, Blocks } from './blocks.ts'
 import { BLOCK_GAS_LIMIT } from './machine.ts'
-import { type StoredLog, type StoredReceipt, logKey, parseReceipt } from './receipt.ts'
+import { type StoredLog, type StoredReceipt, bloomOf, logKey, parseReceipt } from './receipt.ts'
 import type { Store, StoredTransaction } from './store.ts'
 
 /** Bytes of a transaction, and of the data of a call. */
@@ -151,7 +151,7 @@ export function createRpc({ store, blocks, chainId, keepStates }: RpcOptions): R
 
   function stateOf(tag: unknown): Block {
     const block = blockOf(tag)
-    if (block.number <= blocks.head().number - keepStates) {
+    if (!blocks.hasState(block)) {
       throw new RpcError(-32001, `the state of block ${block.number} is gone: the newest ${keepStates} states are kept`)
     }
     return block
@@ -304,7 +304,7 @@ export function createRpc({ store, blocks, chainId, keepStates }: RpcOptions): R
       logs: logsOf(block)
         .filter(({ tx: of }) => of.position === tx.position)
         .map(({ json }) => json),
-      logsBloom: bytesToHex(block.fields[6] ?? new Uint8Array(256)),
+      logsBloom: bytesToHex(bloomOf(receipt.logs)),
     }
   }
 

@@ -59,7 +59,7 @@ export interface Store {
   /** Every node with its count and the block it died at: for checks of the whole. */
   nodes(): Iterable<{ key: NodeKey; references: number; died: number | undefined; data: Uint8Array }>
   /**
-   * Durable, and all or nothing, when it returns. `config` is written with the first block. Nodes that died `keepStates` blocks ago go.
+   * Durable, and all or nothing, when it returns. `config` is written with the first block. Nodes that the newest `keepStates` states do without go.
    */
   commit(
     sealed: Sealed,
@@ -110,7 +110,7 @@ export function openStore(folder: string): Store {
     for (const [key, references] of changes.counted)
       run('update node set refs = ? where key = ?', references, bytes(key))
     for (const key of changes.died) run('update node set refs = 0, died = ? where key = ?', number, bytes(key))
-    run('delete from node where died <= ?', number - keepStates)
+    run('delete from node where died <= ?', number - keepStates + 1)
   }
 
   return {
