@@ -34,12 +34,12 @@ export interface Chain {
    */
   events(filter: EventFilter): Promise<ChainEvent[]>
 
-  /** A block's header; the newest one when left out. Throws `unsupported` where its bytes do not give its hash. */
+  /** A block's header; the newest one when left out. */
   header(block?: number): Promise<ChainHeader>
 
   /**
    * Header and proofs of storage slots (32 bytes each) of one block, the newest unless a block is named; undefined where
-   * the chain has no provable state. An old block throws `unsupported` when its state is gone.
+   * the chain has no provable state or the header no bytes. An old block throws `unsupported` when its state is gone.
    */
   prove(contract: string, slots: readonly Uint8Array[], block?: number): Promise<StateProof | undefined>
 
@@ -95,12 +95,12 @@ export interface ChainHeader {
   readonly stateRoot: string
   /** Seconds since 1970. */
   readonly time: number
-  /** The header as the chain encodes it, with its seals (EVM: RLP). */
-  readonly bytes: Uint8Array
+  /** The header as the chain encodes it, with its seals (EVM: RLP). Undefined where we know no encoding that gives its hash. */
+  readonly bytes: Uint8Array | undefined
 }
 
 export interface StateProof {
-  readonly header: ChainHeader
+  readonly header: ChainHeader & { readonly bytes: Uint8Array }
   /** Merkle-Patricia nodes from the state root to the contract's account. */
   readonly account: readonly Uint8Array[]
   /** For each slot: its value (32 bytes), and the nodes from the account's storage root. */

@@ -87,7 +87,8 @@ export function chainConformance(name: string, create: () => Promise<ChainSubjec
       assert.equal(header.parent, (await chain.header(block - 1)).hash)
       assert.equal((await chain.header(0)).hash, identity.genesis)
       assert.ok((await chain.header()).number >= block)
-      assert.ok(header.bytes.length > 300 && header.time > 0)
+      assert.ok(header.time > 1_000_000_000 && header.time < 100_000_000_000)
+      assert.ok(header.bytes === undefined || header.bytes.length > 300)
       const proof = await chain.prove(contract, [new Uint8Array(32), new Uint8Array(32).fill(7)], block)
       if (proof === undefined) return
       assert.equal(proof.header.hash, blockHash)

@@ -1,4 +1,5 @@
-import { type Hex, bytesToHex, keccak256 } from 'viem'
+import type { Hex } from 'viem'
+import { bytesToHex, keccak256 } from 'viem/utils'
 import type { Anchor, AnchorIdentity, AnchorReceipt, Checkpoint } from '../anchor.ts'
 import type { ChainEvent, ChainReceipt, Finality } from '../chain.ts'
 import { LedgerError } from '../error.ts'

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type Hex, bytesToHex, getContractAddress, hexToBytes, numberToHex } from 'viem'
+import type { Hex } from 'viem'
+import { bytesToHex, getContractAddress, hexToBytes, numberToHex } from 'viem/utils'
 import { type Chain, type ChainEvent, type ChainReceipt, ContractRefusal, type Finality } from '../chain.ts'
 import { LedgerError } from '../error.ts'
 import type { Account, TransactionRequest } from './account.ts'
@@ -74,7 +75,7 @@ export async function openEvmChain(options: EvmChainOptions): Promise<EvmChain> 
     return found === undefined || Number(found.status) !== 1 ? undefined : toReceipt(found)
   }
   const rpcReceipt = async (hash: string): Promise<RpcReceipt | undefined> => {
-    const found = await ask<RpcReceipt | null>('eth_getTransactionReceipt', hash)
+    const found = await ask<RpcReceipt | null>('eth_getTransactionReceipt', hash).catch(whileIndexing)
     return found === null || found.blockHash === null ? undefined : found
   }
 
@@ -171,7 +172,8 @@ export async function openEvmChain(options: EvmChainOptions): Promise<EvmChain> 
         ask<RpcBlock>('eth_getBlockByNumber', '0x0', false),
         ask<RpcBlock>('eth_getBlockByNumber', 'latest', false),
       ])
-      const validators = validatorsOf(parseHeader(headerOf(head).bytes))
+      const { bytes } = headerOf(head)
+      const validators = bytes === undefined ? undefined : validatorsOf(parseHeader(bytes))
       const identity = {
         kind: 'evm',
         chainId: String(chainId),
@@ -211,7 +213,8 @@ export async function openEvmChain(options: EvmChainOptions): Promise<EvmChain> 
       return headerOf(block)
     },
     async prove(contract, slots, number) {
-      const header = await chain.header(number)
+      const { bytes, ...header } = await chain.header(number)
+      if (bytes === undefined) return undefined
       type Proof = { accountProof: Hex[]; storageProof: { value: Hex; proof: Hex[] }[] }
       let proof: Proof
       try {
@@ -232,7 +235,7 @@ export async function openEvmChain(options: EvmChainOptions): Promise<EvmChain> 
         throw error
       }
       return {
-        header,
+        header: { ...header, bytes },
         account: proof.accountProof.map(node => hexToBytes(node)),
         slots: proof.storageProof.map(({ value, proof: nodes }) => ({
           value: hexToBytes(numberToHex(BigInt(value), { size: 32 })),
@@ -282,6 +285,13 @@ function asLedgerError(method: string, error: unknown): LedgerError {
   if (code === -32005) return new LedgerError('busy', text, { cause: error })
   if (code === -32601 || code === -32001) return new LedgerError('unsupported', text, { cause: error })
   return new LedgerError(code === -32603 ? 'unreachable' : 'refused', text, { cause: error })
+}
+
+/** geth refuses to look up receipts while it still builds its index. */
+const whileIndexing = (error: unknown): null => {
+  if (error instanceof LedgerError && error.code === 'refused' && /indexing is in progress/.test(error.message))
+    return null
+  throw error
 }
 
 /** Bytes that a contract returned with its refusal: nodes put them at `data`, or deeper. */

@@ -1,15 +1,18 @@
 // The CheckpointAnchor contract as bytes in and out; what it promises is in contracts/src/log/ICheckpointAnchor.sol.
+import type { Abi, Hex } from 'viem'
 import {
-  type Abi,
-  type Hex,
   decodeErrorResult,
   decodeEventLog,
   decodeFunctionResult,
   encodeAbiParameters,
   encodeEventTopics,
   encodeFunctionData,
-} from 'viem'
-import { bytesToHex, hexToBytes, keccak256, sha256, stringToBytes } from 'viem'
+  bytesToHex,
+  hexToBytes,
+  keccak256,
+  sha256,
+  stringToBytes,
+} from 'viem/utils'
 import { type ChainEvent, ContractRefusal } from '../chain.ts'
 import { LedgerError } from '../error.ts'
 import artifact from './CheckpointAnchor.json' with { type: 'json' }

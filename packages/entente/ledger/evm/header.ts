@@ -1,4 +1,5 @@
-import { type Hex, bytesToHex, hexToBytes } from 'viem'
+import type { Hex } from 'viem'
+import { bytesToHex, hexToBytes } from 'viem/utils'
 import type { ChainHeader } from '../chain.ts'
 import { LedgerError } from '../error.ts'
 import {
@@ -38,8 +39,8 @@ const APPENDED = [
 const APPENDED_NUMBERS: readonly string[] = ['baseFeePerGas', 'blobGasUsed', 'excessBlobGas']
 
 /**
- * Encodes a block's header and checks that its hash comes out: plain, or that of QBFT. Throws LedgerError `unsupported` when neither does
- * (a chain with header fields or a hash of its own), `corrupt` when fields are missing.
+ * A header, encoded where its hash comes out: plain, or that of QBFT. IBFT and chains with fields of their own hash otherwise: then `bytes` is
+ * undefined. Throws LedgerError `corrupt` when fields are missing.
  */
 export function headerOf(block: RpcBlock): ChainHeader {
   const fields: Uint8Array[] = [
@@ -52,21 +53,23 @@ export function headerOf(block: RpcBlock): ChainHeader {
     fields.push(APPENDED_NUMBERS.includes(name) ? numberField(block, name) : dataField(block, name))
   }
   const hash = bytesToHex(dataField(block, 'hash'))
+  if (hash.length !== 66) throw new LedgerError('corrupt', `a block without a valid hash: ${hash}`)
   const number = headerNumber(fields, FIELD.number)
-  const computed = isQbft(fields) ? qbftHash(fields) : plainHash(fields)
-  if (computed !== hash)
-    throw new LedgerError(
-      'unsupported',
-      `block ${number} hashes to ${computed}, the node says ${hash}: a header format that is not known here`,
-    )
+  const isKnown = (isQbft(fields) ? qbftHash(fields) : plainHash(fields)) === hash
   return {
     number,
     hash,
     parent: bytesToHex(fields[FIELD.parent] ?? new Uint8Array(0)),
     stateRoot: bytesToHex(fields[FIELD.stateRoot] ?? new Uint8Array(0)),
-    time: headerNumber(fields, FIELD.time),
-    bytes: encodeHeader(fields),
+    time: timeOf(fields),
+    bytes: isKnown ? encodeHeader(fields) : undefined,
   }
+}
+
+/** Seconds. GoQuorum with Raft has nanoseconds in its headers. */
+function timeOf(fields: HeaderFields): number {
+  const time = BigInt(bytesToHex(fields[FIELD.time] ?? new Uint8Array(0)).padEnd(3, '0'))
+  return Number(time < 2n ** 40n ? time : time / 1_000_000_000n)
 }
 
 /** Addresses of the validators that a QBFT header names, sorted; undefined for another kind of header. */

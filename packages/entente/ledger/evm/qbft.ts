@@ -1,6 +1,7 @@
 // Ethereum block headers as RLP lists, and the QBFT form of them: what is hashed, what validators seal (Besu's QbftExtraDataCodec,
 // GoQuorum's qbft engine). A header is kept as its list of fields, so one with more fields than we know stays whole.
-import { type Hex, bytesToHex, bytesToNumber, fromRlp, keccak256, recoverAddress, toRlp } from 'viem'
+import type { Hex } from 'viem'
+import { bytesToHex, bytesToNumber, fromRlp, keccak256, recoverAddress, toRlp } from 'viem/utils'
 import { LedgerError } from '../error.ts'
 
 /** Digest that marks the Istanbul family in `mixHash`. */

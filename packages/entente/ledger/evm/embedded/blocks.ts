@@ -1,7 +1,8 @@
 // Makes blocks and checks them. One operator holds all the validators' keys: the seals show that a block came from this folder's
 // keys and was not changed since, no more; see docs/decisions/0002-embedded-ledger.md.
 import type { TypedTransaction } from '@ethereumjs/tx'
-import { type Hex, bytesToHex, hexToBytes, keccak256 } from 'viem'
+import type { Hex } from 'viem'
+import { bytesToHex, hexToBytes, keccak256 } from 'viem/utils'
 import { sign } from 'viem/accounts'
 import { LedgerError } from '../../error.ts'
 import {

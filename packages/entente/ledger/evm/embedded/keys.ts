@@ -1,6 +1,7 @@
 import { closeSync, existsSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
-import { type Hex, bytesToHex } from 'viem'
+import type { Hex } from 'viem'
+import { bytesToHex } from 'viem/utils'
 import { privateKeyToAddress } from 'viem/accounts'
 import { LedgerError } from '../../error.ts'
 

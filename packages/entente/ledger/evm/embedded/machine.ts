@@ -12,7 +12,7 @@ import { type RunTxResult, createVM, encodeReceipt, runTx } from '@ethereumjs/vm
 import type { NodeKey } from './nodes.ts'
 import { type StoredReceipt } from './receipt.ts'
 import { scalar } from '../qbft.ts'
-import { toRlp } from 'viem'
+import { toRlp } from 'viem/utils'
 
 export const BLOCK_GAS_LIMIT = 30_000_000
 export const EMPTY_ROOT: NodeKey = '56e81f171bcc55a6ff8345e692c0f86e5b48e01b996cadc001622fb5e363b421'

@@ -1,6 +1,6 @@
 // Which trie nodes the newest state needs. Nodes are content-addressed and shared, so each has a count of the references that
 // live nodes make to it; a block changes the counts only along the paths that it rewrote, and costs nothing for the rest of the state.
-import { fromRlp } from 'viem'
+import { fromRlp } from 'viem/utils'
 
 /** Key of a node: 64 hex digits of its hash; of code: `63` and those of its hash (the prefix of MerkleStateManager). */
 export type NodeKey = string

@@ -1,7 +1,7 @@
 import { Worker } from 'node:worker_threads'
 import { LedgerError, type LedgerErrorCode } from '../../error.ts'
 import { type ClosableProvider, RpcError } from '../provider.ts'
-import { type EmbeddedOptions, openEmbedded } from './open.ts'
+import type { EmbeddedOptions } from './open.ts'
 import type { CrashPoint } from './store.ts'
 
 export interface EmbeddedProviderOptions extends EmbeddedOptions {
@@ -50,6 +50,7 @@ async function inThread(
   now: () => number,
   hook: EmbeddedProviderOptions['hook'],
 ): Promise<ClosableProvider> {
+  const { openEmbedded } = await import('./open.ts') // not with this file: the worker's thread alone needs an EVM
   const embedded = await openEmbedded(options, { now: now(), ...(hook === undefined ? {} : { hook }) })
   let closed = false
   return {

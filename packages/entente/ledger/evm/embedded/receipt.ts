@@ -1,7 +1,7 @@
 // What the store keeps of a transaction's outcome: RLP [gas used, cumulative gas, sender, created contract, logs], the Bloom
 // filter left out because it follows from the logs, the status because all succeeded.
 import { createHash } from 'node:crypto'
-import { bytesToNumber, fromRlp, keccak256, toRlp } from 'viem'
+import { bytesToNumber, fromRlp, keccak256, toRlp } from 'viem/utils'
 import { scalar } from '../qbft.ts'
 
 export interface StoredLog {

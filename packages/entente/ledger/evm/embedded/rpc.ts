@@ -1,6 +1,7 @@
 // The Ethereum JSON-RPC methods (execution-apis) that wallets and libraries need to use this chain, over its blocks.
 import type { TypedTransaction } from '@ethereumjs/tx'
-import { type Hex, bytesToHex, hexToBytes, numberToHex } from 'viem'
+import type { Hex } from 'viem'
+import { bytesToHex, hexToBytes, numberToHex } from 'viem/utils'
 import { LedgerError } from '../../error.ts'
 import { RpcError } from '../provider.ts'
 import type { Block, Blocks } from './blocks.ts'
