@@ -31,24 +31,15 @@ contract VectorsTest {
     function test_consistency_vectors() public {
         Vm.DirEntry[] memory entries = _vectors("consistency");
         uint256 checked = 0;
-        uint256 fromNothing = 0;
         for (uint256 i = 0; i < entries.length; ++i) {
             if (entries[i].isDir) continue;
             string memory json = vm.readFile(entries[i].path);
             uint64 size1 = uint64(vm.parseJsonUint(json, ".size1"));
-            bytes32[] memory proof = _proof(json);
             bool refused = vm.parseJsonBool(json, ".wantErr");
-            if (size1 == 0 && proof.length == 0 && refused && _acceptable(json)) {
-                // The reference library refuses every proof from an empty tree. Here size 0 with an empty proof is good, as
-                // C2SP tlog-witness has it: every tree extends the empty one.
-                refused = false;
-                ++fromNothing;
-            }
-            vm.assertEq(_consistent(json, size1, proof), !refused, entries[i].path);
+            vm.assertEq(_consistent(json, size1, _proof(json)), !refused, entries[i].path);
             ++checked;
         }
         vm.assertEq(checked, 98);
-        vm.assertEq(fromNothing, 3);
     }
 
     /// @dev What CheckpointAnchor.anchor decides from a latest checkpoint (size1, root1) about (size2, root2).
@@ -57,14 +48,15 @@ contract VectorsTest {
         bytes32 root1 = _hash(json, ".root1");
         bytes32 root2 = _hash(json, ".root2");
         if (size2 < size1) return false;
+        // From nothing every tree is consistent, but three vectors have words of 12 bytes in place of roots (decision 0001).
+        if (size1 == 0) return proof.length == 0 && root1 == RFC9162.EMPTY_ROOT && _isHash(json, ".root2");
         if (size2 == size1) return root1 == root2 && proof.length == 0;
-        if (size1 == 0) return proof.length == 0;
         (bool wellFormed, bytes32 fromOld, bytes32 fromNew) = CALLER.consistency(size1, root1, size2, proof);
         return wellFormed && fromOld == root1 && fromNew == root2;
     }
 
-    function _acceptable(string memory json) private pure returns (bool) {
-        return vm.parseJsonUint(json, ".size2") != 0 || _hash(json, ".root1") == _hash(json, ".root2");
+    function _isHash(string memory json, string memory key) private pure returns (bool) {
+        return bytes(vm.parseJsonString(json, key)).length == 44;
     }
 
     function _vectors(string memory kind) private returns (Vm.DirEntry[] memory) {
