@@ -3,7 +3,7 @@ import { canRead, canWrite, isAdmin, type Principal } from './auth/auth.ts'
 import type { ApiRootConfig, CollectionConfig, TaxiiContext } from './context.ts'
 import { findTarget } from './context.ts'
 import { TaxiiError } from './errors.ts'
-import { checkAccept, TAXII, sendJson } from './media.ts'
+import { checkAccept, STIX, TAXII, sendJson } from './media.ts'
 import { toStatusResource } from './status.ts'
 
 /** Discovery at the server's root (TAXII 2.1 section 4.1). */
@@ -76,7 +76,7 @@ function toCollection(root: ApiRootConfig, config: CollectionConfig, principal: 
     ...optional('alias', config.alias),
     can_read: canRead(principal, config),
     can_write: canWrite(principal, config),
-    media_types: ['application/stix+json;version=2.1', 'application/stix+json;version=2.0'],
+    media_types: [STIX],
     x_entente_log: { proof: `${url}proof/`, records: `${url}records/` },
   }
 }

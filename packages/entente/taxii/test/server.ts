@@ -1,4 +1,5 @@
 // A server for the tests of this room: real HTTP, a store of its own, no ledgers, users with each kind of right.
+import assert from 'node:assert/strict'
 import { type ClientRequest, type IncomingHttpHeaders, type IncomingMessage, request as httpRequest } from 'node:http'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -150,4 +151,20 @@ export function indicator(values: Record<string, unknown> = {}): Record<string, 
 /** A cyber-observable: it has no version of its own. */
 export function url(values: Record<string, unknown> = {}): Record<string, unknown> & { id: string } {
   return { type: 'url', spec_version: '2.1', id: newId('url'), value: 'https://example.org/', ...values }
+}
+
+/** An error is a TAXII error message (TAXII 2.1 section 3.6.1) under its exact media type, and says nothing of the inside. */
+export function assertTaxiiError(answer: Answer, status: number, code?: string): void {
+  assert.equal(answer.status, status, answer.text)
+  assert.equal(answer.headers['content-type'], TAXII)
+  assert.equal(typeof answer.json?.title, 'string', answer.text)
+  assert.equal(answer.json.http_status, String(status))
+  if (code !== undefined) assert.equal(answer.json.error_code, code)
+  const known = ['title', 'description', 'error_id', 'error_code', 'http_status']
+  assert.deepEqual(
+    Object.keys(answer.json).filter(key => !known.includes(key)),
+    [],
+  )
+  assert.match(answer.json.error_id, /^[0-9a-f-]{36}$/)
+  assert.doesNotMatch(answer.text, /node_modules|\.ts\b|sqlite|FST_|ERR_|at \w+ \(|\/tmp\//i)
 }
