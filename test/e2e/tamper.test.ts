@@ -32,6 +32,12 @@ function change(data: string, sql: (db: DatabaseSync) => void): void {
   db.close()
 }
 
+/** Waits until the server has printed this. */
+async function said(server: TestServer, pattern: RegExp): Promise<void> {
+  for (let i = 0; i < 100 && !pattern.test(server.output()); i++) await new Promise(resolve => setTimeout(resolve, 20))
+  assert.match(server.output(), pattern)
+}
+
 const problemsOf = (report: Report, kind: string) => report.problems.filter(p => p.kind === kind)
 
 async function publishAndAnchor(server: TestServer, list: unknown[]): Promise<void> {
@@ -269,10 +275,7 @@ suite('a store that somebody changed', { concurrency: false }, () => {
 
     const restored = await startEntente(data)
     t.after(() => restored.kill())
-    assert.match(
-      restored.output(),
-      /WRITING HAS STOPPED: ledger "local" has this log at size \d+, the store only at \d+/,
-    )
+    await said(restored, /WRITING HAS STOPPED: ledger "local" has this log at size \d+, the store only at \d+/)
     const post = await restored.request('POST', OBJECTS, { objects: sampleObjects(1, 200) })
     assert.equal(post.status, 503)
     assert.match(post.json.description, /put back to an older copy/)
@@ -288,7 +291,7 @@ suite('a store that somebody changed', { concurrency: false }, () => {
     rmSync(join(data, 'store.db'))
     const server = await startEntente(data)
     t.after(() => server.kill())
-    assert.match(server.output(), /WRITING HAS STOPPED/)
+    await said(server, /WRITING HAS STOPPED/)
     await server.stop()
   })
 

@@ -114,7 +114,7 @@ export type RecordSelection = {
   limit: number
   /** Only these STIX types. */
   types?: string[] | undefined
-  /** 'last' leaves out the text of superseded rows (the rows themselves stay, so that gaps show). */
+  /** 'last' leaves out the text of rows that a newer version has really superseded (the rows themselves stay, so that gaps show). */
   text: 'last' | 'all' | 'none'
 }
 

@@ -94,7 +94,9 @@ export function openSqliteStore(options: SqliteOptions): Store & Journal {
 
   const selectRecord = `select ${RECORD_COLUMNS}, text from record`
   const selections: Record<RecordSelection['text'], string> = {
-    last: `select ${RECORD_COLUMNS}, case when superseded is null then text end from record`,
+    // A row is left out only where a newer version of the same object stands at the place that it names.
+    last: `select ${RECORD_COLUMNS}, case when superseded is null or not exists (select 1 from record n where n.leaf = record.superseded
+      and n.coll = record.coll and n.id = record.id and n.version >= record.version and n.kind = 0) then text end from record`,
     all: selectRecord,
     none: `select ${RECORD_COLUMNS}, null from record`,
   }
