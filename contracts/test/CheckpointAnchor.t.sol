@@ -109,6 +109,26 @@ contract CheckpointAnchorTest {
         _assertLatest(logId, seed, first);
     }
 
+    /// A property of RFC 9162 trees, not of this contract: proofs of the same shape verify under several sizes. An owner who lies
+    /// about the size of an honest root gains no other history, and no proof leads on from there: the log is stuck until it is
+    /// succeeded at an honest size.
+    function test_anchor_aRootDoesNotBindItsSize() public {
+        bytes32 logId = _registered();
+        _anchor(logId, SEED, 0, 1);
+        ANCHOR.anchor(logId, 4, Tree.root(SEED, 3), Tree.consistency(Tree.leaves(SEED, 3), 1));
+        bytes32[] memory list = Tree.leaves(SEED, 5);
+        bytes32 root = Tree.root(list);
+        bytes32[] memory proof = Tree.consistency(list, 4);
+        bytes memory fork = abi.encodeWithSelector(
+            ICheckpointAnchor.Fork.selector, logId, uint64(5), root, RFC9162.hashNode(Tree.root(SEED, 3), list[4])
+        );
+        vm.expectRevert(fork);
+        ANCHOR.anchor(logId, 5, root, proof);
+        bytes32 next = ANCHOR.register(OTHER_ORIGIN);
+        ANCHOR.succeed(logId, 1, next);
+        _anchor(next, SEED, 1, 5);
+    }
+
     function test_anchor_revertsWhenForkedAtTheSameSize() public {
         bytes32 logId = _registered();
         _anchor(logId, SEED, 0, 7);

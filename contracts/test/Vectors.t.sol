@@ -60,8 +60,11 @@ contract VectorsTest {
     }
 
     function _vectors(string memory kind) private returns (Vm.DirEntry[] memory) {
-        bool absent = !vm.exists(DATA);
-        vm.skip(absent, "no vectors: ../shared/data/merkle is absent");
+        bool present = false;
+        try vm.exists(DATA) returns (bool exists) {
+            present = exists;
+        } catch {} // forge allows no path that does not exist
+        vm.skip(!present, "no vectors: ../shared/data/merkle is absent");
         return vm.readDir(string.concat(DATA, kind), 3);
     }
 

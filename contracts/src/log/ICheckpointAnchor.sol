@@ -46,7 +46,8 @@ interface ICheckpointAnchor {
     function register(bytes32 originHash) external returns (bytes32 logId);
 
     /// @notice Anchors a checkpoint. The latest size and root again change nothing and emit nothing, whatever the proof,
-    /// so a call may be repeated when its answer was lost.
+    /// so a call may be repeated when its answer was lost. What is proven is that the tree under `root` begins with the tree under the
+    /// latest root; how many leaves it has beyond is the owner's word (a root does not bind its size), as in every such log.
     /// @param proof Consistency proof from the latest size (RFC 9162, section 2.1.4); empty when the log has none yet.
     function anchor(bytes32 logId, uint64 size, bytes32 root, bytes32[] calldata proof) external;
 

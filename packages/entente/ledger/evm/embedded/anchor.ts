@@ -44,6 +44,7 @@ export async function openEmbeddedAnchor({
       finality: 'instant',
       gasLimit: GAS_LIMIT,
       pollMs: 5,
+      timeoutMs: 10_000,
     })
     return await createEvmAnchor(chain, { id, origin })
   } catch (error) {
