@@ -39,6 +39,12 @@ test('finds its way from discovery to a collection', async t => {
   assert.deepEqual([byId.id, byId.can_read, byId.can_write], [found?.id, true, true])
 })
 
+test("the log's key and checkpoint", async t => {
+  const { client, trust, server } = await open(t)
+  assert.deepEqual([await client.logKey()], trust.vkeys)
+  assert.equal(await client.checkpoint(), server.notary.log.head?.note)
+})
+
 test('what was added comes back, page by page, filtered, by id, in versions and manifest', async t => {
   const { collection, trust } = await open(t)
   const objects = indicators(30)

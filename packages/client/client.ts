@@ -40,6 +40,13 @@ export type TaxiiClient = {
   apiRoot(url?: string): Promise<ApiRoot & { url: string }>
   /** Section 5.1, of an API root (default as in {@link apiRoot}), each with its URL. */
   collections(apiRoot?: string): Promise<(CollectionInfo & { url: string })[]>
+  /** The newest checkpoint of an Entente server's log (docs/formats.md 5), unverified. */
+  checkpoint(): Promise<string>
+  /**
+   * The verifier key that an Entente server says its log has. To believe it is to believe the server: compare it with one that came
+   * another way.
+   */
+  logKey(): Promise<string>
   /** One collection, by URL: `{api-root}/collections/{id or alias}/`. */
   collection(url: string): TaxiiCollection
 }
@@ -94,6 +101,9 @@ export function createTaxiiClient(options: TaxiiClientOptions): TaxiiClient {
     return parseEndpoint(new URL(root, discoveryUrl).href, 'the API root').href
   }
 
+  const logText = async (name: string) =>
+    (await http(new URL(`/log/${name}`, base.origin).href, { accept: 'text/plain', isText: true })).json as string
+
   return {
     discovery,
     async apiRoot(given) {
@@ -112,6 +122,8 @@ export function createTaxiiClient(options: TaxiiClientOptions): TaxiiClient {
         return { ...info, url: `${url}${encodeURIComponent(info.id)}/` }
       })
     },
+    checkpoint: () => logText('checkpoint'),
+    logKey: async () => (await logText('key')).trim(),
     collection: url => openCollection(http, clock, new URL(url, base).href),
   }
 }

@@ -26,11 +26,13 @@ export type HttpRequest = {
   accept?: string
   body?: Uint8Array | undefined
   signal?: AbortSignal | undefined
+  /** The answer is a text of the log (a note, a key), not JSON. */
+  isText?: boolean
   /** Whether it may be sent again when it is not known if the server had it. */
   repeatable?: boolean
 }
 
-/** `json` is undefined where the answer has no body. */
+/** `json` is undefined where the answer has no body; a text is a string there. */
 export type HttpAnswer = { status: number; headers: Headers; json: unknown }
 
 /**
@@ -43,6 +45,8 @@ export type Http = (url: string, request?: HttpRequest) => Promise<HttpAnswer>
 /** Nesting of an answer: an object as deep as a server takes it, within a page. */
 const MAX_DEPTH = 100
 const MAX_ERROR_BYTES = 65_536
+/** A checkpoint with many cosignatures. */
+const MAX_TEXT_BYTES = 1_048_576
 
 export function createHttp(options: HttpOptions): Http {
   const { auth, origin } = options
@@ -87,7 +91,7 @@ async function send(
       ...(request.body ? { body: request.body as Uint8Array<ArrayBuffer> } : {}),
     })
     bytes = response.ok
-      ? await readBody(response, options.maxResponseBytes)
+      ? await readBody(response, request.isText ? MAX_TEXT_BYTES : options.maxResponseBytes)
       : await readBody(response, MAX_ERROR_BYTES).catch(() => new Uint8Array(0))
   } catch (cause) {
     if (cause instanceof ClientError) throw cause
@@ -95,7 +99,8 @@ async function send(
     throw toConnectionError(cause, url, timeout.aborted, options.timeoutMs)
   }
   if (!response.ok) throw toAnswerError(options, response, bytes, url, headers)
-  return { status: response.status, headers: response.headers, json: parseBody(response, bytes, url, options) }
+  const json = request.isText ? new TextDecoder().decode(bytes) : parseBody(response, bytes, url, options)
+  return { status: response.status, headers: response.headers, json }
 }
 
 function parseBody(response: Response, bytes: Uint8Array, url: string, { maxResponseBytes }: HttpOptions): unknown {

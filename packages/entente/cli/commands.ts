@@ -1,4 +1,5 @@
 import type { ParseArgsConfig } from 'node:util'
+import { TRUST_HELP, TRUST_OPTIONS } from './trust-options.ts'
 
 export type Args = { values: Record<string, unknown>; positionals: string[] }
 
@@ -10,6 +11,8 @@ export type Command = {
   /** What `--help` says of each option. */
   help: Record<string, string>
   examples?: string[]
+  /** First words after the name, for a command that has several. */
+  subcommands?: readonly string[]
   /** @returns an exit code; 0 where it returns none */
   run(args: Args): Promise<number | undefined>
 }
@@ -35,7 +38,12 @@ const LOGIN_HELP = {
   '--user NAME': 'user (default: admin of a server on this machine, or ENTENTE_USER)',
   '--password P|-': 'password; "-" reads a line from standard input (or ENTENTE_PASSWORD)',
   '--token TOKEN': 'API token instead (or ENTENTE_TOKEN)',
+  '--data DIR':
+    'only for a server on this machine (127.0.0.1, localhost), where no login is given: DIR/admin-password is used (default: ./data, or ENTENTE_DATA)',
 }
+const TEXT = { type: 'string' } as const
+const TEXTS = { type: 'string', multiple: true } as const
+const FLAG = { type: 'boolean' } as const
 
 export const commands: readonly Command[] = [
   lazily(
@@ -56,5 +64,178 @@ export const commands: readonly Command[] = [
       ],
     },
     () => import('./commands/serve.ts'),
+  ),
+  lazily(
+    {
+      name: 'publish',
+      summary: 'Add STIX objects to a collection, and say what became of each',
+      usage: 'publish FILE… --to COLLECTION_URL [--wait]',
+      options: {
+        ...LOGIN,
+        data: TEXT,
+        to: TEXT,
+        wait: FLAG,
+        timeout: TEXT,
+        batch: TEXT,
+        receipts: TEXT,
+      },
+      help: {
+        FILE: 'a STIX bundle, a TAXII envelope, a list of objects, or JSON lines; "-" is standard input',
+        '--to URL': 'the collection: …/collections/ID/ (or its alias)',
+        '--wait': 'until every object is complete: anchored and final on the ledgers that the collection asks for',
+        '--timeout S': 'seconds to wait at most (default 120)',
+        '--batch N': 'objects in a request at most (default 500)',
+        '--receipts FILE': 'keep the signed receipts: they prove it if the server drops what it took',
+        ...LOGIN_HELP,
+      },
+      examples: [
+        'entente publish bundle.json --to http://127.0.0.1:6100/api/collections/default/ --wait',
+        'entente get URL1 --format lines | entente publish - --to URL2',
+      ],
+    },
+    () => import('./commands/publish.ts'),
+  ),
+  lazily(
+    {
+      name: 'get',
+      summary: 'Read objects of a collection, the proof of one, or all with the proof that nothing is missing',
+      usage: 'get URL [--type T] [--id ID] [--out FILE]',
+      options: {
+        ...LOGIN,
+        ...TRUST_OPTIONS,
+        data: TEXT,
+        type: TEXTS,
+        id: TEXTS,
+        version: TEXTS,
+        'spec-version': TEXTS,
+        'added-after': TEXT,
+        limit: TEXT,
+        format: TEXT,
+        out: TEXT,
+        proof: FLAG,
+        records: FLAG,
+        'no-verify': FLAG,
+      },
+      help: {
+        URL: 'a collection, or one object of it: …/collections/ID/objects/ID/',
+        '--type T': 'only objects of this type; may be repeated, or several with commas',
+        '--id ID': 'only this object; may be repeated',
+        '--version V': 'last (the default), first, all, or exact versions',
+        '--spec-version V': 'only objects of this STIX version: 2.0, 2.1',
+        '--added-after TIME': 'only what was added after, such as 2026-01-31T12:00:00Z',
+        '--limit N': 'at most N objects',
+        '--format F': 'bundle (the default), envelope, or lines (an object on each)',
+        '--out FILE': 'write to a file instead of standard output',
+        '--proof': 'instead: the proof of one object, for "entente verify"',
+        '--records': 'instead: every record with the proof that none is missing, checked',
+        '--no-verify': 'with --records or --proof: do not check',
+        ...TRUST_HELP,
+        ...LOGIN_HELP,
+      },
+      examples: [
+        'entente get http://127.0.0.1:6100/api/collections/default/ --type indicator --out indicators.json',
+        'entente get URL --id indicator--… --proof --out object.proof.json',
+        'entente get URL --records --out read.json --key log.vkey',
+      ],
+    },
+    () => import('./commands/get.ts'),
+  ),
+  lazily(
+    {
+      name: 'verify',
+      summary: 'Check proofs, saved reads and receipts offline, against a key that you believe',
+      usage: 'verify FILE… --key VKEY|FILE',
+      options: TRUST_OPTIONS,
+      help: { FILE: 'what "get --proof", "get --records" or "publish --receipts" wrote', ...TRUST_HELP },
+      examples: [
+        'entente verify object.proof.json --key log.vkey',
+        'entente verify read.json --key log.vkey --ledger-pin ledger.json --json',
+      ],
+    },
+    () => import('./commands/verify.ts'),
+  ),
+  lazily(
+    {
+      name: 'audit',
+      summary: 'Check everything in a data folder against its log, its key and the ledgers',
+      usage: 'audit [--data DIR] [--config FILE] [--key VKEY|FILE]',
+      options: { ...DATA, key: TEXTS },
+      help: {
+        ...DATA_HELP,
+        '--key VKEY|FILE': "the log's verifier key, which you believe (default: of DIR/log.key)",
+      },
+      examples: ['entente audit --data /var/lib/entente --json'],
+    },
+    () => import('./commands/audit.ts'),
+  ),
+  lazily(
+    {
+      name: 'user',
+      summary: 'Manage the local users of a server; a running one sees it within a second',
+      usage: 'user add|list|remove|password|roles [NAME]',
+      subcommands: ['add', 'list', 'remove', 'password', 'roles'],
+      options: { ...DATA, roles: TEXTS, password: TEXT, generate: FLAG },
+      help: {
+        'add NAME': 'add a user',
+        list: 'show all users',
+        'remove NAME': 'remove a user and its tokens',
+        'password NAME': 'change a password',
+        'roles NAME': 'change what a user may do, with --roles',
+        '--roles R,…': 'taxii-read, taxii-write (both are the default), admin, or roles that collections name',
+        '--password P|-':
+          'password; "-" reads a line from standard input (default: asked for on a terminal, else random)',
+        '--generate': 'a random password without asking; it is shown once',
+        ...DATA_HELP,
+      },
+      examples: [
+        'entente user add soc --roles taxii-read',
+        'echo "$PASSWORD" | entente user password soc --password -',
+      ],
+    },
+    () => import('./commands/user.ts'),
+  ),
+  lazily(
+    {
+      name: 'token',
+      summary: 'Manage the API tokens of local users',
+      usage: 'token create USER | list | revoke ID',
+      subcommands: ['create', 'list', 'revoke'],
+      options: { ...DATA, roles: TEXTS, days: TEXT, note: TEXT },
+      help: {
+        'create USER': 'make a token, which is shown once',
+        list: 'show all tokens (not their secrets)',
+        'revoke ID': 'end a token now',
+        '--roles R,…': 'fewer roles than the user has (default: all of them)',
+        '--days N': 'ends after N days (default: never)',
+        '--note TEXT': 'what it is for',
+        ...DATA_HELP,
+      },
+      examples: ['entente token create soc --roles taxii-read --days 90 --note "OpenCTI"'],
+    },
+    () => import('./commands/token.ts'),
+  ),
+  lazily(
+    {
+      name: 'collection',
+      summary: 'Show the collections of a server, their rights and ledgers',
+      usage: 'collection list | show ID|ALIAS',
+      subcommands: ['list', 'show'],
+      options: DATA,
+      help: { list: 'show all collections', 'show ID|ALIAS': 'show one', ...DATA_HELP },
+      examples: ['entente collection show default'],
+    },
+    () => import('./commands/collection.ts'),
+  ),
+  lazily(
+    {
+      name: 'completion',
+      summary: 'Print a completion script for a shell',
+      usage: 'completion bash|zsh|fish',
+      subcommands: ['bash', 'zsh', 'fish'],
+      options: {},
+      help: {},
+      examples: ['source <(entente completion bash)', 'entente completion fish | source'],
+    },
+    () => import('./commands/completion.ts'),
   ),
 ]

@@ -11,3 +11,18 @@ export class CliError extends Error {
     this.code = code
   }
 }
+
+const UNREACHABLE = new Set(['unreachable', 'ECONNREFUSED', 'ECONNRESET', 'ENOTFOUND', 'ETIMEDOUT', 'EAI_AGAIN'])
+/** Of the client: a server that is away for now, or whose answer was too slow. */
+const AWAY = new Set(['timeout', 'rate-limited', 'unavailable'])
+const EVIDENCE = new Set(['integrity', 'rolled-back', 'forked', 'evidence'])
+
+/** Which exit code an error of any room stands for. */
+export function exitName(error: unknown): keyof typeof EXIT {
+  const { code, name } = error as { code?: string; name?: string }
+  if (error instanceof CliError) return error.code
+  if (name === 'ProofError' && code === 'trust') return 'usage'
+  if (code !== undefined && (UNREACHABLE.has(code) || (name === 'ClientError' && AWAY.has(code)))) return 'unreachable'
+  if ((code !== undefined && EVIDENCE.has(code)) || name === 'ProofError' || name === 'TlogError') return 'evidence'
+  return 'no'
+}

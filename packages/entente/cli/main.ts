@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util'
 import { type Command, commands, globalOptions } from './commands.ts'
-import { CliError, EXIT } from './errors.ts'
+import { CliError, EXIT, exitName } from './errors.ts'
 import { commandHelp, overview } from './help.ts'
 
 async function main(argv: string[]): Promise<number> {
@@ -53,7 +53,7 @@ function parse(command: Command, args: string[]): { values: Record<string, unkno
 
 /** Every error ends in one line (or one JSON object) and an exit code; what nobody foresaw shows its stack. */
 function report(error: unknown, name: string, isJson: boolean): number {
-  const exit = EXIT[codeOf(error)]
+  const exit = EXIT[exitName(error)]
   const { message, stack } = error as Error
   const known = error instanceof CliError || 'code' in (error as object)
   if (isJson)
@@ -62,17 +62,6 @@ function report(error: unknown, name: string, isJson: boolean): number {
     )
   else process.stderr.write(`entente ${name}: ${known ? message : stack}\n`)
   return exit
-}
-
-const UNREACHABLE = new Set(['unreachable', 'ECONNREFUSED', 'ECONNRESET', 'ENOTFOUND', 'ETIMEDOUT', 'EAI_AGAIN'])
-const EVIDENCE = new Set(['integrity', 'rolled-back', 'forked', 'evidence'])
-
-function codeOf(error: unknown): keyof typeof EXIT {
-  const { code, name } = error as { code?: string; name?: string }
-  if (error instanceof CliError) return error.code
-  if (code !== undefined && UNREACHABLE.has(code)) return 'unreachable'
-  if ((code !== undefined && EVIDENCE.has(code)) || name === 'ProofError' || name === 'TlogError') return 'evidence'
-  return 'no'
 }
 
 process.exitCode = await main(process.argv.slice(2))

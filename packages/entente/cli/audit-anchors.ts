@@ -1,0 +1,44 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { parseVkey } from '@entente/verify/tlog'
+import type { Anchor } from '#ledger/anchor.ts'
+import { LedgerError } from '#ledger/error.ts'
+import type { Config, Paths } from './config.ts'
+import { ledgerFolder, openAnchors } from './ledgers.ts'
+
+/** A ledger that an audit could not be held against, and why. */
+export type Uncompared = { ledger: string; reason: string }
+
+/**
+ * Opens for reading what it can of the configured ledgers. An embedded ledger is one process's own: beside a running server it is
+ * not compared, and the report says so. None is created.
+ *
+ * @throws LedgerError where a ledger is there and is damaged or another one
+ */
+export async function openAuditAnchors(
+  config: Config,
+  paths: Paths,
+  vkey: string,
+): Promise<{ anchors: Anchor[]; uncompared: Uncompared[] }> {
+  const anchors: Anchor[] = []
+  const uncompared: Uncompared[] = []
+  try {
+    for (const ledger of config.ledgers) {
+      if (ledger.kind === 'embedded' && !existsSync(join(ledgerFolder(ledger, paths), 'ledger.db'))) {
+        uncompared.push({ ledger: ledger.id, reason: `${ledgerFolder(ledger, paths)} holds no ledger` })
+        continue
+      }
+      try {
+        anchors.push(...(await openAnchors({ ...config, ledgers: [ledger] }, paths, parseVkey(vkey).name)))
+      } catch (error) {
+        if (!(error instanceof LedgerError) || error.code !== 'locked') throw error
+        const reason = 'the running server holds it; stop the server, or audit a copy of the data folder'
+        uncompared.push({ ledger: ledger.id, reason })
+      }
+    }
+    return { anchors, uncompared }
+  } catch (error) {
+    await Promise.allSettled(anchors.map(a => a.close()))
+    throw error
+  }
+}

@@ -1,0 +1,189 @@
+import { randomUUID } from 'node:crypto'
+import { type ObjectQuery, readVerified, type StixObject, type TaxiiCollection } from '@entente/client'
+import { verifyObject } from '@entente/verify/proof'
+import type { Args } from '../commands.ts'
+import { type Connection, connect } from '../connect.ts'
+import { CliError, EXIT } from '../errors.ts'
+import { openOutput } from '../output.ts'
+import { counted, note, print } from '../print.ts'
+import { createProgress } from '../progress.ts'
+import { readTrustOptions } from '../trust.ts'
+import { integerOf, isSet, listOf, positionals, textOf } from '../values.ts'
+
+type Values = Record<string, unknown>
+const FORMATS = ['bundle', 'envelope', 'lines'] as const
+type Format = (typeof FORMATS)[number]
+
+/** Reads objects of a collection, the proof of one, or a whole collection with its proof. */
+export async function run({ values, positionals: given }: Args): Promise<number> {
+  const [address = ''] = positionals(given, ['URL'], 'get URL [--type T] [--id ID] [--out FILE]')
+  const { url, id } = splitObjectUrl(address)
+  const isProof = isSet(values, 'proof')
+  const isRecords = isSet(values, 'records')
+  const ids = [...(id === undefined ? [] : [id]), ...(listOf(values, 'id') ?? [])]
+  const format = readFormat(values)
+  if (isProof && isRecords) throw new CliError('usage', '--proof is of one object, --records of all: choose one')
+  if (isProof && ids.length !== 1)
+    throw new CliError('usage', '--proof needs one object: --id ID, or the URL of the object')
+  const query: ObjectQuery = {
+    ids: ids.length > 0 ? ids : undefined,
+    types: listOf(values, 'type'),
+    versions: listOf(values, 'version'),
+    specVersions: listOf(values, 'spec-version'),
+    addedAfter: textOf(values, 'added-after'),
+  }
+  const limit = integerOf(values, 'limit', 1)
+  const connection = await connect(url, values)
+  const { collection, info } = connection
+  if (!info.can_read) throw new CliError('no', `you may not read ${collection.url} ("${info.title}")`)
+  if (isProof) return saveProof(connection, ids[0] as string, values)
+  if (isRecords) return saveRecords(connection, values)
+  return saveObjects(collection, query, limit, format, values)
+}
+
+/** `…/collections/C/objects/ID/` is object ID of that collection. */
+function splitObjectUrl(address: string): { url: string; id?: string } {
+  const match = /^(.{1,4000}\/collections\/[^/?#]+\/)objects\/(?:([^/?#]+)\/?)?$/.exec(address)
+  if (!match) return { url: address }
+  return { url: match[1] as string, ...(match[2] === undefined ? {} : { id: decodeURIComponent(match[2]) }) }
+}
+
+function readFormat(values: Values): Format {
+  const format = (textOf(values, 'format') ?? 'bundle') as Format
+  if (!FORMATS.includes(format)) throw new CliError('usage', `--format is "${format}": ${FORMATS.join(', ')} are known`)
+  return format
+}
+
+const FRAMES: Record<Format, { head: () => string; between: string; tail: string; empty: () => string }> = {
+  // A bundle or envelope without objects has no such list (STIX 2.1 section 8, TAXII 2.1 section 3.7).
+  bundle: {
+    head: () => `{"type":"bundle","id":"bundle--${randomUUID()}","objects":[\n`,
+    between: ',\n',
+    tail: '\n]}\n',
+    empty: () => `{"type":"bundle","id":"bundle--${randomUUID()}"}\n`,
+  },
+  envelope: { head: () => '{"objects":[\n', between: ',\n', tail: '\n]}\n', empty: () => '{}\n' },
+  lines: { head: () => '', between: '\n', tail: '\n', empty: () => '' },
+}
+
+/** Written page by page, so a collection of any size needs the memory of a page. */
+async function saveObjects(
+  collection: TaxiiCollection,
+  query: ObjectQuery,
+  most: number | undefined,
+  format: Format,
+  values: Values,
+): Promise<number> {
+  const file = textOf(values, 'out')
+  const { head, between, tail, empty } = FRAMES[format]
+  const output = openOutput(file)
+  let count = 0
+  let withheld = 0
+  try {
+    for await (const page of collection.objects(
+      most === undefined ? query : { ...query, limit: Math.min(most, 1000) },
+    )) {
+      const items: StixObject[] = page.items.slice(0, (most ?? Number.POSITIVE_INFINITY) - count)
+      if (items.length > 0)
+        await output.write((count === 0 ? head() : between) + items.map(o => JSON.stringify(o)).join(between))
+      count += items.length
+      withheld += page.withheld
+      if (count === most) break
+    }
+    if (count === 0 && query.ids) throw new CliError('no', `the collection has no such object: ${query.ids.join(', ')}`)
+    await output.write(count === 0 ? empty() : tail)
+    output.commit()
+  } catch (error) {
+    output.discard()
+    throw error
+  }
+  if (file !== undefined)
+    print(isSet(values, 'json'), { url: collection.url, objects: count, withheld, out: file }, () => [
+      `${counted(count, 'object')} in ${file}`,
+    ])
+  if (withheld > 0) {
+    const does = withheld === 1 ? 'does' : 'do'
+    note(
+      `entente get: the server withheld ${counted(withheld, 'record')} that ${does} not match its log: this is not all`,
+    )
+    return EXIT.evidence
+  }
+  return EXIT.yes
+}
+
+async function saveProof({ collection }: Connection, id: string, values: Values): Promise<number> {
+  const versions = listOf(values, 'version')
+  if (versions && versions.length > 1) throw new CliError('usage', 'a proof is of one version')
+  const proof = await collection.proof(id, versions?.[0])
+  const trust = readTrustOptions(values)
+  const checked = trust && !isSet(values, 'no-verify') ? verifyObject(proof, trust) : undefined
+  const file = textOf(values, 'out')
+  await save(file, `${JSON.stringify(proof, null, 2)}\n`)
+  if (file === undefined) return EXIT.yes
+  print(isSet(values, 'json'), { url: collection.url, id, out: file, level: checked?.level ?? null }, () => [
+    checked
+      ? `proof of ${id} in ${file}: ${checked.level}, against the key that you gave`
+      : `proof of ${id} in ${file}, not checked: "entente verify ${file} --key VKEY" does`,
+  ])
+  return EXIT.yes
+}
+
+async function saveRecords({ client, collection }: Connection, values: Values): Promise<number> {
+  const file = textOf(values, 'out')
+  const progress = createProgress(isSet(values, 'json'))
+  const onProgress = (done: number, total: number) => progress.update(done, total, 'records read')
+  const pinned = readTrustOptions(values)
+  let text: string
+  let summary: Record<string, unknown>
+  try {
+    if (isSet(values, 'no-verify')) {
+      const proof = (await collection.collectionProof()) as { count?: number }
+      const records: unknown[] = []
+      for await (const page of collection.records(0, { end: proof.count ?? 0 })) {
+        for (const record of page) records.push(record)
+        onProgress(records.length, proof.count ?? 0)
+      }
+      text = JSON.stringify({ format: 'entente/read/v1', proof, records })
+      summary = { records: records.length, verified: false }
+    } else {
+      const trust = pinned ?? { vkeys: [await client.logKey()] }
+      const { read, verified } = await readVerified(collection, trust, { onProgress })
+      text = JSON.stringify(read)
+      const { origin, size } = verified.checkpoint
+      const withheld = verified.records.filter(r => 'withheld' in r).length
+      summary = {
+        records: verified.count,
+        verified: true,
+        pinned: pinned !== undefined,
+        level: verified.level,
+        origin,
+        size,
+        withheld,
+      }
+    }
+  } finally {
+    progress.end()
+  }
+  await save(file, `${text}\n`)
+  if (file === undefined) return EXIT.yes
+  print(isSet(values, 'json'), { url: collection.url, out: file, ...summary }, () => recordLines(summary, file))
+  return EXIT.yes
+}
+
+function recordLines(summary: Record<string, unknown>, file: string): string[] {
+  const head = `${counted(summary['records'] as number, 'record')} in ${file}`
+  if (summary['verified'] === false) return [`${head}, not checked (--no-verify)`]
+  const what = `${head}: ${summary['level'] as string}, nothing left out up to size ${summary['size'] as number} of ${summary['origin'] as string}`
+  if (summary['pinned'] === true) return [what]
+  return [
+    what,
+    'Checked against the key that the server itself gave, so only for agreement with itself: pin the key with --key,',
+    `now or later ("entente verify ${file} --key VKEY").`,
+  ]
+}
+
+async function save(file: string | undefined, text: string): Promise<void> {
+  const output = openOutput(file)
+  await output.write(text)
+  output.commit()
+}

@@ -1,0 +1,203 @@
+import { readFileSync } from 'node:fs'
+import { JsonError, parseStrict } from '@entente/verify/json'
+import {
+  type Evidence,
+  ProofError,
+  type Trust,
+  verifyCollection,
+  verifyCollectionProof,
+  verifyObject,
+  verifyReceipt,
+} from '@entente/verify/proof'
+import type { Args } from '../commands.ts'
+import { CliError, EXIT } from '../errors.ts'
+import { counted, print } from '../print.ts'
+import { noKey, readTrustOptions } from '../trust.ts'
+import { isSet } from '../values.ts'
+
+/** What a file proves. `lines` is the same in words. */
+type Proven = { kind: string; level: string; lines: string[]; [detail: string]: unknown }
+type Result = ({ file: string; ok: true } & Proven) | { file: string; ok: false; code: string; error: string }
+
+/** Checks evidence without asking anybody: all that is believed is what the options say. */
+export async function run({ values, positionals: files }: Args): Promise<number> {
+  if (files.length === 0) throw new CliError('usage', 'FILE is missing: a proof, a saved read, or receipts')
+  const trust = readTrustOptions(values)
+  if (!trust) throw noKey('verify')
+  const results: Result[] = []
+  for (const file of files) results.push(verifyFile(file, trust))
+  const ok = results.every(r => r.ok)
+  print(isSet(values, 'json'), { ok, results: results.map(withoutLines) }, () => results.flatMap(toLines))
+  return ok ? EXIT.yes : EXIT.evidence
+}
+
+function verifyFile(file: string, trust: Trust): Result {
+  const bytes = read(file)
+  try {
+    return { file, ok: true, ...verify(bytes, trust) }
+  } catch (error) {
+    if (!(error instanceof ProofError) || error.code === 'trust') throw error
+    return { file, ok: false, code: error.code, error: error.message }
+  }
+}
+
+function read(file: string): Buffer {
+  try {
+    return readFileSync(file === '-' ? 0 : file)
+  } catch (cause) {
+    throw new CliError('usage', (cause as Error).message, { cause })
+  }
+}
+
+const MAX_BYTES = 402_653_184
+const RECEIPT = Buffer.from('entente/receipt/v1\n')
+
+function verify(bytes: Buffer, trust: Trust): Proven {
+  if (bytes.subarray(0, RECEIPT.length).equals(RECEIPT)) return verifyReceipts([bytes.toString()], trust)
+  let value: unknown
+  try {
+    value = parseStrict(bytes, { maxBytes: MAX_BYTES, maxDepth: 80 })
+  } catch (cause) {
+    if (!(cause instanceof JsonError)) throw cause
+    throw new ProofError('malformed', `this is no evidence that Entente writes: ${cause.message}`, { cause })
+  }
+  const file = (typeof value === 'object' && value !== null ? value : {}) as Record<string, unknown>
+  const { format, kind, receipts } = file
+  if (format === 'entente/proof/v1' && kind === 'object') return ofObject(file, trust)
+  if (format === 'entente/proof/v1' && kind === 'collection') return ofCollectionProof(file, trust)
+  if (format === 'entente/read/v1') return ofRead(file, trust)
+  if (format === 'entente/receipts/v1' && Array.isArray(receipts)) return verifyReceipts(receipts, trust)
+  throw new ProofError(
+    'malformed',
+    `its format is ${JSON.stringify(format)?.slice(0, 60) ?? 'not said'}: a proof, a saved read or receipts (docs/formats.md) are known`,
+  )
+}
+
+function ofObject(file: object, trust: Trust): Proven {
+  const proven = verifyObject(file, trust)
+  const { record, index } = proven
+  const what = 'object' in record ? 'object' : 'deleted' in record ? 'deletion' : 'equivocation'
+  const named = 'id' in record ? { id: record.id, version: record.version } : {}
+  return {
+    kind: what,
+    level: proven.level,
+    ...named,
+    date_added: record.date_added,
+    api_root: record.api_root,
+    collection: record.collection,
+    seq: record.seq,
+    index,
+    ...evidence(proven),
+    lines: [
+      ...('id' in record ? [`${what} ${record.id}`, `version ${record.version}`] : [what]),
+      `record ${record.seq} of ${record.api_root}collections/${record.collection}/, added ${record.date_added}${'imported' in record ? ' (a date taken over from another server)' : ''}`,
+      `entry ${index} of the log; ${inWords(proven)}`,
+      ...anchorLines(proven),
+    ],
+  }
+}
+
+function ofCollectionProof(file: object, trust: Trust): Proven {
+  const proven = verifyCollectionProof(file, trust)
+  const { apiRoot, collection, count } = proven
+  return {
+    kind: 'collection',
+    level: proven.level,
+    api_root: apiRoot,
+    collection,
+    count,
+    ...evidence(proven),
+    lines: [
+      `${apiRoot}collections/${collection}/ has ${counted(count, 'record')}`,
+      inWords(proven),
+      ...anchorLines(proven),
+    ],
+  }
+}
+
+function ofRead(file: object, trust: Trust): Proven {
+  const proven = verifyCollection(file, trust)
+  const { apiRoot, collection, count, records } = proven
+  const withheld = { access: 0, deleted: 0, integrity: 0 }
+  const held = { objects: 0, deletions: 0, equivocations: 0 }
+  for (const item of records) {
+    if ('withheld' in item) withheld[item.withheld]++
+    else held['object' in item.record ? 'objects' : 'deleted' in item.record ? 'deletions' : 'equivocations']++
+  }
+  const hidden = Object.entries(withheld).filter(([, n]) => n > 0)
+  return {
+    kind: 'read',
+    level: proven.level,
+    api_root: apiRoot,
+    collection,
+    count,
+    ...held,
+    withheld,
+    ...evidence(proven),
+    lines: [
+      `${apiRoot}collections/${collection}/ with all of its ${counted(count, 'record')}: nothing changed, moved or left out`,
+      `${counted(held.objects, 'object')}, ${counted(held.deletions, 'deletion')}, ${counted(held.equivocations, 'equivocation')}`,
+      ...hidden.map(([reason, n]) => `${counted(n, 'record')} only as commitment: ${reason}`),
+      inWords(proven),
+      ...anchorLines(proven),
+    ],
+  }
+}
+
+function verifyReceipts(notes: unknown[], trust: Trust): Proven {
+  const receipts = notes.map(text => verifyReceipt(String(text), trust.vkeys))
+  const entries = receipts.reduce((n, r) => n + r.entries.length, 0)
+  const indexes = receipts.flatMap(r => r.entries.map(e => e.index))
+  const last = indexes.reduce((a, b) => Math.max(a, b), -1)
+  const origins = [...new Set(receipts.map(r => r.origin))]
+  return {
+    kind: 'receipts',
+    level: 'stored',
+    origins,
+    receipts: receipts.map(r => ({ status: r.status, entries: r.entries.length })),
+    entries,
+    lines: [
+      `${counted(receipts.length, 'receipt')} for ${counted(entries, 'object')}, signed by the log ${origins.join(', ')}`,
+      `the log has promised them at entries up to ${last}: a checkpoint larger than that without them would be proven false`,
+    ],
+  }
+}
+
+const evidence = ({ checkpoint, witnesses, anchors }: Evidence) => ({
+  origin: checkpoint.origin,
+  size: checkpoint.size,
+  witnesses,
+  anchors: anchors.map(({ anchor, sealed }) => ({
+    ledger: anchor.ledger,
+    kind: anchor.kind,
+    ...(anchor.block === undefined ? {} : { block: anchor.block }),
+    ...(anchor.transaction === undefined ? {} : { transaction: anchor.transaction }),
+    proven: sealed !== undefined,
+  })),
+})
+
+function inWords({ checkpoint, witnesses }: Evidence): string {
+  const by = witnesses.known > 0 ? `, cosigned by ${witnesses.cosigned} of ${witnesses.known} witnesses` : ''
+  return `checkpoint of size ${checkpoint.size} signed by ${checkpoint.origin}${by}`
+}
+
+function anchorLines({ anchors }: Evidence): string[] {
+  if (anchors.length === 0) return ['no ledger has been named: only the signature stands for it']
+  return anchors.map(({ anchor, sealed }) => {
+    const at = anchor.block === undefined ? '' : ` block ${anchor.block}`
+    if (sealed)
+      return `ledger ${anchor.ledger}:${at} sealed by the validators that you pinned, and it holds this checkpoint`
+    return `ledger ${anchor.ledger}:${at} is claimed${anchor.sealed ? '; pin the ledger with --ledger-pin to prove it' : '; only asking the ledger can tell'}`
+  })
+}
+
+function toLines(result: Result): string[] {
+  if (!result.ok) return [`${result.file}: NOT PROVEN: ${result.error} (${result.code})`]
+  return [`${result.file}: ${result.level}`, ...result.lines.map(line => `  ${line}`)]
+}
+
+function withoutLines(result: Result): object {
+  if (!result.ok) return result
+  const { lines: _, ...rest } = result
+  return rest
+}

@@ -1,0 +1,15 @@
+/** Options by which a reader says what it believes; readTrustOptions of trust.ts reads them. */
+export const TRUST_OPTIONS = {
+  key: { type: 'string', multiple: true },
+  witness: { type: 'string', multiple: true },
+  quorum: { type: 'string' },
+  'ledger-pin': { type: 'string', multiple: true },
+} as const
+
+export const TRUST_HELP = {
+  '--key VKEY|FILE': "the log's verifier key, which you believe; may be repeated",
+  '--witness VKEY|FILE': 'verifier key of a witness; may be repeated',
+  '--quorum N': 'refuse evidence that fewer witnesses have cosigned',
+  '--ledger-pin FILE':
+    'JSON with chain_id, contract, log_id and validators of a ledger (or a list of such): proves sealed anchors offline',
+}
