@@ -203,13 +203,16 @@ function write({ log, random }: Sequencer, stage: Stage, draft: Draft, { request
   })
 }
 
-/** Where the newest version goes, the one before it is the newest again. */
+/** What an erased version superseded is superseded by the newest that is left, and that one by none. */
 async function revive(store: Store, draft: Draft, { request, erased }: Placed): Promise<void> {
-  if (!request.erase || !erased.some(r => r.superseded === null)) return
+  if (!request.erase || erased.length === 0) return
   const gone = new Set(erased.map(r => r.leaf))
   const left = (await store.versions(request.collection, request.erase.id)).filter(r => !gone.has(r.leaf))
   const newest = left.sort((a, b) => compare(a.version ?? '', b.version ?? '') || a.leaf - b.leaf).at(-1)
-  if (newest) draft.supersede.push({ leaf: newest.leaf, by: null })
+  for (const { leaf, superseded } of left) {
+    if (superseded !== null && gone.has(superseded))
+      draft.supersede.push({ leaf, by: leaf === newest?.leaf ? null : (newest as RecordRow).leaf })
+  }
 }
 
 const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0)

@@ -31,7 +31,7 @@ export type StoreSubject = {
 /** @param create Gives a fresh, empty place for each test, or the reason why there can be none here. */
 export function storeConformance(name: string, create: () => Promise<StoreSubject | string>): void {
   const conforms = (title: string, run: (store: Store & Journal, subject: StoreSubject) => Promise<void>) =>
-    test(title, async t => {
+    void test(title, async t => {
       const subject = await create()
       if (typeof subject === 'string') return t.skip(subject)
       const store = await subject.open()
@@ -223,6 +223,25 @@ export function storeConformance(name: string, create: () => Promise<StoreSubjec
         same(await texts('last'), [false, true])
         same(await texts('none'), [false, false])
       }
+    })
+
+    conforms('records: the text is left out only where a newer version of the object vouches for that', async store => {
+      const other = 'malware--8e2e2d2b-17d4-4cbf-938f-98ee46b3cd3f'
+      const twin = { version: V1, versionDigits: 6 }
+      await commitRecords(store, [
+        { version: V2, superseded: 5 }, // by an older version
+        { superseded: 99 }, // by nothing
+        { id: other, superseded: 0 }, // by another object
+        { superseded: 4 }, // by a refused one
+        { kind: 'equivocation', version: V2, refused: 'ab'.repeat(32) },
+        { ...twin, superseded: 0 },
+        { superseded: 5 }, // by the same instant, added before: what the notary writes
+      ])
+      const rows = await store.records(1, { from: 0, limit: 9, text: 'last' })
+      same(
+        rows.map(r => r.text !== null),
+        [true, true, true, true, true, false, false],
+      )
     })
 
     conforms('versions: object rows of one id, in order of seq', async store => {

@@ -55,6 +55,19 @@ test('T64 match[version]: first, all, exact ones', async () => {
   await assertSound()
 })
 
+test('deleting in any order leaves one newest version, also where versions came out of order', async () => {
+  for (const order of ['314', '4321', '1234', '2431', '342']) {
+    const id = await add([3, 1, 4, 2])
+    const left = new Set([1, 2, 3, 4])
+    for (const n of order) {
+      assert.equal((await remove(id, `?match[version]=${month(Number(n))}`)).status, 200)
+      left.delete(Number(n))
+      assert.deepEqual(await newest(id), left.size === 0 ? [] : [month(Math.max(...left))], `${order} at ${n}`)
+    }
+  }
+  await assertSound()
+})
+
 test('T63 what is deleted is 404 and in no list, no manifest, no versions', async () => {
   const id = await add([1])
   assert.equal((await remove(id)).status, 200)

@@ -23,7 +23,9 @@ after(() => server.stop())
 type Entry = { id: string; date_added: string; version: string; media_type: string }
 const query = (parameters: Record<string, string | number | undefined>) => {
   const given = Object.entries(parameters).filter(([, value]) => value !== undefined)
-  return given.length === 0 ? '' : `?${new URLSearchParams(given.map(([k, v]): [string, string] => [k, String(v)]))}`
+  return given.length === 0
+    ? ''
+    : `?${new URLSearchParams(given.map(([k, v]): [string, string] => [k, String(v)])).toString()}`
 }
 
 /** All pages of a list, each checked by itself. */

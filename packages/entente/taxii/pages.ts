@@ -1,4 +1,3 @@
-import type { Opened } from '#notary/reader.ts'
 import type { RecordRow } from '#store/store.ts'
 import type { Target, TaxiiContext } from './context.ts'
 import { TaxiiError } from './errors.ts'
@@ -57,8 +56,9 @@ async function readByIds(context: TaxiiContext, target: Target, query: Query, fr
 async function scan(context: TaxiiContext, target: Target, query: Query, from: number): Promise<Page> {
   const { notary } = context
   const { versions, specs, types } = query
-  const simple = !specs && !versions.first
-  const text = simple && versions.last && versions.exact.length === 0 ? 'last' : 'all'
+  // What a row says of itself is enough for one kind of version; for several, all versions of the object are compared.
+  const simple = !specs && !versions.first && !(versions.last && versions.exact.length > 0)
+  const text = simple && versions.last ? 'last' : 'all'
   const count = notary.log.collections.get(target.number)?.count ?? 0
   const collector = createCollector(context, query.limit)
   const chosen = new Map<string, Set<number>>() // id -> log indexes that the version filter selects
@@ -96,10 +96,10 @@ async function scan(context: TaxiiContext, target: Target, query: Query, from: n
   return collector.page()
 }
 
-/** A row that has its text although it is superseded was read so: no newer version vouches for that. */
+/** Of the newest versions, whoever has its text although it is superseded was read so: no newer version vouches for that. */
 function matchesSimply(row: RecordRow, versions: VersionFilter): boolean {
   if (versions.all) return true
-  if (versions.last && (row.superseded === null || (versions.exact.length === 0 && row.text !== null))) return true
+  if (versions.last) return row.superseded === null || row.text !== null
   return versions.exact.includes(row.version as string)
 }
 
@@ -170,7 +170,7 @@ function createCollector(context: TaxiiContext, limit: number) {
         return true
       }
       if (row.invalid) context.damage.cleared(row)
-      items.push({ row, object: (opened as Opened).object })
+      items.push({ row, object: opened.object })
       bytes += opened.object.length
       return true
     },

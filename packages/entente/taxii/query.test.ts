@@ -64,7 +64,7 @@ test('T34 T39 a parameter that is given twice is 400', () => {
 test('T36 B11 limit is a positive integer, cut to what the server gives', () => {
   assert.equal(parse('limit=1').limit, 1)
   assert.equal(parse('limit=999999999').limit, 1000)
-  for (const text of ['0', '-1', '1.5', '1e3', '', ' 1', '0x10', 'ten', '00', `${'9'.repeat(16)}`, '٣'])
+  for (const text of ['0', '-1', '1.5', '1e3', '', ' 1', '0x10', 'ten', '00', '9'.repeat(16), '٣'])
     refused(`limit=${encodeURIComponent(text)}`, /limit is/)
 })
 
@@ -75,7 +75,7 @@ test('T38 B5 B6 next is what a page gave, needs no limit and no memory of the se
     }),
     { seed: 7, numRuns: 200 },
   )
-  for (const text of ['', 'x', '5', formatNext(-1), formatNext(1.5), formatNext(1e21), `${'A'.repeat(5000)}`])
+  for (const text of ['', 'x', '5', formatNext(-1), formatNext(1.5), formatNext(1e21), 'A'.repeat(5000)])
     refused(`next=${encodeURIComponent(text)}`, /next is/)
 })
 
