@@ -228,6 +228,20 @@ export const commands: readonly Command[] = [
   ),
   lazily(
     {
+      name: 'bench',
+      summary: 'Measure what a server does on this machine',
+      usage: 'bench [--objects N] [--data DIR]',
+      options: { objects: TEXT, data: TEXT },
+      help: {
+        '--objects N': 'objects of the bulk publish (default 20000)',
+        '--data DIR': 'folder on the disk to measure (default: the temporary folder)',
+      },
+      examples: ['entente bench', 'entente bench --data /var/lib --json'],
+    },
+    () => import('./commands/bench.ts'),
+  ),
+  lazily(
+    {
       name: 'completion',
       summary: 'Print a completion script for a shell',
       usage: 'completion bash|zsh|fish',
