@@ -64,4 +64,9 @@ function report(error: unknown, name: string, isJson: boolean): number {
   return exit
 }
 
+// Who reads the output has enough of it ("entente get … | head").
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error
+  process.exit(EXIT.yes)
+})
 process.exitCode = await main(process.argv.slice(2))

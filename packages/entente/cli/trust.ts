@@ -13,7 +13,10 @@ export function readTrustOptions(values: Record<string, unknown>): Trust | undef
   if (vkeys.length === 0) return undefined
   const strange = witnesses.find(key => parseVkey(key).algorithm !== COSIGNATURE_V1)
   if (strange !== undefined) throw new CliError('usage', `--witness ${strange} is no key of a witness (type 4)`)
-  return { vkeys, witnesses, ledgers, witnessQuorum: integerOf(values, 'quorum', 0) ?? 0 }
+  const witnessQuorum = integerOf(values, 'quorum', 0) ?? 0
+  if (witnessQuorum > witnesses.length)
+    throw new CliError('usage', `--quorum is ${witnessQuorum}, and --witness names ${witnesses.length}`)
+  return { vkeys, witnesses, ledgers, witnessQuorum }
 }
 
 /** Keys of a file, one a line, or the key itself. */

@@ -101,14 +101,13 @@ async function saveObjects(
     print(isSet(values, 'json'), { url: collection.url, objects: count, withheld, out: file }, () => [
       `${counted(count, 'object')} in ${file}`,
     ])
-  if (withheld > 0) {
-    const does = withheld === 1 ? 'does' : 'do'
-    note(
-      `entente get: the server withheld ${counted(withheld, 'record')} that ${does} not match its log: this is not all`,
-    )
-    return EXIT.evidence
-  }
-  return EXIT.yes
+  return withheld > 0 ? sayWithheld(withheld) : EXIT.yes
+}
+
+function sayWithheld(count: number): number {
+  const does = count === 1 ? 'does' : 'do'
+  note(`entente get: the server withheld ${counted(count, 'record')} that ${does} not match its log: this is not all`)
+  return EXIT.evidence
 }
 
 async function saveProof({ collection }: Connection, id: string, values: Values): Promise<number> {
@@ -134,6 +133,7 @@ async function saveRecords({ client, collection }: Connection, values: Values): 
   const onProgress = (done: number, total: number) => progress.update(done, total, 'records read')
   const pinned = readTrustOptions(values)
   let text: string
+  let damaged = 0
   let summary: Record<string, unknown>
   try {
     if (isSet(values, 'no-verify')) {
@@ -150,6 +150,7 @@ async function saveRecords({ client, collection }: Connection, values: Values): 
       const { read, verified } = await readVerified(collection, trust, { onProgress })
       text = JSON.stringify(read)
       const { origin, size } = verified.checkpoint
+      damaged = verified.records.filter(r => 'withheld' in r && r.withheld === 'integrity').length
       const withheld = verified.records.filter(r => 'withheld' in r).length
       summary = {
         records: verified.count,
@@ -165,9 +166,9 @@ async function saveRecords({ client, collection }: Connection, values: Values): 
     progress.end()
   }
   await save(file, `${text}\n`)
-  if (file === undefined) return EXIT.yes
-  print(isSet(values, 'json'), { url: collection.url, out: file, ...summary }, () => recordLines(summary, file))
-  return EXIT.yes
+  if (file !== undefined)
+    print(isSet(values, 'json'), { url: collection.url, out: file, ...summary }, () => recordLines(summary, file))
+  return damaged > 0 ? sayWithheld(damaged) : EXIT.yes
 }
 
 function recordLines(summary: Record<string, unknown>, file: string): string[] {

@@ -1,0 +1,111 @@
+import assert from 'node:assert/strict'
+import { cpSync, renameSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { type TestContext, test } from 'node:test'
+import { createTaxiiClient } from '@entente/client'
+import { entente, runScript } from './test/script.ts'
+import { adminPassword, indicators, startSite } from './test/site.ts'
+
+const CONFIGURATION = 'server: { port: 0 }\nanchoring: { intervalMs: 50 }\n'
+
+async function setUp(t: TestContext) {
+  const site = await startSite(t, CONFIGURATION)
+  const client = createTaxiiClient({
+    url: site.url,
+    auth: { kind: 'basic', user: 'admin', password: adminPassword(site) },
+  })
+  const collection = client.collection(site.url)
+  const add = async (from: number) => {
+    const [status] = await collection.add(indicators(3, from))
+    await collection.waitFor(status!)
+  }
+  await add(0)
+  const variables = { ORIGIN: site.server.notary.log.origin, VKEY: site.server.context.vkey }
+  const store = (sql: string) => {
+    const db = new DatabaseSync(join(site.data, 'store.db'))
+    db.exec(sql)
+    db.close()
+  }
+  return { ...site, add, store, collection, run: (s: string) => runScript(s, { cwd: site.folder, variables }) }
+}
+
+test('beside a running server: all but its embedded ledger; after it stopped: that too', async t => {
+  const { run, server } = await setUp(t)
+  await run(`
+    $ entente audit
+    $ORIGIN: 5 entries
+      /api/collections/…/: 3 records (3 objects, 0 deletions, 0 equivocations)
+      ledger local: not compared: the running server holds it; stop the server, or audit a copy of the data folder
+    no problem found
+  `)
+  await server.close()
+  await run(`
+    $ entente audit --key $VKEY
+    $ORIGIN: 5 entries
+      /api/collections/…/: 3 records (3 objects, 0 deletions, 0 equivocations)
+      ledger local: agrees up to size 5
+    no problem found
+    $ entente audit --json
+    {"ok":true,"pinned":false,"origin":"$ORIGIN","size":5,"collections":[…],"ledgers":[{"ledger":"local","size":5,"ok":true}],"problems":[],"not_compared":[]}
+  `)
+})
+
+test('what was changed behind the back of the server is named, each with its place', async t => {
+  const { run, store } = await setUp(t)
+  store(`update record set text = replace(text, 'indicator 1', 'indicator 9') where text like '%indicator 1%';
+         delete from record where text like '%indicator 2%'`)
+  await run(`
+    $ entente audit
+    $ORIGIN: 5 entries
+      …
+    PROBLEM record: the content of record 1 (indicator--…1) is not what was logged [collection …, seq 1, entry …, indicator--…1]
+    PROBLEM missing: record 2 of collection … is missing [collection …, seq 2]
+    2 problems found
+    [exit 4]
+    $ entente audit --json
+    {"ok":false,…"problems":[{"kind":"record","collection":"…","seq":1,"logIndex":…,"id":"indicator--…1","message":"…
+    [exit 4]
+    $ entente audit --key example.com/foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k
+    …
+    PROBLEM checkpoint: the checkpoint is not signed by the log's key: …
+    …
+    [exit 4]
+  `)
+})
+
+test('an older copy of the store is found by the ledger', async t => {
+  const { run, server, data, add, store } = await setUp(t)
+  store('pragma wal_checkpoint(truncate)')
+  cpSync(join(data, 'store.db'), join(data, 'old.db'))
+  await add(10)
+  await server.close()
+  for (const end of ['', '-wal', '-shm']) rmSync(join(data, `store.db${end}`), { force: true })
+  renameSync(join(data, 'old.db'), join(data, 'store.db'))
+  await run(`
+    $ entente audit
+    …
+    PROBLEM ledger: ledger "local" has this log at size 9, the store only at 5: the store is an older copy, or lost its end
+    1 problem found
+    [exit 4]
+  `)
+})
+
+test('nothing is made where nothing is', async t => {
+  const { run, folder, server, data } = await setUp(t)
+  await server.close()
+  rmSync(join(data, 'ledger'), { recursive: true })
+  await run(`
+    $ entente audit --data nowhere
+    entente audit: …/nowhere is not the data folder of a server: …
+    [exit 2]
+    $ entente audit
+    …
+      ledger local: not compared: …/ledger holds no ledger
+    no problem found
+  `)
+  rmSync(join(data, 'log.key'))
+  const { code, err } = await entente(['audit'], { cwd: folder })
+  assert.equal(code, 4)
+  assert.match(err, /log\.key: the log's key is missing/)
+})
