@@ -52,6 +52,7 @@ async function startBaseline(): Promise<{ url: string; close: () => Promise<unkn
     newId: randomUUID,
     ledgers: () => [],
     evidence: async () => ({}),
+    pins: async () => [],
     log,
   }
   const app = createTaxiiServer(context)

@@ -99,6 +99,19 @@ function whenReachable(id: string, open: () => Promise<Anchor>): Anchor {
   }
 }
 
+/** What `entente verify --ledger-pin` takes. A reader compares it by another way than this server. */
+export async function toPins(anchors: readonly Anchor[]): Promise<AnchorEvidence[]> {
+  const pins: AnchorEvidence[] = []
+  for (const anchor of anchors) {
+    const identity = await anchor.describe().catch(() => undefined)
+    if (!identity) continue
+    const { ledger, kind, contract, logId, owner, validators, genesis, enforces } = identity
+    const chainId = kind === 'evm' ? Number(identity.chainId) : identity.chainId
+    pins.push({ ledger, kind, chain_id: chainId, genesis, contract, log_id: logId, owner, validators, enforces })
+  }
+  return pins
+}
+
 /** docs/formats.md 8 */
 export async function toEvidence(anchor: Anchor | undefined, row: AnchorRow): Promise<AnchorEvidence> {
   const claim = {

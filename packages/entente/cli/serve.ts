@@ -5,7 +5,6 @@ import { createAnchoring } from '#notary/anchoring.ts'
 import { createDamage } from '#notary/damage.ts'
 import { openLogKey, writeSecret } from '#notary/key.ts'
 import { type Notary, openNotary } from '#notary/notary.ts'
-import type { Anchor } from '#ledger/anchor.ts'
 import { openSqliteStore } from '#store/sqlite/sqlite.ts'
 import { createUser, localAuthenticate, readUsers, ROLES, writeUsers } from '#taxii/auth/local.ts'
 import type { TaxiiContext } from '#taxii/context.ts'
@@ -13,7 +12,7 @@ import { createTaxiiServer } from '#taxii/server.ts'
 import type { Config, Paths } from './config.ts'
 import { CliError } from './errors.ts'
 import { defaultOrigin, toApiRoots } from './identity.ts'
-import { openAnchors, toEvidence } from './ledgers.ts'
+import { openAnchors, toEvidence, toPins } from './ledgers.ts'
 import { createMetrics } from './metrics.ts'
 import { statusRoutes } from './health.ts'
 
@@ -87,7 +86,12 @@ export async function startServer(config: Config, paths: Paths, log: Logger, fau
       ),
       newId: randomUUID,
       ledgers: () => anchoring.states(),
-      evidence: anchor => toEvidence(anchors.find(a => a.ledger === anchor.ledger) as Anchor | undefined, anchor),
+      evidence: anchor =>
+        toEvidence(
+          anchors.find(a => a.ledger === anchor.ledger),
+          anchor,
+        ),
+      pins: () => toPins(anchors),
       log,
     }
     const { tls } = config.server

@@ -48,6 +48,8 @@ export type TaxiiContext = {
   ledgers: () => LedgerState[]
   /** What an anchor proves, with sealed evidence where the ledger gives it. */
   evidence: (anchor: AnchorRow) => Promise<AnchorEvidence>
+  /** What a reader pins of each ledger that answers (docs/formats.md 8). */
+  pins: () => Promise<AnchorEvidence[]>
   log: (level: 'info' | 'warn' | 'error', message: string, details: Record<string, unknown>) => void
 }
 

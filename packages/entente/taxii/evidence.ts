@@ -27,6 +27,8 @@ export function logRoutes(app: FastifyInstance, context: TaxiiContext): void {
     reply.type('text/plain; charset=utf-8').send(`${context.vkey}\n`),
   )
 
+  app.get('/log/ledgers', anyone, async (_request, reply) => sendJson(reply, 'application/json', await context.pins()))
+
   app.get<{ Params: { '*': string } }>('/log/tile/*', anyone, async (request, reply) => {
     const data = await readTile(context, `tile/${request.params['*']}`)
     if (!data) throw new TaxiiError(404, 'not-found', 'the log has no such tile')

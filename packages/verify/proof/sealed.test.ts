@@ -106,7 +106,12 @@ test('every flipped bit of the sealed header, its hash or the state proofs is re
     }
     refused(changed({}, { [name]: [...sealedProof[name], sealedProof[name][0]!] }), `${name} and more`)
   }
-  refused(changed({ block: 301 }), 'another block')
+  refused(changed({ block: 301 }), 'a header from before the anchor')
+  assert.equal(
+    verifyObject(changed({ block: 299 }), trust).level,
+    'sealed',
+    'state of a later block holds what was anchored before',
+  )
   refused(changed({ block_hash: flip(anchor.block_hash!, 5) }), 'another hash')
 })
 
