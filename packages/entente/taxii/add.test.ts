@@ -52,7 +52,7 @@ describe('objects by themselves', () => {
       for (const name of ['id', 'version', 'message']) assert.equal(typeof failure[name], 'string')
       assert.match(failure.message, /STIX 2\.1 section/)
     }
-    for (const o of good) assert.deepEqual(await stored(String(o?.id)), [o])
+    for (const o of good) assert.deepEqual(await stored(o?.id ?? ''), [o])
   })
 
   test('a request whose objects all fail is complete, and logs nothing', async () => {

@@ -259,8 +259,8 @@ describe('erased text', () => {
       const { head } = await commitRecords(store, [{ text: Buffer.from('wipe me') }])
       erasing = true
       await store.commit(head, { ...emptyBatch(headOf(9)), erase: [{ leaf: 0, by: 1 }] })`
-    const { signal } = spawnSync(process.execPath, ['--input-type=module', '-e', code])
-    assert.equal(signal, 'SIGKILL')
+    const { signal, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', code], { encoding: 'utf8' })
+    assert.equal(signal, 'SIGKILL', stderr)
     assert.ok(readFileSync(`${path}-wal`).includes('wipe me'))
     const store = await open({ path })
     assert.equal((await store.head())?.note, headOf(9).note)

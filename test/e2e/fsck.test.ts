@@ -1,0 +1,117 @@
+// Somebody else's verifier checks our log over HTTP: `fsck` of transparency-dev/tessera, as published.
+import assert from 'node:assert/strict'
+import { spawn, spawnSync } from 'node:child_process'
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { after, before, describe, test } from 'node:test'
+import { OBJECTS, root, sampleObjects, startEntente, type TestServer } from '../support/server.ts'
+
+const VERSION = 'v1.0.4'
+const BIN = join(root, `.cache/fsck-${VERSION}`)
+/** It ends with 0 on failure when it runs without a terminal: this line is the only sign of success. */
+const SUCCESS = "Successfully fsck'd log"
+/** Workers. With fewer than the log has tiles it deadlocks on a log that is damaged. */
+const WORKERS = 400
+
+/** The path of `fsck`, installed once into the cache, or why there is none. */
+function installFsck(): { fsck: string } | { reason: string } {
+  const fsck = join(BIN, 'fsck')
+  if (existsSync(fsck)) return { fsck }
+  const go = ['go', '/usr/local/go/bin/go'].find(name => spawnSync(name, ['version']).status === 0)
+  if (go === undefined) return { reason: 'no Go to install fsck with' }
+  mkdirSync(BIN, { recursive: true })
+  const { status, stderr } = spawnSync(go, ['install', `github.com/transparency-dev/tessera/cmd/fsck@${VERSION}`], {
+    env: { ...process.env, GOBIN: BIN },
+    encoding: 'utf8',
+    timeout: 240_000,
+  })
+  return status === 0 && existsSync(fsck) ? { fsck } : { reason: `go can't install fsck: ${stderr.slice(-300)}` }
+}
+
+describe('fsck', () => {
+  let server: TestServer | undefined
+  let skip: string | undefined
+  let folder = ''
+  let fsck = ''
+
+  before(async () => {
+    const tool = installFsck()
+    if ('reason' in tool) {
+      skip = tool.reason
+      return
+    }
+    fsck = tool.fsck
+    folder = mkdtempSync(join(tmpdir(), 'entente-test-'))
+    server = await startEntente(folder)
+    // More than two full tiles and a partial one, with checkpoints in between.
+    for (const [from, count] of [
+      [0, 1],
+      [1, 254],
+      [255, 300],
+      [555, 45],
+    ] as const) {
+      const { status, text } = await server.request('POST', OBJECTS, { objects: sampleObjects(count, from) })
+      assert.equal(status, 202, text)
+    }
+  })
+  after(async () => {
+    await server?.stop()
+    if (folder !== '') rmSync(folder, { recursive: true, force: true, maxRetries: 5 })
+  })
+
+  const check = async (vkey: string): Promise<string> => {
+    const keyFile = join(folder, 'log.vkey')
+    writeFileSync(keyFile, `${vkey}\n`)
+    const url = `${(server as TestServer).url}/log/`
+    const args = [`--storage_url=${url}`, `--public_key=${keyFile}`, '--ui=false', '-N', String(WORKERS)]
+    const child = spawn(fsck, args, { stdio: ['ignore', 'pipe', 'pipe'] })
+    let output = ''
+    child.stdout.setEncoding('utf8').on('data', d => (output += d))
+    child.stderr.setEncoding('utf8').on('data', d => (output += d))
+    const timer = setTimeout(() => child.kill('SIGKILL'), 20_000)
+    await new Promise(resolve => child.once('close', resolve))
+    clearTimeout(timer)
+    return output
+  }
+  const key = async () => (await (server as TestServer).request('GET', '/log/key')).text.trim()
+
+  test('verifies the log of a running server over HTTP', async t => {
+    if (skip !== undefined) return t.skip(skip)
+    const output = await check(await key())
+    assert.ok(output.includes(SUCCESS), output)
+  })
+
+  test('does not under another key', async t => {
+    if (skip !== undefined) return t.skip(skip)
+    const right = await key()
+    const bytes = Buffer.from(right.split('+').at(-1) as string, 'base64')
+    bytes[5] = (bytes[5] as number) ^ 1
+    const output = await check([...right.split('+').slice(0, -1), bytes.toString('base64')].join('+'))
+    assert.ok(!output.includes(SUCCESS), output)
+  })
+
+  for (const [what, table, where] of [
+    ['a tile', 'tile', 'tree = 0 and level = 0 and idx = 1'],
+    ['a tile above', 'tile', 'tree = 0 and level = 1 and idx = 0'],
+    ['an entry bundle', 'bundle', 'idx = 0'],
+  ] as const) {
+    test(`does not after one byte of ${what} was changed in the store, and does again once it is back`, async t => {
+      if (skip !== undefined) return t.skip(skip)
+      const db = new DatabaseSync(join(folder, 'store.db'))
+      const flip = () => {
+        const data = Buffer.from(db.prepare(`select data from ${table} where ${where}`).get()?.['data'] as Uint8Array)
+        data[40] = (data[40] as number) ^ 1
+        assert.equal(db.prepare(`update ${table} set data = ? where ${where}`).run(data).changes, 1)
+      }
+      flip()
+      const broken = await check(await key())
+      flip()
+      db.close()
+      assert.ok(!broken.includes(SUCCESS), broken)
+      const whole = await check(await key())
+      assert.ok(whole.includes(SUCCESS), whole)
+    })
+  }
+})
