@@ -92,8 +92,8 @@ function toObjects(value: unknown): unknown[] | undefined {
   if (Array.isArray(value)) return value
   if (typeof value !== 'object' || value === null) return undefined
   const { type, objects } = value as Record<string, unknown>
-  // An envelope has no type (TAXII 2.1 section 3.7). A bundle without objects is valid (STIX 2.1 section 8).
-  if (type === 'bundle' || (type === undefined && objects !== undefined))
+  // An envelope has no type, and is {} where it is empty (TAXII 2.1 section 3.7). A bundle without objects is valid (STIX 2.1 section 8).
+  if (type === 'bundle' || (type === undefined && (objects !== undefined || Object.keys(value).length === 0)))
     return Array.isArray(objects ?? []) ? ((objects ?? []) as unknown[]) : undefined
   return typeof type === 'string' ? [value] : undefined
 }

@@ -8,16 +8,19 @@ export function createProgress(isJson: boolean, stream: NodeJS.WriteStream = pro
   if (isJson || !stream.isTTY) return { update: () => {}, end: () => {} }
   let drawn = 0
   let isDrawn = false
+  let shown = ''
   return {
     update(done, total, what) {
       const now = performance.now()
-      if (now - drawn < EVERY_MS && done < total) return
+      const text = `${done} ${total} ${what}`
+      if (text === shown || (now - drawn < EVERY_MS && done < total)) return
+      shown = text
       drawn = now
       isDrawn = true
       const filled = total === 0 ? WIDTH : Math.min(WIDTH, Math.floor((done / total) * WIDTH))
       const bar = '█'.repeat(filled) + '░'.repeat(WIDTH - filled)
       const [a, b] = [done, total].map(n => n.toLocaleString('en-US'))
-      stream.write(`\r\x1b[K${bar} ${a}/${b} ${what}`.slice(0, (stream.columns ?? 80) + 4))
+      stream.write(`\r\x1b[K${bar} ${a}/${b} ${what}`.slice(0, (stream.columns || 80) + 4))
     },
     end() {
       if (isDrawn) stream.write('\r\x1b[K')

@@ -20,8 +20,9 @@ async function readLine(question: string | undefined): Promise<string | undefine
   const lines = createInterface({ input: process.stdin, output: silent, terminal: isTerminal })
   if (question !== undefined) process.stderr.write(question)
   try {
-    return await new Promise<string | undefined>(resolve => {
+    return await new Promise<string | undefined>((resolve, reject) => {
       lines.once('line', resolve)
+      lines.once('SIGINT', () => reject(new CliError('no', 'interrupted: nothing was changed')))
       lines.once('close', () => resolve(undefined))
     })
   } finally {
