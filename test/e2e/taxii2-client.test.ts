@@ -62,10 +62,11 @@ describe('taxii2-client', () => {
     python = client.python
     objects = (JSON.parse(readFileSync(DATA, 'utf8')) as { objects: Record<string, unknown>[] }).objects
     folder = mkdtempSync(join(tmpdir(), 'entente-test-'))
-    server = await startEntente(folder)
+    const running = await startEntente(folder)
+    server = running
     const statuses: string[] = []
     for (let i = 0; i < objects.length; i += 200) {
-      const { status, json, text } = await server.request('POST', OBJECTS, { objects: objects.slice(i, i + 200) })
+      const { status, json, text } = await running.request('POST', OBJECTS, { objects: objects.slice(i, i + 200) })
       assert.equal(status, 202, text)
       assert.equal(json.failure_count, 0, text)
       statuses.push(json.id)
@@ -73,7 +74,7 @@ describe('taxii2-client', () => {
     const deadline = Date.now() + 20_000
     for (const id of statuses) {
       for (;;) {
-        const state: string = (await server.request('GET', `/api/status/${id}/`)).json.status
+        const state: string = (await running.request('GET', `/api/status/${id}/`)).json.status
         if (state === 'complete') break
         assert.ok(Date.now() < deadline, `status ${id} is still ${state}`)
         await new Promise(resolve => setTimeout(resolve, 100))

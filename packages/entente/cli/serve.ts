@@ -1,6 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import { chmodSync, existsSync, mkdirSync, readFileSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
+import { resolve } from 'node:path'
 import { createAnchoring } from '#notary/anchoring.ts'
 import { createDamage } from '#notary/damage.ts'
 import { openLogKey, writeSecret } from '#notary/key.ts'
@@ -95,7 +96,8 @@ export async function startServer(config: Config, paths: Paths, log: Logger, fau
       log,
     }
     const { tls } = config.server
-    const app = createTaxiiServer(context, { tls: tls && { cert: readFileSync(tls.cert), key: readFileSync(tls.key) } })
+    const read = (file: string) => readFileSync(resolve(paths.base, file))
+    const app = createTaxiiServer(context, { tls: tls && { cert: read(tls.cert), key: read(tls.key) } })
     statusRoutes(app, context)
     const metrics = createMetrics(app, context)
     closers.push(() => app.close())

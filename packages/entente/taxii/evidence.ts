@@ -100,6 +100,7 @@ export function evidenceRoutes(app: FastifyInstance, context: TaxiiContext, base
     const target = readable(resolve(request))
     const from = integer('from', request.query.from, 0)
     const limit = Math.min(integer('limit', request.query.limit, limits.page), limits.maxPage)
+    if (limit === 0) throw new TaxiiError(400, 'query', 'limit is 0: it is a positive whole number')
     const count = notary.log.collections.get(target.number)?.count ?? 0
     const rows = (await notary.store.records(target.number, { from, limit, text: 'all' })).filter(
       r => r.leaf < notary.log.size,

@@ -304,6 +304,20 @@ describe('limits', () => {
     assert.equal((await pages(path.slice('/api/collections/'.length))).length, 120)
   })
 
+  test('T36 T37 a page of very large objects ends early, and goes on with the next', async () => {
+    const big = Array.from({ length: 40 }, () => url({ x_text: 'x'.repeat(1_000_000) }))
+    await server.add(big, 'strict')
+    const first = await server.ask('GET', '/api/collections/strict/objects/?limit=40')
+    assert.ok(first.json.objects.length < 40 && first.text.length < 36_000_000)
+    assert.equal(first.json.more, true)
+    const rest = await server.ask('GET', `/api/collections/strict/objects/?limit=40&next=${first.json.next}`)
+    const ids = [...first.json.objects, ...rest.json.objects].map((o: { id: string }) => o.id)
+    assert.deepEqual(
+      ids,
+      big.map(o => o.id),
+    )
+  })
+
   test('T23 B4 B11 malformed parameters are 400 on every list', async () => {
     for (const path of ['objects/', 'manifest/', `objects/${newId('url')}/`, `objects/${newId('url')}/versions/`]) {
       for (const q of ['limit=0', 'limit=-1', 'limit=x', 'added_after=yesterday', 'next=x', 'limit=1&limit=2'])
