@@ -54,9 +54,10 @@ export async function audit(options: AuditOptions): Promise<AuditReport> {
   const { store, vkey } = options
   const problems: Problem[] = []
   const origin = parseVkey(vkey).name
+  // The ledgers first: beside a running server they may move on, and must not be ahead of what is read here.
+  const anchored = await Promise.all(options.anchors.map(askLedger))
   const head = await store.head()
   const report: AuditReport = { origin, size: head?.size ?? 0, collections: [], ledgers: [], problems }
-  const anchored = await Promise.all(options.anchors.map(askLedger))
   const rootAt = new Map<number, Uint8Array>()
   for (const { latest } of anchored) if (latest) rootAt.set(latest.size, EMPTY_ROOT)
   if (head) {

@@ -74,6 +74,26 @@ test('what was changed behind the back of the server is named, each with its pla
   `)
 })
 
+test('while others write it sees one moment: no false alarm', async t => {
+  const { folder: cwd, collection } = await setUp(t)
+  let isDone = false
+  const writing = (async () => {
+    for (let from = 1000; !isDone; from += 20) await collection.add(indicators(20, from), { batch: 2 })
+  })()
+  try {
+    const sizes: number[] = []
+    for (let i = 0; i < 3; i++) {
+      const { code, out } = await entente(['audit', '--json'], { cwd })
+      assert.equal(code, 0, out)
+      sizes.push((JSON.parse(out) as { size: number }).size)
+    }
+    assert.ok(sizes[0]! < sizes[2]!, `${sizes}`)
+  } finally {
+    isDone = true
+    await writing
+  }
+})
+
 test('an older copy of the store is found by the ledger', async t => {
   const { run, server, data, add, store } = await setUp(t)
   store('pragma wal_checkpoint(truncate)')

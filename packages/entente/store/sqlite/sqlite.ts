@@ -10,7 +10,7 @@ export type SqliteOptions = {
   /** The database file. Created where `create` is set, else its absence is an error. */
   path: string
   create?: boolean
-  /** For auditors: no write, no lock, works beside a running server. */
+  /** For auditors: no write, no lock, works beside a running server, and shows the store as it is at the first read. */
   readOnly?: boolean
   /** For tests: called with a name around the commit (notary/sequence.ts lists the points). */
   fault?: (point: 'before-commit' | 'after-commit') => void
@@ -57,7 +57,9 @@ export function openSqliteStore(options: SqliteOptions): Store & Journal {
   let db: DatabaseSync
   try {
     db = new DatabaseSync(path, { readOnly, timeout: BUSY_MS })
-    if (!readOnly) {
+    if (readOnly)
+      db.exec('begin') // one snapshot for all reads: of what is committed meanwhile an auditor would see a part
+    else {
       db.exec(
         'pragma journal_mode = wal; pragma synchronous = full; pragma secure_delete = on; pragma cache_size = -65536',
       )
@@ -94,9 +96,12 @@ export function openSqliteStore(options: SqliteOptions): Store & Journal {
 
   const selectRecord = `select ${RECORD_COLUMNS}, text from record`
   const selections: Record<RecordSelection['text'], string> = {
-    // A row is left out only where a newer version of the same object stands at the place that it names.
+    // A row is left out only where a newer version of the same object stands at the place that it names; the order is strict, so
+    // that rows can't vouch for each other in a circle. A text that is gone without that is given as empty: what isn't there can't verify.
     last: `select ${RECORD_COLUMNS}, case when superseded is null or not exists (select 1 from record n where n.leaf = record.superseded
-      and n.coll = record.coll and n.id = record.id and n.version >= record.version and n.kind = 0) then text end from record`,
+      and n.coll = record.coll and n.id = record.id and n.kind = 0 and record.kind = 0
+      and (n.version > record.version or (n.version = record.version and n.leaf > record.leaf)))
+      then coalesce(text, case when id is not null then x'' end) end from record`,
     all: selectRecord,
     none: `select ${RECORD_COLUMNS}, null from record`,
   }
@@ -158,6 +163,7 @@ export function openSqliteStore(options: SqliteOptions): Store & Journal {
     head: () => reading(readHead),
     commit: async (expected, batch) => {
       try {
+        if (readOnly) throw new StoreError('readonly', `${path} was opened to read only`)
         fault?.('before-commit')
         db.exec('begin immediate')
         try {
