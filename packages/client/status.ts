@@ -13,7 +13,7 @@ export type WaitOptions = {
 export type Clock = { now: () => number; sleep: (milliseconds: number, signal?: AbortSignal) => Promise<void> }
 
 export const DEFAULT_WAIT_MS = 120_000
-/** Between two looks at a status: from this, by half more each time, up to that. */
+/** Between two looks at a status: from this, by half more each time, up to that. The first look is at once. */
 const FIRST_POLL_MS = 200
 const MAX_POLL_MS = 5000
 
@@ -31,7 +31,7 @@ export async function waitForStatus(
 ): Promise<Status> {
   const { timeoutMs = DEFAULT_WAIT_MS, onProgress, signal } = options
   const until = now() + timeoutMs
-  let poll = FIRST_POLL_MS
+  let poll = 0
   for (let status = first; ; ) {
     onProgress?.(status)
     if (status.status === 'complete') return status
@@ -46,8 +46,8 @@ export async function waitForStatus(
         { url },
       )
     }
-    await sleep(Math.min(poll, left), signal)
-    poll = Math.min(MAX_POLL_MS, poll * 1.5)
+    if (poll > 0) await sleep(Math.min(poll, left), signal)
+    poll = Math.min(MAX_POLL_MS, Math.max(FIRST_POLL_MS, poll * 1.5))
     status = readStatus((await http(url, { signal })).json, url)
   }
 }
