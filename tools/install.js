@@ -15,13 +15,15 @@ const node24 = join(modules, 'node', 'bin', process.platform === 'win32' ? 'node
 const installed = existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted && existsSync(node24)
 if (!installed) {
   console.error('Entente: installing its npm packages (once; Node 24 and a Solidity toolchain are among them) …')
-  const npm = spawnSync('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], {
+  // Not `npm ci`: it refuses a lock file without the optional binaries of platforms that a registry's mirror doesn't carry.
+  // The lock file is followed and not written.
+  const npm = spawnSync('npm', ['install', '--no-save', '--no-audit', '--no-fund', '--loglevel=error'], {
     cwd: root,
     stdio: ['ignore', 'inherit', 'inherit'],
     shell: process.platform === 'win32',
   })
   if (npm.status !== 0) {
-    console.error('Entente: `npm ci` failed. Is a package registry within reach? Run `npm ci` to see the whole output.')
+    console.error('Entente: `npm install` failed. Is a package registry within reach? Run `npm install` to see the whole output.')
     process.exit(npm.status ?? 1)
   }
   if (!existsSync(node24)) {
