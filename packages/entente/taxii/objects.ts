@@ -138,7 +138,7 @@ async function readObject(context: TaxiiContext, target: Target, id: string, que
 
 const HEAD = Buffer.from('{"objects":[')
 const MORE_HEAD = (next: number) => Buffer.from(`{"more":true,"next":"${formatNext(next)}","objects":[`)
-const COMMA = Buffer.from(',')
+const COMMA = 0x2c
 const TAIL = Buffer.from(']}')
 const EMPTY = Buffer.from('{}')
 
@@ -147,13 +147,17 @@ function sendEnvelope(reply: FastifyReply, page: Page): FastifyReply {
   setPageHeaders(reply, page)
   reply.type(TAXII)
   if (page.items.length === 0 && page.next === undefined) return reply.send(EMPTY)
-  const parts: Buffer[] = [page.next === undefined ? HEAD : MORE_HEAD(page.next)]
+  const head = page.next === undefined ? HEAD : MORE_HEAD(page.next)
+  let length = head.length + TAIL.length + Math.max(0, page.items.length - 1)
+  for (const { object } of page.items) length += object.length
+  const body = Buffer.allocUnsafe(length)
+  let at = head.copy(body)
   for (let i = 0; i < page.items.length; i++) {
-    if (i > 0) parts.push(COMMA)
-    parts.push((page.items[i] as { object: Buffer }).object)
+    if (i > 0) body[at++] = COMMA
+    at += (page.items[i] as { object: Buffer }).object.copy(body, at)
   }
-  parts.push(TAIL)
-  return reply.send(Buffer.concat(parts))
+  TAIL.copy(body, at)
+  return reply.send(body)
 }
 
 /** Section 3.2; on an empty page there is no first or last to name. */

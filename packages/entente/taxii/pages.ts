@@ -1,3 +1,4 @@
+import type { Invalid, Opened } from '#notary/reader.ts'
 import type { RecordRow } from '#store/store.ts'
 import type { Target, TaxiiContext } from './context.ts'
 import { TaxiiError } from './errors.ts'
@@ -38,19 +39,44 @@ export async function readPage(context: TaxiiContext, target: Target, query: Que
   return page
 }
 
+/** All versions of an object are verified before one is chosen: which is the newest can't be told while one of them may lie. */
 async function readByIds(context: TaxiiContext, target: Target, query: Query, from: number): Promise<Page> {
   const { notary } = context
+  const collector = createCollector(context, query.limit)
   const selected: RecordRow[] = []
+  const verified = new Map<RecordRow, Opened>()
   for (const id of query.ids ?? []) {
     if (query.types && !query.types.includes(id.slice(0, id.indexOf('--')))) continue
-    selected.push(...selectVersions(await notary.store.versions(target.number, id), query.versions, query.specs))
+    const rows = (await notary.store.versions(target.number, id)).filter(r => isPublished(context, r))
+    const opened = await notary.reader.openAll(rows)
+    rows.forEach((row, i) => {
+      const result = opened[i] as Opened | Invalid
+      if (result.ok) verified.set(row, result)
+      else collector.bad(row, result.reason)
+    })
+    const good = rows.filter(r => verified.has(r))
+    await checkNewest(context, selectVersions(good, NEWEST)[0], collector)
+    selected.push(...selectVersions(good, query.versions, query.specs))
   }
-  const rows = selected
-    .filter(r => isPublished(context, r) && r.seq >= from && r.added > (query.addedAfter ?? -1))
-    .sort((a, b) => a.seq - b.seq)
-  const collector = createCollector(context, query.limit)
-  for (const row of rows) if (!(await collector.take(row))) break
+  const rows = selected.filter(r => r.seq >= from && r.added > (query.addedAfter ?? -1)).sort((a, b) => a.seq - b.seq)
+  for (const row of rows) if (!collector.take(row, verified.get(row) as Opened)) break
   return collector.page()
+}
+
+const NEWEST: VersionFilter = { last: true, first: false, all: false, exact: [] }
+
+/**
+ * The newest version that is found by its id may say that a newer one superseded it: then that one lost its id, its kind or its row, or the
+ * newest was flagged to hide it. What stands at the place that it names tells.
+ */
+async function checkNewest(context: TaxiiContext, newest: RecordRow | undefined, collector: Collector): Promise<void> {
+  if (!newest || newest.superseded === null) return
+  const { store, reader } = context.notary
+  const newer = await store.recordAt(newest.superseded)
+  if (!newer) return collector.missing(1)
+  if (newer.text === null && (await reader.isErased(newer))) return
+  const opened = await reader.open(newer)
+  if (!opened.ok) collector.bad(newer, opened.reason)
 }
 
 async function scan(context: TaxiiContext, target: Target, query: Query, from: number): Promise<Page> {
@@ -70,24 +96,31 @@ async function scan(context: TaxiiContext, target: Target, query: Query, from: n
       types,
       text,
     })
-    const opened = await notary.reader.openAll(
-      rows.filter(r => isPublished(context, r) && r.kind === 'object' && r.text !== null),
-    )
+    const published = rows.filter(r => isPublished(context, r))
+    const opened = await notary.reader.openAll(published.filter(r => r.text !== null))
     let o = 0
-    for (const row of rows) {
-      if (!isPublished(context, row)) continue
-      const verified = row.kind === 'object' && row.text !== null ? opened[o++] : undefined
+    for (const row of published) {
+      const verified = row.text === null ? undefined : opened[o++]
       if (!types) {
         collector.missing(row.seq - expected)
         expected = row.seq + 1
       }
-      if (row.kind !== 'object' || row.added <= (query.addedAfter ?? -1)) continue
+      // Before anything that a row says is used to pass over it.
+      if (verified && !verified.ok) {
+        collector.bad(row, verified.reason)
+        continue
+      }
+      if (row.kind !== 'object') {
+        if (!verified) collector.bad(row, 'missing')
+        continue
+      }
+      if (row.added <= (query.addedAfter ?? -1)) continue
       if (row.id === null) {
         if (!(await notary.reader.isErased(row))) collector.bad(row, 'erased without a record of it')
         continue
       }
       const isWanted = simple ? matchesSimply(row, versions) : await matches(context, target, row, query, chosen)
-      if (isWanted && !(await collector.take(row, verified))) return collector.page()
+      if (isWanted && !collector.take(row, verified ?? (await notary.reader.open(row)))) return collector.page()
     }
     if (rows.length < Math.min(query.limit + 1, CHUNK)) break
     at = (rows.at(-1) as RecordRow).seq + 1
@@ -141,6 +174,7 @@ const byVersion = (a: RecordRow, b: RecordRow): number => {
 /** Rows of a batch that is durable but whose checkpoint isn't out yet are not there. */
 const isPublished = (context: TaxiiContext, row: RecordRow): boolean => row.leaf < context.notary.log.size
 
+type Collector = ReturnType<typeof createCollector>
 function createCollector(context: TaxiiContext, limit: number) {
   const items: Page['items'] = []
   let next: number | undefined
@@ -155,16 +189,12 @@ function createCollector(context: TaxiiContext, limit: number) {
     missing: (count: number) => {
       withheld += Math.max(0, count)
     },
-    /** @returns false when the page was full before */
-    take: async (
-      row: RecordRow,
-      known?: Awaited<ReturnType<TaxiiContext['notary']['reader']['open']>>,
-    ): Promise<boolean> => {
+    /** Not a promise: this is called for every row of a page. @returns false when the page was full before */
+    take: (row: RecordRow, opened: Opened | Invalid): boolean => {
       if (items.length >= limit || bytes > MAX_PAGE_BYTES) {
         next = row.seq
         return false
       }
-      const opened = known ?? (await context.notary.reader.open(row))
       if (!opened.ok) {
         bad(row, opened.reason)
         return true
