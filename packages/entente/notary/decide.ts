@@ -90,7 +90,8 @@ export async function decide(
 
   const before = decided.newest.get(id) ?? (found.newest && { at: found.newest.leaf, version: found.newest.version })
   const plan: Plan = { object, do: 'store', superseded: null, leaf: -1, commitment: NONE, version: version ?? '' }
-  if (before && version !== undefined && before.version !== undefined && before.version > version)
+  // An object of this batch without a version has the date it is added as its version, and nothing is dated after that.
+  if (before && version !== undefined && (before.version === undefined || before.version > version))
     plan.superseded = before.at
   else {
     if (typeof before?.at === 'number') decided.supersede.set(before.at, plan)

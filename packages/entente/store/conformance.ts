@@ -227,21 +227,26 @@ export function storeConformance(name: string, create: () => Promise<StoreSubjec
 
     conforms('records: the text is left out only where a newer version of the object vouches for that', async store => {
       const other = 'malware--8e2e2d2b-17d4-4cbf-938f-98ee46b3cd3f'
-      const twin = { version: V1, versionDigits: 6 }
       await commitRecords(store, [
         { version: V2, superseded: 5 }, // by an older version
         { superseded: 99 }, // by nothing
         { id: other, superseded: 0 }, // by another object
         { superseded: 4 }, // by a refused one
-        { kind: 'equivocation', version: V2, refused: 'ab'.repeat(32) },
-        { ...twin, superseded: 0 },
-        { superseded: 5 }, // by the same instant, added before: what the notary writes
+        { kind: 'equivocation', version: V2, refused: 'ab'.repeat(32), superseded: 0 }, // no object itself
+        { version: V1, versionDigits: 6, superseded: 0 }, // what the notary writes
+        { superseded: 5 }, // by the same instant, added before
+        { superseded: 7 }, // by itself
+        { superseded: 9 }, // by the same instant, added later: what the notary writes
+        { superseded: 8 }, // back to the one before: not both
+        { version: V2, superseded: 0, text: null }, // not really, and its text is gone
+        { version: V1, superseded: 0, text: null }, // really, and its text is gone
       ])
-      const rows = await store.records(1, { from: 0, limit: 9, text: 'last' })
+      const rows = await store.records(1, { from: 0, limit: 19, text: 'last' })
       same(
         rows.map(r => r.text !== null),
-        [true, true, true, true, true, false, false],
+        [true, true, true, true, true, false, true, true, false, true, true, false],
       )
+      assert.equal(rows[10]?.text?.length, 0)
     })
 
     conforms('versions: object rows of one id, in order of seq', async store => {

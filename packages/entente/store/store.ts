@@ -114,7 +114,11 @@ export type RecordSelection = {
   limit: number
   /** Only these STIX types. */
   types?: string[] | undefined
-  /** 'last' leaves out the text of rows that a newer version has really superseded (the rows themselves stay, so that gaps show). */
+  /**
+   * 'last' leaves out the text of rows that a newer version has really superseded (the rows themselves stay, so that gaps show): the
+   * object row of the same id at the log index `superseded` has a later version, or the same and a higher index. Where another row
+   * with an id has lost its text, that is empty instead of null.
+   */
   text: 'last' | 'all' | 'none'
 }
 

@@ -192,6 +192,15 @@ describe('duplicates and equivocation', () => {
     assert.equal(new Set(versions).size, 2)
   })
 
+  test('T43 with and without a version under one id: the date of adding counts as the version', async () => {
+    const id = newId('x-custom')
+    const bare = { type: 'x-custom', spec_version: '2.1', id }
+    const versioned = { ...bare, created: '2026-01-01T00:00:00.000Z', modified: '2026-01-01T00:00:00.000Z' }
+    await server.add([bare, versioned])
+    for (const query of [`match[id]=${id}`, 'match[type]=x-custom'])
+      assert.deepEqual((await server.get(`objects/?${query}`)).json.objects, [bare], query)
+  })
+
   test('versions may come in any order: the newest is the one with the latest modified', async () => {
     const id = newId('indicator')
     const at = (day: number) => indicator({ id, modified: `2026-03-0${day}T00:00:00.000Z` })

@@ -194,3 +194,56 @@ describe('what was changed in the store is not served as good', () => {
     assert.ok(alerts.every(a => a.details['reason'] === 'hash'))
   })
 })
+
+describe('index columns that were changed hide nothing from a list of everything', () => {
+  // Each by itself: what one request noticed would be known to the next.
+  const month = (n: number) => `2026-0${n}-01T00:00:00.000Z`
+  const victim = newId('indicator')
+  const changes: Record<string, string> = {
+    'as if it were an equivocation': 'kind = 2',
+    'as if it were a deletion': 'kind = 1',
+    'as if it had been deleted': 'text = null, id = null, type = null, version = null, superseded = 1',
+    'without its text, as if a newer one were there': 'text = null, superseded = 1',
+    'superseded by itself': 'superseded = leaf',
+    'superseded by another object': 'superseded = leaf + 1',
+    'superseded by the older version': 'superseded = leaf - 1',
+    'as if it were older than the version before': "version = '2025-01-01T00:00:00.000000Z'",
+    'as if it were of long ago': 'added = added - 86400000000',
+    'as if it were of another object': "id = 'indicator--99999999-0000-4000-8000-000000000000'",
+  }
+  for (const [what, change] of Object.entries(changes)) {
+    test(`the newest version, ${what}`, async () => {
+      const changed = await startTestServer()
+      try {
+        await changed.add([url(), indicator({ id: victim, modified: month(1) })])
+        await changed.add([indicator({ id: victim, modified: month(2) }), url()])
+        const before = (await changed.get('manifest/?match[version]=all')).json.objects.map((e: any) => e.date_added)
+        const db = new DatabaseSync(`${changed.data}/store.db`)
+        db.exec(`update record set ${change} where id = '${victim}' and version like '2026-02%'`)
+        db.close()
+        for (const query of [
+          '',
+          `?added_after=${before[0]}`,
+          '?match[version]=all',
+          '?match[version]=last,first',
+          '?match[type]=indicator',
+        ]) {
+          if (query.includes('type') && change.includes('type')) continue // no row of this type is left to be seen
+          const { headers, json } = await changed.get(`objects/${query}`)
+          const isServed = json.objects?.some((o: any) => o.id === victim && o.modified === month(2))
+          assert.ok(isServed || headers['x-entente-withheld'] !== undefined, `objects/${query} says nothing of it`)
+        }
+        const { status, json } = await changed.get(`objects/${victim}/`)
+        if (status === 200)
+          assert.deepEqual(
+            json.objects.map((o: any) => o.modified),
+            [month(2)],
+            'not the older as the newest',
+          )
+        else assert.equal(status, 500)
+      } finally {
+        await changed.stop()
+      }
+    })
+  }
+})
