@@ -2,12 +2,12 @@
 // Finds a Node that runs TypeScript as it stands (24 or later), and runs the command in it.
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { enableCompileCache } from 'node:module'
+import * as module from 'node:module' // Node 20 has no enableCompileCache to import by name
 import { dirname, join } from 'node:path'
 
 const main = join(import.meta.dirname, 'main.ts')
 if (Number(process.versions.node.split('.')[0]) >= 24) {
-  enableCompileCache() // keeps compiled code in the temporary folder: the second start takes half the time
+  module.enableCompileCache() // keeps compiled code in the temporary folder: the second start takes half the time
   await import(main)
 } else {
   const name = join('node_modules', 'node', 'bin', process.platform === 'win32' ? 'node.exe' : 'node')

@@ -7,10 +7,11 @@ import { createTaxiiClient } from '@entente/client'
 import { entente, runScript } from './test/script.ts'
 import { adminPassword, indicators, startSite } from './test/site.ts'
 
-const CONFIGURATION = 'server: { port: 0 }\nanchoring: { intervalMs: 50 }\n'
+const WITH_LEDGER = 'server: { port: 0 }\nanchoring: { intervalMs: 50 }\n'
+const WITHOUT = 'server: { port: 0 }\nledgers: []\n'
 
-async function setUp(t: TestContext) {
-  const site = await startSite(t, CONFIGURATION)
+async function setUp(t: TestContext, configuration: string) {
+  const site = await startSite(t, configuration)
   const client = createTaxiiClient({
     url: site.url,
     auth: { kind: 'basic', user: 'admin', password: adminPassword(site) },
@@ -31,7 +32,7 @@ async function setUp(t: TestContext) {
 }
 
 test('beside a running server: all but its embedded ledger; after it stopped: that too', async t => {
-  const { run, server } = await setUp(t)
+  const { run, server } = await setUp(t, WITH_LEDGER)
   await run(`
     $ entente audit
     $ORIGIN: 5 entries
@@ -52,21 +53,21 @@ test('beside a running server: all but its embedded ledger; after it stopped: th
 })
 
 test('what was changed behind the back of the server is named, each with its place', async t => {
-  const { run, store } = await setUp(t)
+  const { run, store } = await setUp(t, WITHOUT)
   store(`update record set text = replace(text, 'indicator 1', 'indicator 9') where text like '%indicator 1%';
          delete from record where text like '%indicator 2%'`)
   await run(`
-    $ entente audit
+    $ entente audit --config entente.yaml
     $ORIGIN: 5 entries
       …
     PROBLEM record: the content of record 1 (indicator--…1) is not what was logged [collection …, seq 1, entry …, indicator--…1]
     PROBLEM missing: record 2 of collection … is missing [collection …, seq 2]
     2 problems found
     [exit 4]
-    $ entente audit --json
+    $ entente audit --config entente.yaml --json
     {"ok":false,…"problems":[{"kind":"record","collection":"…","seq":1,"logIndex":…,"id":"indicator--…1","message":"…
     [exit 4]
-    $ entente audit --key example.com/foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k
+    $ entente audit --config entente.yaml --key example.com/foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k
     …
     PROBLEM checkpoint: the checkpoint is not signed by the log's key: …
     …
@@ -75,7 +76,7 @@ test('what was changed behind the back of the server is named, each with its pla
 })
 
 test('while others write it sees one moment: no false alarm', async t => {
-  const { folder: cwd, collection } = await setUp(t)
+  const { folder: cwd, collection } = await setUp(t, WITHOUT)
   let isDone = false
   const writing = (async () => {
     for (let from = 1000; !isDone; from += 20) await collection.add(indicators(20, from), { batch: 2 })
@@ -83,7 +84,7 @@ test('while others write it sees one moment: no false alarm', async t => {
   try {
     const sizes: number[] = []
     for (let i = 0; i < 3; i++) {
-      const { code, out } = await entente(['audit', '--json'], { cwd })
+      const { code, out } = await entente(['audit', '--json', '--config', 'entente.yaml'], { cwd })
       assert.equal(code, 0, out)
       sizes.push((JSON.parse(out) as { size: number }).size)
     }
@@ -95,7 +96,7 @@ test('while others write it sees one moment: no false alarm', async t => {
 })
 
 test('an older copy of the store is found by the ledger', async t => {
-  const { run, server, data, add, store } = await setUp(t)
+  const { run, server, data, add, store } = await setUp(t, WITH_LEDGER)
   store('pragma wal_checkpoint(truncate)')
   cpSync(join(data, 'store.db'), join(data, 'old.db'))
   await add(10)
@@ -112,7 +113,7 @@ test('an older copy of the store is found by the ledger', async t => {
 })
 
 test('nothing is made where nothing is', async t => {
-  const { run, folder, server, data } = await setUp(t)
+  const { run, folder, server, data } = await setUp(t, WITH_LEDGER)
   await server.close()
   rmSync(join(data, 'ledger'), { recursive: true })
   await run(`
