@@ -23,7 +23,9 @@ if (!installed) {
     shell: process.platform === 'win32',
   })
   if (npm.status !== 0) {
-    console.error('Entente: `npm install` failed. Is a package registry within reach? Run `npm install` to see the whole output.')
+    console.error(
+      'Entente: `npm install` failed. Is a package registry within reach? Run `npm install` to see the whole output.',
+    )
     process.exit(npm.status ?? 1)
   }
   if (!existsSync(node24)) {

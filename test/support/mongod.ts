@@ -86,7 +86,9 @@ export async function startMongod(path: string, folder: string, port?: number): 
     await becomePrimary(child, own)
   } catch (error) {
     await end('SIGKILL')
-    throw new Error(`${(error as Error).message}\n${readFileSync(join(folder, 'mongod.log'), 'utf8').slice(-2000)}`)
+    throw new Error(`${(error as Error).message}\n${readFileSync(join(folder, 'mongod.log'), 'utf8').slice(-2000)}`, {
+      cause: error,
+    })
   }
   const url = `mongodb://127.0.0.1:${own}/?replicaSet=rs0`
   return { url, port: own, pid: child.pid as number, stop: () => end('SIGTERM'), kill: () => end('SIGKILL') }

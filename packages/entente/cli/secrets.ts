@@ -16,7 +16,7 @@ export async function readPassword(given: string | undefined, question: string):
 /** One line of standard input; on a terminal without echo. */
 async function readLine(question: string | undefined): Promise<string | undefined> {
   const silent = new Writable({ write: (_chunk, _encoding, done) => done() })
-  const isTerminal = process.stdin.isTTY === true
+  const isTerminal = Boolean(process.stdin.isTTY)
   const lines = createInterface({ input: process.stdin, output: silent, terminal: isTerminal })
   if (question !== undefined) process.stderr.write(question)
   try {
