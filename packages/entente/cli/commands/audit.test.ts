@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { cpSync, renameSync, rmSync } from 'node:fs'
+import { cpSync, existsSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { type TestContext, test } from 'node:test'
@@ -113,9 +113,9 @@ test('an older copy of the store is found by the ledger', async t => {
 })
 
 test('nothing is made where nothing is', async t => {
-  const { run, folder, server, data } = await setUp(t, WITH_LEDGER)
+  const { run, folder, server, data } = await setUp(t, WITHOUT)
   await server.close()
-  rmSync(join(data, 'ledger'), { recursive: true })
+  // Without --config the default one counts, which has a ledger in the data folder.
   await run(`
     $ entente audit --data nowhere
     entente audit: …/nowhere is not the data folder of a server: …
@@ -125,6 +125,7 @@ test('nothing is made where nothing is', async t => {
       ledger local: not compared: …/ledger holds no ledger
     no problem found
   `)
+  assert.equal(existsSync(join(data, 'ledger')), false)
   rmSync(join(data, 'log.key'))
   const { code, err } = await entente(['audit'], { cwd: folder })
   assert.equal(code, 4)
