@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { stringify } from 'yaml'
 import { loadConfig } from '#cli/config.ts'
 import { type RunningServer, startServer } from '#cli/serve.ts'
-import { createUser, readUsers, writeUsers } from '../auth/local.ts'
+import { createUser, type LocalUser, readUsers, writeUsers } from '../auth/local.ts'
 import { TAXII } from '../media.ts'
 
 /** User name -> roles. A user's password is `<name>-password`. */
@@ -49,16 +49,18 @@ export type TestServer = RunningServer & {
   stop(): Promise<void>
 }
 
+/** Made once in a process: each costs a scrypt. */
+let users: Promise<LocalUser[]> | undefined
+const createUsers = () =>
+  Promise.all(Object.entries(USERS).map(([name, roles]) => createUser(name, `${name}-password`, roles)))
+
 export async function startTestServer(config: Record<string, unknown> = {}): Promise<TestServer> {
   const data = mkdtempSync(join(tmpdir(), 'entente-taxii-'))
   const file = join(data, 'entente.yaml')
   const apiRoots = [{ path: '/api/', title: 'Test root', collections: COLLECTIONS }]
   writeFileSync(file, stringify({ ledgers: [], apiRoots, ...config }))
-  const users = await Promise.all(
-    Object.entries(USERS).map(([name, roles]) => createUser(name, `${name}-password`, roles)),
-  )
   const loaded = loadConfig({ file, data, port: '0', env: {} })
-  writeUsers(loaded.paths.users, { ...readUsers(loaded.paths.users), users })
+  writeUsers(loaded.paths.users, { ...readUsers(loaded.paths.users), users: await (users ??= createUsers()) })
   const logged: TestServer['logged'] = []
   const server = await startServer(loaded.config, loaded.paths, (level, message, details) => {
     if (message !== 'request') logged.push({ level, message, details })
