@@ -82,11 +82,12 @@ function verifySealedAnchor(
 ): SealedHeader {
   const header = verifySealedHeader(fromHex(proof.header), pinned.validators)
   // The evidence is of the newest block when it was asked for; the anchor's own block may be older, never younger.
-  const isSameBlock = header.number === anchor.block
-  if (anchor.block > header.number || (isSameBlock && `0x${bytesToHex(header.hash)}` !== anchor.block_hash)) {
+  const block = anchor.block as number // there in every anchor of kind evm
+  const isSameBlock = header.number === block
+  if (block > header.number || (isSameBlock && `0x${bytesToHex(header.hash)}` !== anchor.block_hash)) {
     throw new ProofError(
       'seal',
-      `the header is of block ${header.number}, the anchor of the later block ${anchor.block} or of another hash`,
+      `the header is of block ${header.number}, the anchor of the later block ${block} or of another hash`,
     )
   }
   const account = verifyTrieProof(header.stateRoot, fromHex(pinned.contract), proof.account_proof.map(fromHex))
