@@ -22,7 +22,7 @@ const MIGRATIONS: string[] = [
      unique(tree, level, idx));
    create table bundle(idx integer primary key, data blob not null);
    create table status(id text primary key, api_root text not null, coll integer not null, submitter text not null,
-     requested integer not null, size integer not null, accepted text not null, failed text not null, receipt text not null) without rowid;
+     requested integer not null, size integer not null, accepted text not null, failed text not null, receipt text not null);
    create table opening(submitter text primary key, opening blob not null, name text not null) without rowid;
    create table anchor(ledger text not null, size integer not null, root blob not null, tx text not null, block integer not null,
      block_hash text not null, final integer not null, at integer not null, primary key(ledger, size)) without rowid;`,

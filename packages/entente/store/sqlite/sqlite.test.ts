@@ -284,7 +284,7 @@ describe('query plans', () => {
     [/from tile /, /\(tree=\? AND level=\? AND idx=\?\)/],
     [/from bundle /, /USING INTEGER PRIMARY KEY/],
     [/from checkpoint /, /USING INTEGER PRIMARY KEY/],
-    [/from status /, /USING PRIMARY KEY/],
+    [/from status /, /sqlite_autoindex_status_1 \(id=\?\)/],
     [/from opening /, /USING PRIMARY KEY/],
     [/from anchor where/, /USING PRIMARY KEY \(ledger=\? AND size>\?\)/],
   ]

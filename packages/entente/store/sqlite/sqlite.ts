@@ -128,14 +128,10 @@ export function openSqliteStore(options: SqliteOptions): Store & Journal {
     }
     for (const b of batch.entryBundles) sql('insert or replace into bundle(idx, data) values(?,?)').run(b.index, b.data)
     for (const c of batch.collections) {
-      sql('insert or replace into collection(number, api_root, id, count, last_added, root) values(?,?,?,?,?,?)').run(
-        c.number,
-        c.apiRoot,
-        c.id,
-        c.count,
-        c.lastAdded,
-        c.root,
-      )
+      // Not `or replace`: that would write the index on (api_root, id) again as well.
+      sql(
+        'insert into collection(number, api_root, id, count, last_added, root) values(?,?,?,?,?,?) on conflict(number) do update set count = excluded.count, last_added = excluded.last_added, root = excluded.root',
+      ).run(c.number, c.apiRoot, c.id, c.count, c.lastAdded, c.root)
     }
     for (const s of batch.statuses) {
       sql(
