@@ -3,8 +3,9 @@ import { spawn } from 'node:child_process'
 import { relative } from 'node:path'
 import { root, sources } from './files.ts'
 
+// Whatever starts processes, chains or browsers, and what is random for seconds, is for `npm test`.
 const slow =
-  /\.(slow|chromium)\.test\.ts$|[/\\](e2e|crash|long)[/\\]|contracts\.test\.ts$|browser\.test\.ts$|conformance\.test\.ts$|kill\.test\.ts$/
+  /[/\\](e2e|crash|commands|embedded)[/\\]|(contracts|browser|conformance|client|faults|notary|bytes|tls|proof|tree)\.test\.ts$/
 const tests = [...sources('packages'), ...sources('test')]
   .filter(f => f.endsWith('.test.ts') && !slow.test(f))
   .map(f => relative(root, f))
