@@ -11,7 +11,8 @@ export type Side = { url: string; collection: string; authorization: string }
 export type Task = { side: Side } & (
   | { do: 'post'; from: number; count: number; objects: number; connections: number }
   | { do: 'get'; from: number; count: number }
-  | { do: 'read'; limit: number; atLeast: number }
+  /** The whole collection of `objects` objects in pages, `passes` times. */
+  | { do: 'read'; limit: number; objects: number; passes: number }
   | { do: 'complete'; from: number; count: number; objects: number; connections: number }
 )
 export type Result = {
@@ -121,13 +122,17 @@ async function run(task: Task): Promise<Result> {
       })
     case 'read':
       return measured(async () => {
-        let next: string | undefined
-        while (objects < task.atLeast || next !== undefined) {
-          const more: string = next === undefined ? '' : `&next=${next}`
-          const { head } = await timed(200, 'GET', `${path}?limit=${task.limit}${more}`)
-          next = /"next":"([^"]+)"/.exec(head)?.[1]
-          if (next === undefined) break
-          objects += task.limit
+        for (let pass = 0; pass < task.passes; pass++) {
+          let more = ''
+          let pages = 0
+          do {
+            const { head } = await timed(200, 'GET', `${path}?limit=${task.limit}${more}`)
+            const next = /"next":"([^"]+)"/.exec(head)?.[1]
+            more = next === undefined ? '' : `&next=${next}`
+            pages++
+          } while (more !== '')
+          if (pages !== Math.ceil(task.objects / task.limit)) throw new Error(`${pages} pages of ${task.limit} objects`)
+          objects += task.objects
         }
       })
     case 'complete':

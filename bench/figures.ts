@@ -146,10 +146,10 @@ const read: Bench = async (run, started, client) => {
   const gets = run.quick ? 200 : 500
   const get = (l: Loader) => (round: number) =>
     client.run({ do: 'get', side: l.side, from: ((round + 1) * gets) % (objects - gets), count: gets })
-  const page = (l: Loader) => () => client.run({ do: 'read', side: l.side, limit: 1000, atLeast: objects * 2 })
+  const page = (l: Loader) => () => client.run({ do: 'read', side: l.side, limit: 1000, objects, passes: 3 })
   for (const l of [ours, plain]) {
     for (let i = 0; i < 3; i++) await get(l)(i)
-    await page(l)()
+    for (let i = 0; i < 2; i++) await page(l)()
   }
   const got = await alternate(run.quick ? 4 : 12, get(ours), get(plain))
   const pages = await alternate(run.quick ? 3 : 8, page(ours), page(plain))
