@@ -1,7 +1,9 @@
 import {
   EMPTY_ROOT,
   formatCheckpoint,
+  HASH_SIZE,
   hashLeaf,
+  hashLeafInto,
   type NoteSigner,
   parseVkey,
   signNote,
@@ -209,7 +211,7 @@ function createStage(origin: string, base: State): Stage {
   const start = base.edge.size
   const entries: Uint8Array[] = []
   const collections = new Map(base.collections)
-  const touched = new Map<number, { commitments: Uint8Array[]; nextDate: number; placed: number }>()
+  const touched = new Map<number, { at: number[]; nextDate: number; placed: number }>()
   const written: CollectionHead[] = []
   const tileWrites: TileWrite[] = []
   let bundles: Bundle[] = []
@@ -238,7 +240,7 @@ function createStage(origin: string, base: State): Stage {
     reserve: (number, count, now) => {
       const last = collections.get(number)?.lastAdded ?? 0
       const end = Math.ceil(Math.max(now, last + count) / 1000) * 1000
-      touched.set(number, { commitments: [], nextDate: end - count + 1, placed: 0 })
+      touched.set(number, { at: [], nextDate: end - count + 1, placed: 0 })
     },
     place: number => {
       const t = touched.get(number) as { nextDate: number; placed: number }
@@ -246,8 +248,8 @@ function createStage(origin: string, base: State): Stage {
       return { leaf: start + placed++, seq, added: t.nextDate++ }
     },
     enter: (number, commitment) => {
+      touched.get(number)?.at.push(entries.length)
       entries.push(commitment)
-      touched.get(number)?.commitments.push(commitment)
     },
     get empty() {
       return placed === 0 && !founded
@@ -256,18 +258,23 @@ function createStage(origin: string, base: State): Stage {
       return stage.empty ? start : start + placed + 1
     },
     seal: signer => {
-      for (const [number, { commitments, nextDate }] of touched) {
-        if (commitments.length === 0) continue
+      // A commitment is a leaf of two trees, its collection's and the log's, and hashed once for both.
+      const hashes = new Uint8Array((entries.length + 1) * HASH_SIZE)
+      entries.forEach((entry, i) => hashLeafInto(entry, hashes, i * HASH_SIZE))
+      for (const [number, { at, nextDate }] of touched) {
+        if (at.length === 0) continue
         const c = collections.get(number) as Collection
         const edge = c.edge.clone()
-        for (const t of edge.append(leafHashes(commitments))) tileWrites.push({ tree: number, ...t })
+        for (const t of edge.append(pick(hashes, at))) tileWrites.push({ tree: number, ...t })
         const grown = { ...c, edge, count: edge.size, lastAdded: nextDate - 1, root: edge.root() }
         collections.set(number, grown)
         written.push(grown)
       }
-      entries.push(Buffer.from(headsEntry(collections)))
+      const heads = Buffer.from(headsEntry(collections))
+      hashLeafInto(heads, hashes, entries.length * HASH_SIZE)
+      entries.push(heads)
       const tree = base.tree.clone()
-      const tiles = tree.append(leafHashes(entries))
+      const tiles = tree.append(hashes)
       for (const t of tiles) tileWrites.push({ tree: 0, ...t })
       bundles = fillBundles(base.edge, entries)
       const root = tree.root()
@@ -292,10 +299,11 @@ function createStage(origin: string, base: State): Stage {
   return stage
 }
 
-function leafHashes(entries: Uint8Array[]): Uint8Array {
-  const hashes = new Uint8Array(entries.length * 32)
-  for (let i = 0; i < entries.length; i++) hashes.set(hashLeaf(entries[i] as Uint8Array), i * 32)
-  return hashes
+/** The hashes at these places, one after the other. */
+function pick(hashes: Uint8Array, places: number[]): Uint8Array {
+  const picked = new Uint8Array(places.length * HASH_SIZE)
+  places.forEach((place, i) => picked.set(hashes.subarray(place * HASH_SIZE, (place + 1) * HASH_SIZE), i * HASH_SIZE))
+  return picked
 }
 
 /** C2SP tlog-tiles, "Log Entries": each entry behind its length; the bundle at the edge goes on where it stood. */

@@ -21,12 +21,18 @@ export const RECEIPT_ORIGIN_PREFIX = 'entente/receipt/'
 
 /** The text of a receipt, to be signed. */
 export function formatReceipt(receipt: Receipt): string {
-  const lines = receipt.entries.map(({ index, commitment }) => `${index} ${encodeBase64(commitment)}`)
-  const text = [HEADER, receipt.origin, receipt.status, ...lines, ''].join('\n')
-  const parsed = parseReceipt(text)
-  if (parsed.origin !== receipt.origin || parsed.status !== receipt.status) {
-    throw new ProofError('malformed', 'a line of a receipt holds a line feed')
-  }
+  const { origin, status, entries } = receipt
+  // Whoever writes a receipt has thousands of lines in it: their parts are checked, not the text read back.
+  const isLine = (text: string) => text !== '' && !text.includes('\n')
+  if (!isLine(origin) || !isLine(status))
+    throw new ProofError('malformed', 'a line of a receipt is empty or holds a line feed')
+  const lines = entries.map(({ index, commitment }) => {
+    if (!Number.isSafeInteger(index) || index < 0 || commitment.length !== HASH_SIZE)
+      throw new ProofError('malformed', `no entry of a receipt: index ${index}, ${commitment.length} bytes`)
+    return `${index} ${encodeBase64(commitment)}`
+  })
+  const text = [HEADER, origin, status, ...lines, ''].join('\n')
+  if (text.length > MAX_NOTE_LENGTH) throw new ProofError('malformed', `a receipt of ${text.length} characters`)
   return text
 }
 
