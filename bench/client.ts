@@ -10,7 +10,8 @@ const TAXII = 'application/taxii+json;version=2.1'
 export type Side = { url: string; collection: string; authorization: string }
 export type Task = { side: Side } & (
   | { do: 'post'; from: number; count: number; objects: number; connections: number }
-  | { do: 'get'; from: number; count: number }
+  /** One object by its path, or two by `match[id]`. */
+  | { do: 'get'; from: number; count: number; each: 1 | 2 }
   /** The whole collection of `objects` objects in pages, `passes` times. */
   | { do: 'read'; limit: number; objects: number; passes: number }
   | { do: 'complete'; from: number; count: number; objects: number; connections: number }
@@ -117,8 +118,11 @@ async function run(task: Task): Promise<Result> {
     }
     case 'get':
       return measured(async () => {
-        for (let i = 0; i < task.count; i++) await timed(200, 'GET', `${path}${idOf(task.from + i)}/`)
-        objects = task.count
+        for (let i = 0; i < task.count; i++) {
+          const [one, two] = [idOf(task.from + i), idOf(task.from + i + 1)]
+          await timed(200, 'GET', task.each === 1 ? `${path}${one}/` : `${path}?match[id]=${one},${two}`)
+        }
+        objects = task.count * task.each
       })
     case 'read':
       return measured(async () => {

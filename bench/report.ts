@@ -57,16 +57,24 @@ export type Machine = {
 }
 
 export function describeMachine(folder: string): Machine {
-  const git = (...args: string[]) => execFileSync('git', args, { cwd: root, encoding: 'utf8' }).trim()
-  const isChanged = git('status', '--porcelain', '--untracked-files=no') !== ''
   return {
     cpu: cpus()[0]?.model ?? 'unknown',
     cores: availableParallelism(),
     memoryGiB: Math.round(totalmem() / 2 ** 30),
     load: loadavg()[0] as number,
     node: process.version,
-    commit: git('rev-parse', '--short', 'HEAD') + (isChanged ? ' and changes' : ''),
+    commit: readCommit(),
     fsyncMs: measureFsync(folder),
+  }
+}
+
+function readCommit(): string {
+  const git = (...args: string[]) => execFileSync('git', args, { cwd: root, encoding: 'utf8', stdio: 'pipe' }).trim()
+  try {
+    const isChanged = git('status', '--porcelain', '--untracked-files=no') !== ''
+    return `${git('rev-parse', '--short', 'HEAD')}${isChanged ? ' and changes' : ''}`
+  } catch {
+    return 'unknown'
   }
 }
 
