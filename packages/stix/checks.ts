@@ -5,6 +5,7 @@ import { isDictionaryKey, isLanguageTag, isRelationshipType } from './names.ts'
 import { selectorFault } from './selectors.ts'
 import { scanTimestamp } from './timestamp.ts'
 import type { ObjectType, Target, Vocabulary } from './types/kinds.ts'
+import { hashAlgorithm } from './types/vocabularies.ts'
 import { type Check, isObject, show, type Walk } from './walk.ts'
 
 export const nothing: Check = () => undefined
@@ -74,9 +75,13 @@ export function identifierCheck(targets: readonly Target[], objectTypes: Readonl
       walk.report('identifier', '2.9', `${show(value)} is not of the form type--UUID (RFC 4122)`)
     } else if (!allowed(value)) {
       walk.report('ref_target', '3.3', `${show(value)} must refer to ${targets.join(', ')}`)
+    } else if (walk.bounds.isKnown !== undefined && !walk.bounds.isKnown(value)) {
+      walk.report('unresolved_reference', '3.3', `${show(value)} is not known here`)
     }
   })
 }
+
+const HASH_ALGORITHMS: ReadonlySet<string> = new Set(hashAlgorithm.terms)
 
 export const hashesCheck: Check = (value, walk) => {
   if (!isObject(value)) return walk.report('kind', '2.7', `expected hashes, got ${show(value)}`)
@@ -93,6 +98,9 @@ export const hashesCheck: Check = (value, walk) => {
     else {
       const fault = hashFault(algorithm, hash)
       if (fault !== undefined) walk.report('hash_value', '2.7', `${show(hash)}: ${fault}`)
+      else if (!HASH_ALGORITHMS.has(algorithm) && walk.tells('hash_algorithm')) {
+        walk.report('hash_algorithm', '2.7', `${show(algorithm)} is not in hash-algorithm-ov`)
+      }
     }
     walk.leave()
   }

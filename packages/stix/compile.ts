@@ -19,6 +19,7 @@ import {
 } from './checks.ts'
 import { compileConstraint } from './constraints.ts'
 import { customValue, dictionaryCheck, dictionaryValue, listCheck } from './containers.ts'
+import { formatCheck } from './formats.ts'
 import { isPropertyName } from './names.ts'
 import type { Kind, ObjectType, Structure } from './types/kinds.ts'
 import { type Check, isObject, type Json, show, type Walk } from './walk.ts'
@@ -38,7 +39,8 @@ export function compiler(hooks: Hooks): { kind(kind: Kind): Check; structure(str
   const compileKind = (kind: Kind): Check => {
     switch (kind.kind) {
       case 'string':
-        return textCheck('a string', '2.15')
+        if (kind.format === undefined) return textCheck('a string', '2.15')
+        return formatCheck(kind.format, kind.section ?? '2.15', kind.should === true)
       case 'open-vocab':
         return textCheck('a string', '2.14')
       case 'boolean':
@@ -110,7 +112,7 @@ export function compiler(hooks: Hooks): { kind(kind: Kind): Check; structure(str
 /** A property that a type inside an object does not have. */
 const unknownMember = (name: string, value: unknown, walk: Walk): void => {
   if (!isPropertyName(name)) walk.report('property_name', '3.1', propertyNameMessage(name))
-  else if (walk.bounds.warnings) walk.report('custom_property', '11.1', 'a custom property: not checked')
+  else if (walk.tells('custom_property')) walk.report('custom_property', '11.1', 'a custom property: not checked')
   customValue(value, walk)
 }
 

@@ -1,4 +1,5 @@
 /** Checks of what the table says about several properties of one object. */
+import { isCapec, isCve } from './registries.ts'
 import { compareTimestamps, scanTimestamp } from './timestamp.ts'
 import type { Constraint } from './types/kinds.ts'
 import { type Json, show, type Walk } from './walk.ts'
@@ -48,6 +49,8 @@ export function compileConstraint(constraint: Constraint): (object: Json, walk: 
         )
       }
     }
+    case 'external_id':
+      return checkExternalId
     case 'timestamp_order': {
       const { first, second, strict } = constraint
       return (object, walk) => {
@@ -62,4 +65,31 @@ export function compileConstraint(constraint: Constraint): (object: Json, walk: 
       }
     }
   }
+}
+
+/** `cve` and `capec` name the source of their identifiers, and these stand under no other (sections 4.1.1, 4.19.1). */
+function checkExternalId(reference: Json, walk: Walk): void {
+  const { source_name: source, external_id: id } = reference
+  if (typeof id !== 'string') return
+  if (source === 'cve' ? isCve(id) : source === 'capec' ? isCapec(id) : true) {
+    if (source === 'cve' || source === 'capec') return
+    // Where the specification says so: of the vulnerability and the attack pattern that are described.
+    const expected =
+      walk.type === 'vulnerability' && isCve(id)
+        ? 'cve'
+        : walk.type === 'attack-pattern' && isCapec(id)
+          ? 'capec'
+          : undefined
+    if (expected === undefined) return
+    const section = expected === 'cve' ? '4.19.1' : '4.1.1'
+    walk.reportAt(
+      'source_name',
+      'external_id',
+      section,
+      `${show(id)} has the source ${show(expected)}, not ${show(source)}`,
+    )
+    return
+  }
+  const form = source === 'cve' ? 'CVE-YYYY-NNNN' : 'CAPEC-N'
+  walk.reportAt('external_id', 'external_id', source === 'cve' ? '4.19.1' : '4.1.1', `${show(id)} is not ${form}`)
 }

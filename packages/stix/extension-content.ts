@@ -58,10 +58,11 @@ function unknownExtension(key: string, value: unknown, walk: Walk): void {
       const message = `expected one of ${extensionType.terms.join(', ')}, got ${show(value.extension_type)}`
       walk.reportAt('extension_type', 'extension_type', '7.3', message)
     }
-    if (walk.bounds.warnings) walk.report('unknown_extension', '7.3', 'an extension that we do not know: not checked')
+    if (walk.tells('unknown_extension'))
+      walk.report('unknown_extension', '7.3', 'an extension that we do not know: not checked')
   } else if (value.extension_type !== undefined) {
     walk.report('extension_type', '7.3', `the key must be the id of an extension-definition, got ${show(key)}`)
-  } else if (walk.bounds.warnings) {
+  } else if (walk.tells('custom_extension')) {
     const name = isCustomExtensionName(key) ? '' : '; its name should be a-z, 0-9 and -, and end in -ext'
     walk.report('custom_extension', '11.3', `a custom extension: not checked${name}`)
   }

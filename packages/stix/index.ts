@@ -1,6 +1,6 @@
 /**
- * STIX 2.1: the typed table of all object types, the walker that checks an object against it, versions, timestamps,
- * equality of meaning, identifiers and markings. Depends on nothing. Specification: OASIS Standard "STIX Version 2.1".
+ * STIX 2.1: the typed table of all object types, the walker that checks an object against it, patterns, validation
+ * policies, versions, timestamps, equality of meaning, identifiers and markings. Depends on nothing. Specification: OASIS Standard "STIX Version 2.1".
  *
  * @example
  * import { objectVersion, validateObject } from '@entente/stix'
@@ -10,6 +10,7 @@
  * for (const { severity, path, rule, section, message } of findings) console.log(severity, path, rule, section, message)
  * if (valid) console.log(object.id, objectVersion(object))
  */
+export { contributingProperties, deterministicId, SCO_NAMESPACE } from './deterministic-id.ts'
 export { identifierType, isIdentifierOf, NOT_AN_IDENTIFIER, scanIdentifier } from './identifier.ts'
 export {
   granularMarkings,
@@ -21,6 +22,22 @@ export {
 } from './marking.ts'
 export { sameMeaning } from './meaning.ts'
 export { isLanguageTag, isPropertyName, isTypeName } from './names.ts'
+export type {
+  ComparisonExpression,
+  ComparisonOperator,
+  Constant,
+  ObjectPath,
+  ObservationExpression,
+  PathStep,
+  Pattern,
+  Qualifier,
+  Spelling,
+} from './pattern/ast.ts'
+export { checkPattern, type PatternReporter, type PatternRule } from './pattern/check.ts'
+export { PatternError, type PatternErrorCode, type Position, positionAt } from './pattern/error.ts'
+export { formatPath, formatPattern } from './pattern/format.ts'
+export { MAX_PATTERN_DEPTH, MAX_PATTERN_LENGTH, parsePattern, type PatternLimits } from './pattern/parse.ts'
+export { DEFAULT_POLICY, policies, type Policy, severityOf } from './policy.ts'
 export { type Rule, rules, type Severity } from './rules.ts'
 export { extensions, objectTypes } from './table.ts'
 export { compareTimestamps, parseTimestamp, scanTimestamp, type Timestamp } from './timestamp.ts'

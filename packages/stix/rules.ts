@@ -20,6 +20,10 @@ const severities = {
   id_type: 'error',
   /** A SHOULD of 2.9: UUIDv4, or v5 for cyber-observables. */
   uuid_version: 'warning',
+  /** A cyber-observable without contributing properties needs a UUIDv4 (2.9, 6.13). */
+  random_id: 'error',
+  /** A UUIDv5 that is not the one of the contributing properties (a SHOULD of 2.9). */
+  deterministic_id: 'warning',
   required: 'error',
   /** The JSON type or the range of the value (2). */
   kind: 'error',
@@ -30,6 +34,8 @@ const severities = {
   /** An identifier property is no identifier (2.9), or refers to a type that it must not. */
   identifier: 'error',
   ref_target: 'error',
+  /** A reference to an object that `isKnown` does not know (3.3). */
+  unresolved_reference: 'warning',
   /** A reference inside an observable container to no member of it (2.13). */
   container_ref: 'error',
   empty_list: 'error',
@@ -38,12 +44,33 @@ const severities = {
   enum: 'error',
   hash_key: 'error',
   hash_value: 'error',
+  /** A name outside hash-algorithm-ov (a SHOULD of 2.7). */
+  hash_algorithm: 'warning',
   hex: 'error',
   binary: 'error',
   language: 'error',
   /** A selector's syntax, or it selects nothing on this object (7.2.3.1). */
   selector: 'error',
   relationship_type: 'error',
+  /** A text that must have the form of another standard: addresses, URLs, CPE, character sets (6). */
+  format: 'error',
+  /** A text that should have one: media types (6.1, 6.7), URLs of external references (2.5.1). */
+  recommended_format: 'warning',
+  /** A CVE or CAPEC identifier without its `source_name`, or the other way round (4.1.1, 4.19.1). */
+  external_id: 'error',
+  /** An abbreviated hive in the key of a registry key (6.17.1). */
+  registry_hive: 'error',
+  /** `object_refs` of observed data without a cyber-observable (4.14.1). */
+  observed_data: 'error',
+  /** A pattern of type `stix`: `pattern` is no pattern (9), the others hold it against what the specification says. */
+  pattern: 'error',
+  pattern_name: 'error',
+  pattern_operands: 'error',
+  pattern_constant: 'error',
+  pattern_path: 'warning',
+  pattern_kind: 'warning',
+  /** A spelling of the OASIS grammar that section 9 does not have. */
+  pattern_spelling: 'warning',
   at_least_one: 'error',
   exactly_one: 'error',
   needs: 'error',
@@ -75,5 +102,5 @@ const severities = {
 
 export type Rule = keyof typeof severities
 
-/** Severity of each rule. */
+/** Severity of each rule under the policy `standard` (`policy.ts`). */
 export const rules: Readonly<Record<Rule, Severity>> = severities

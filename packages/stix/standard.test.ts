@@ -104,6 +104,10 @@ function breakConstraint(constraint: Constraint, whole: Record<string, unknown>)
       object[constraint.flag] = constraint.value
       object[constraint.name] ??= 'x'
       return object
+    case 'external_id':
+      object.source_name = 'cve'
+      object.external_id = 'CVE-1'
+      return object
     case 'timestamp_order':
       object[constraint.first] = '2024-03-01T00:00:00.000001Z'
       object[constraint.second] = '2024-03-01T00:00:00.000Z'

@@ -36,8 +36,8 @@ test('the common properties are used as in the summary table of section 3.2', ()
 
 for (const type of objectTypes.values()) {
   test(`${type.name}: a minimal and a complete object are valid`, () => {
-    // The sample extension is one that nobody knows; the sample of `objects` is deprecated (section 2.13).
-    const allowed = new Set(['unknown_extension', 'deprecated'])
+    // The sample extension is one that nobody knows, and so is a sample hash; `objects` is deprecated (section 2.13).
+    const allowed = new Set(['unknown_extension', 'hash_algorithm', 'deprecated'])
     for (const object of [minimal(type), complete(type)]) {
       const { valid, findings } = check(object)
       assert.ok(valid)
@@ -84,6 +84,7 @@ function tiedTo(of: Structure, name: string): string[] {
   const tied = of.constraints.flatMap(constraint => {
     if ('of' in constraint) return constraint.of
     if (constraint.rule === 'timestamp_order') return [constraint.first, constraint.second]
+    if (constraint.rule === 'external_id') return ['source_name', 'external_id']
     return 'flag' in constraint ? [constraint.flag, constraint.name] : [constraint.name, constraint.other]
   })
   if (name === 'type') return Object.keys(of.properties)

@@ -21,8 +21,14 @@ const marking = (changes: object) => of('marking-definition', { id: `marking-def
 const custom = (changes: object = {}) => ({ type: 'x-thing', id: `x-thing--${UUID}`, ...changes })
 const customSdo = { spec_version: '2.1', created: '2024-01-01T00:00:00.000Z', modified: '2024-01-01T00:00:00.000Z' }
 
+const cve = (id: string) => ({ source_name: 'cve', external_id: id })
+const references = (reference: object) => ({
+  external_references: [{ source_name: 'acme', external_id: 'x', ...reference }],
+})
+const noAccount = { user_id: undefined, account_type: undefined, account_login: undefined, display_name: 'x' }
+
 /** One or more inputs for each rule; where the first finding of that rule must be, and its section. */
-const cases: [Rule, unknown, path: string, section: string][] = [
+const cases: [Rule, unknown, path: string, section: string, options?: ValidateOptions][] = [
   ['not_an_object', ['a list'], '$', '3'],
   ['depth', of('malware', { x_deep: nest(40) }), `$.x_deep${'[0]'.repeat(32)}`, '2'],
   ['type', { id: 'x' }, '$.type', '3.1'],
@@ -36,6 +42,9 @@ const cases: [Rule, unknown, path: string, section: string][] = [
   ['id_type', of('url', { id: `urls--${UUID}` }), '$.id', '2.9'],
   ['uuid_version', of('malware', { id: 'malware--019a8c3e-0000-7000-8000-000000000000' }), '$.id', '2.9'],
   ['uuid_version', of('url', { id: 'url--019a8c3e-0000-1000-8000-000000000000' }), '$.id', '2.9'],
+  ['random_id', of('process', { id: `process--${UUID.replace('-4', '-5')}` }), '$.id', '6.13.1'],
+  ['random_id', of('user-account', { ...noAccount, id: `user-account--${UUID.replace('-4', '-5')}` }), '$.id', '2.9'],
+  ['deterministic_id', of('url', { value: 'https://example.org/other', id: idOf('url') }), '$.id', '2.9'],
   ['required', of('malware', { is_family: undefined }), '$.is_family', '4.11.1'],
   ['required', { ...custom(), ...customSdo, modified: undefined }, '$.modified', '3.2'],
   ['kind', of('malware', { name: 7 }), '$.name', '2.15'],
@@ -53,12 +62,55 @@ const cases: [Rule, unknown, path: string, section: string][] = [
     '$.objects["0"].content_ref',
     '2.13',
   ],
+  [
+    'unresolved_reference',
+    of('malware', { created_by_ref: idOf('identity') }),
+    '$.created_by_ref',
+    '3.3',
+    { isKnown: id => id !== idOf('identity') },
+  ],
   ['empty_list', of('malware', { labels: [] }), '$.labels', '2.12'],
   ['empty_dictionary', of('file', { hashes: {} }), '$.hashes', '2.3'],
   ['dictionary_key', of('process', { environment_variables: { 'A B': 'x' } }), '$.environment_variables["A B"]', '2.3'],
   ['enum', of('opinion', { opinion: 'maybe' }), '$.opinion', '10.18'],
   ['hash_key', of('file', { hashes: { ab: 'x' } }), '$.hashes.ab', '2.7'],
   ['hash_value', of('file', { hashes: { MD5: 'x' } }), '$.hashes.MD5', '2.7'],
+  ['hash_algorithm', of('file', { hashes: { x_own: 'x' } }), '$.hashes.x_own', '2.7'],
+  ['format', of('url', { value: 'example.org' }), '$.value', '6.15.1'],
+  ['format', of('software', { cpe: 'cpe:/a:x' }), '$.cpe', '6.14.1'],
+  ['format', of('file', { name_enc: 'utf8' }), '$.name_enc', '3.9.1'],
+  ['recommended_format', of('file', { mime_type: 'pdf' }), '$.mime_type', '6.7.1'],
+  ['recommended_format', of('tool', references({ url: 'www.x.org' })), '$.external_references[0].url', '2.5.1'],
+  ['external_id', of('tool', references(cve('cve-2021-1'))), '$.external_references[0].external_id', '4.19.1'],
+  [
+    'external_id',
+    of('vulnerability', references({ source_name: 'nist', external_id: 'CVE-2021-44228' })),
+    '$.external_references[0].source_name',
+    '4.19.1',
+  ],
+  [
+    'external_id',
+    of('attack-pattern', references({ source_name: 'CAPEC', external_id: 'CAPEC-1' })),
+    '$.external_references[0].source_name',
+    '4.1.1',
+  ],
+  ['registry_hive', of('windows-registry-key', { key: 'hklm\\Software' }), '$.key', '6.17.1'],
+  ['observed_data', of('observed-data', { object_refs: [idOf('relationship')] }), '$.object_refs', '4.14.1'],
+  ['property_name', of('language-content', { contents: { de: { Name: 'x' } } }), '$.contents.de.Name', '7.1.1'],
+  ['pattern', of('indicator', { pattern: '[file:size = ]' }), '$.pattern', '9.2'],
+  ['pattern_name', of('indicator', { pattern: '[F:size = 7]' }), '$.pattern', '9.7'],
+  ['pattern_name', of('indicator', { pattern: "[file:'a b' = 7]" }), '$.pattern', '9.7'],
+  ['pattern_operands', of('indicator', { pattern: "[file:size = 7 AND url:value = 'x']" }), '$.pattern', '9.5'],
+  ['pattern_constant', of('indicator', { pattern: "[file:hashes.'md5' = 'x']" }), '$.pattern', '2.7'],
+  ['pattern_constant', of('indicator', { pattern: "[file:size IN (7, 'x')]" }), '$.pattern', '9.6.1'],
+  ['pattern_constant', of('indicator', { pattern: "[ipv4-addr:value ISSUBSET 'x']" }), '$.pattern', '9.6.1'],
+  ['pattern_path', of('indicator', { pattern: '[file:created = 7]' }), '$.pattern', '9.7'],
+  ['pattern_path', of('indicator', { pattern: '[x-own:thing = 7]' }), '$.pattern', '9.7'],
+  ['pattern_path', of('indicator', { pattern: '[malware:is_family = true]' }), '$.pattern', '9.7'],
+  ['pattern_path', of('indicator', { pattern: '[file:contains_refs.name = 7]' }), '$.pattern', '9.7.2'],
+  ['pattern_path', of('indicator', { pattern: '[file:size.x = 7]' }), '$.pattern', '9.7'],
+  ['pattern_kind', of('indicator', { pattern: "[file:size = '7']" }), '$.pattern', '9.6.1'],
+  ['pattern_spelling', of('indicator', { pattern: '[file:size == 7]' }), '$.pattern', '9'],
   ['hex', of('file', { magic_number_hex: 'FF' }), '$.magic_number_hex', '2.8'],
   ['binary', of('artifact', { payload_bin: '***' }), '$.payload_bin', '2.1'],
   ['language', of('malware', { lang: 'en_US' }), '$.lang', '3.2'],
@@ -111,8 +163,8 @@ const cases: [Rule, unknown, path: string, section: string][] = [
 ]
 
 test('every rule is reported where it is broken, with its severity and section, and breaks validity if it is an error', () => {
-  for (const [rule, object, path, section] of cases) {
-    const { valid, findings, truncated } = validateObject(object)
+  for (const [rule, object, path, section, options] of cases) {
+    const { valid, findings, truncated } = validateObject(object, options)
     const found = findings.find(finding => finding.rule === rule)
     assert.ok(found !== undefined, `${rule}: ${JSON.stringify(findings)}`)
     assert.deepEqual([found.path, found.section, found.severity], [path, section, rules[rule]], rule)
@@ -134,9 +186,9 @@ test('every rule is reported where it is broken, with its severity and section, 
 })
 
 test('without warnings only errors are there, and validity is the same', () => {
-  for (const [rule, object] of cases) {
-    const all = validateObject(object)
-    const errors = validateObject(object, { warnings: false })
+  for (const [rule, object, , , options] of cases) {
+    const all = validateObject(object, options)
+    const errors = validateObject(object, { ...options, warnings: false })
     assert.equal(errors.valid, all.valid, rule)
     assert.deepEqual(
       errors.findings,
@@ -200,7 +252,7 @@ test('a bundle is taken where it is asked for: each object by itself, none insid
 test('selectors see the object they stand on (7.2.3.1)', () => {
   const marked = (selector: string) => {
     const granular = [{ marking_ref: idOf('marking-definition'), selectors: [selector] }]
-    const reference = { source_name: 'cve', external_id: 'x' }
+    const reference = { source_name: 'acme', external_id: 'x' }
     return validateObject(of('malware', { external_references: [reference], granular_markings: granular })).valid
   }
   for (const good of ['external_references', 'external_references.[0]', 'external_references.[0].source_name', 'id']) {

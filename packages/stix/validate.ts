@@ -2,15 +2,24 @@
 import { compileMembers, compiler, type Hooks, propertyNameMessage } from './compile.ts'
 import { customValue } from './containers.ts'
 import { declaredType, extendsTopLevel, extensionsCheck } from './extension-content.ts'
-import { NOT_AN_IDENTIFIER, scanIdentifier } from './identifier.ts'
-import { markingCheck, markingDefinitionCheck } from './marking-content.ts'
+import { checkUuid } from './identifier-rules.ts'
+import { markingCheck } from './marking-content.ts'
 import { isPropertyName, isTypeName } from './names.ts'
+import { objectRules } from './object-rules.ts'
+import { DEFAULT_POLICY, type Policy, severities } from './policy.ts'
 import { extensions as knownExtensions, objectTypes } from './table.ts'
 import { commonProperties, commonPropertyNames, objectType, reservedNames } from './types/common.ts'
 import type { ObjectType } from './types/kinds.ts'
 import { type Check, type Finding, isObject, type Json, show, Walk } from './walk.ts'
 
 export interface ValidateOptions {
+  /** Which rules are errors and which warn (`policy.ts`); default `standard`. */
+  readonly policy?: Policy
+  /**
+   * Whether an object of this id is known to the reader: where it is given, each reference is asked about, and one that
+   * is not known is a finding (rule `unresolved_reference`; section 3.3 lets references lead nowhere).
+   */
+  readonly isKnown?: (id: string) => boolean
   /** Take a bundle with its objects too; by default it is refused (rule `bundle`), since a collection holds STIX Objects. */
   readonly bundle?: boolean
   /** Report warnings (default). Without, custom content costs nothing and `findings` holds errors only. */
@@ -53,6 +62,8 @@ export function validateObject(object: unknown, options?: ValidateOptions): Vali
     maxDepth: Math.min(options?.maxDepth ?? DEFAULT_MAX_DEPTH, MAX_DEPTH),
     maxFindings: Math.max(1, options?.maxFindings ?? DEFAULT_MAX_FINDINGS),
     warnings: options?.warnings ?? true,
+    severities: severities[options?.policy ?? DEFAULT_POLICY],
+    isKnown: options?.isKnown,
   }
   const walk = new Walk(isObject(object) ? object : {}, bounds)
   if (!isObject(object)) walk.report('not_an_object', '3', `a STIX object is a JSON object, got ${show(object)}`)
@@ -94,7 +105,7 @@ function checkObject(object: Json, walk: Walk): void {
  */
 function checkCustomObject(object: Json, walk: Walk): void {
   const declared = declaredType(object)
-  if (declared === undefined && walk.bounds.warnings) {
+  if (declared === undefined && walk.tells('custom_type')) {
     walk.reportAt(
       'type',
       'custom_type',
@@ -111,10 +122,11 @@ function checkCustomObject(object: Json, walk: Walk): void {
 function unknownProperty(name: string, value: unknown, walk: Walk): void {
   if (name === 'defanged') walk.report('defanged', '3.2', 'only cyber-observables may have it')
   else if (commonPropertyNames.has(name)) {
-    if (walk.bounds.warnings) walk.report('not_applicable', '3.2', `a ${walk.type} does not use this common property`)
+    if (walk.tells('not_applicable'))
+      walk.report('not_applicable', '3.2', `a ${walk.type} does not use this common property`)
   } else if (reservedNames.has(name)) walk.report('reserved_name', '3.8', 'reserved for a future version: rename it')
   else if (!isPropertyName(name)) walk.report('property_name', '3.1', propertyNameMessage(name))
-  else if (walk.bounds.warnings) {
+  else if (walk.tells('custom_property')) {
     walk.extendsTopLevel ??= extendsTopLevel(walk.object)
     if (!walk.extendsTopLevel) walk.report('custom_property', '11.1', 'a custom property: not checked')
   }
@@ -125,7 +137,7 @@ function unknownProperty(name: string, value: unknown, walk: Walk): void {
 const observableContainerCheck: Check = (value, walk) => {
   if (!isObject(value)) return walk.report('kind', '2.13', `expected objects by key, got ${show(value)}`)
   if (walk.tooDeep()) return
-  if (walk.bounds.warnings) walk.report('deprecated', '2.13', 'an observable container: use object_refs')
+  if (walk.tells('deprecated')) walk.report('deprecated', '2.13', 'an observable container: use object_refs')
   const outer = walk.container
   walk.container = value
   let empty = true
@@ -165,35 +177,17 @@ const hooks: Hooks = {
 }
 const { kind: compileKind, structure: compileStructure } = compiler(hooks)
 
-/** Checks that look at a whole object of a type, after its properties. The place for rules that the table cannot say. */
-const objectRules: Readonly<Record<string, (object: Json, walk: Walk) => void>> = {
-  'marking-definition': markingDefinitionCheck,
-  'extension-definition': (object, walk) => {
-    const types = object.extension_types
-    if (object.extension_properties === undefined || !Array.isArray(types)) return
-    if (types.includes('toplevel-property-extension')) return
-    const message = 'only with toplevel-property-extension among extension_types'
-    walk.reportAt('extension_properties', 'extension_properties', '7.3.1', message)
-  },
-}
-
 function compileObject(type: ObjectType): (object: Json, walk: Walk) => void {
   const members = compileMembers(type, compileKind, unknownProperty)
   const rule = objectRules[type.name]
-  const expected = type.class === 'sco' ? 5 : 4
+  const isObservable = type.class === 'sco'
   return (object, walk) => {
     members(object, walk)
     if (rule !== undefined) rule(object, walk)
-    if (walk.bounds.warnings && walk.container === undefined) uuidVersion(object.id, expected, walk)
+    if (walk.container === undefined && (isObservable || walk.tells('uuid_version'))) {
+      checkUuid(object, type.name, isObservable, walk)
+    }
   }
-}
-
-/** "SHOULD use UUIDv4", and cyber-observables v5, or v4 where nothing contributes to the id (section 2.9). */
-function uuidVersion(id: unknown, expected: 4 | 5, walk: Walk): void {
-  if (typeof id !== 'string') return
-  const version = scanIdentifier(id)
-  if (version === expected || version === NOT_AN_IDENTIFIER || (expected === 5 && version === 4)) return
-  walk.reportAt('id', 'uuid_version', '2.9', `UUID version ${version}, expected ${expected}`)
 }
 
 const checks: ReadonlyMap<string, (object: Json, walk: Walk) => void> = new Map(

@@ -1,5 +1,7 @@
 /** The state of one walk over one object: where we are, what we found, and the bounds. */
-import { type Rule, rules, type Severity } from './rules.ts'
+import type { Position } from './pattern/error.ts'
+import { isVersionPath, isVersionRule, type Severities, severities } from './policy.ts'
+import type { Rule, Severity } from './rules.ts'
 
 export type Json = Readonly<Record<string, unknown>>
 
@@ -14,6 +16,8 @@ export interface Finding {
   /** The section of STIX 2.1 that says so. */
   readonly section: string
   readonly message: string
+  /** Where in the pattern, for findings about one. */
+  readonly position?: Position
 }
 
 /** Look at a value where the walk stands, and report what is wrong. */
@@ -23,6 +27,10 @@ export interface Bounds {
   readonly maxDepth: number
   readonly maxFindings: number
   readonly warnings: boolean
+  /** Of the policy. */
+  readonly severities: Severities
+  /** Whether an id that an object refers to is known. */
+  readonly isKnown: ((id: string) => boolean) | undefined
 }
 
 /** Whether a JSON value is an object (not null, not a list). */
@@ -84,9 +92,22 @@ export class Walk {
     return true
   }
 
-  report(rule: Rule, section: string, message: string): void {
-    const severity = rules[rule]
-    if (severity === 'warning' && !this.bounds.warnings) return
+  /** Whether a finding of this rule would be told: what costs time to find is not looked for otherwise. */
+  tells(rule: Rule): boolean {
+    const severity = this.bounds.severities[rule]
+    return severity === 'error' || (severity === 'warning' && this.bounds.warnings)
+  }
+
+  report(rule: Rule, section: string, message: string, position?: Position): void {
+    let severity = this.bounds.severities[rule]
+    let path: string | undefined
+    if (severity !== 'error') {
+      if (this.bounds.severities === severities.permissive && isVersionRule(rule)) {
+        path = this.#where()
+        if (isVersionPath(path)) severity = 'error'
+      }
+      if (severity === undefined || (severity === 'warning' && !this.bounds.warnings)) return
+    }
     if ((severity === 'error' ? this.errors : this.#warnings) >= this.bounds.maxFindings) {
       this.truncated = true
       return
@@ -101,10 +122,11 @@ export class Walk {
     this.findings.push({
       severity,
       object: typeof id === 'string' ? id.slice(0, 300) : '',
-      path: this.#where(),
+      path: path ?? this.#where(),
       rule,
       section,
       message,
+      ...(position === undefined ? undefined : { position }),
     })
   }
 

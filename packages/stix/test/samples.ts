@@ -1,5 +1,6 @@
 /** Objects made from the table, for tests: valid ones, and values that no property of a kind may have. */
-import type { Kind, ObjectType, Structure } from '../types/kinds.ts'
+import type { Format, Kind, ObjectType, Structure } from '../types/kinds.ts'
+import { deterministicId } from '../deterministic-id.ts'
 import { objectTypes } from '../table.ts'
 
 const UUID4 = '8e2e2d2b-17d4-4cbf-938f-98ee46b3cd3f'
@@ -17,6 +18,19 @@ const CLASS_EXAMPLE: Record<string, string> = {
   meta: 'language-content',
 }
 
+/** For each form a text that has it, and one that has not. */
+const FORMATTED: Record<Format, [good: string, bad: string]> = {
+  ipv4: ['198.51.100.0/24', '198.51.100.256'],
+  ipv6: ['2001:db8::/32', '2001:db8:::1'],
+  mac: ['d2:fb:49:24:37:18', 'D2:FB:49:24:37:18'],
+  'domain-name': ['www.example.com', 'www..example.com'],
+  email: ['jane.smith@example.com', 'Jane <jane.smith@example.com>'],
+  url: ['https://example.com/?q=1#a', 'example.com'],
+  cpe: ['cpe:2.3:a:microsoft:word:2000:*:*:*:*:*:*:*', 'cpe:/a:microsoft:word:2000'],
+  'media-type': ['application/zip', 'zip'],
+  'character-set': ['windows-1251', 'cp1251'],
+}
+
 /** Times one after the other in the order of the table's `timestamp_order` rules. */
 const LATER = new Set(['modified', 'last_seen', 'last_observed', 'valid_until', 'stop_time', 'end'])
 
@@ -30,11 +44,13 @@ export function sampleOf(kind: Kind, name: string, type: string): unknown {
     case 'own-spec-version':
       return '2.1'
     case 'string':
-      return 'text'
+      if (kind.format !== undefined) return FORMATTED[kind.format][0]
+      return name === 'pattern_type' ? 'stix' : 'text'
     case 'relationship-type':
       return 'related-to'
     case 'boolean':
-      return true
+      // Defanged content is excused from the form of addresses.
+      return name !== 'defanged'
     case 'integer':
       return kind.max ?? kind.min ?? 7
     case 'integer-or-string':
@@ -59,8 +75,9 @@ export function sampleOf(kind: Kind, name: string, type: string): unknown {
     case 'list':
       return [sampleOf(kind.of, name, type)]
     case 'dictionary': {
+      if (kind.keys === 'language') return { fr: { name: 'texte', aliases: ['un', ''] } }
       const value = kind.values === undefined ? { 'Any-key_1': ['x', 1, true] } : sampleOf(kind.values, name, type)
-      return { [kind.keys === 'language' ? 'fr' : 'Key-1']: value }
+      return { 'Key-1': value }
     }
     case 'hashes':
       return { 'SHA-256': 'a'.repeat(64), x_own: 'b' }
@@ -105,6 +122,11 @@ function settle(object: Sample, of: Structure, type: string): Sample {
     if (constraint.rule === 'needs_without' && !(constraint.name in object)) add(constraint.other)
     if (constraint.rule === 'required_when' && object[constraint.flag] === constraint.value) add(constraint.name)
   }
+  if ('pattern' in object) object.pattern = '[file:size = 7]'
+  // The id of section 2.9, or a random one where nothing contributes to it.
+  if ('id' in object && objectTypes.get(type)?.class === 'sco') {
+    object.id = deterministicId(object) ?? `${type}--${UUID4}`
+  }
   if ('definition' in object) object.definition_type ??= 'statement'
   if (object.definition_type === 'text') object.definition_type = 'statement'
   if ('extension_properties' in object) object.extension_types = ['toplevel-property-extension']
@@ -141,6 +163,8 @@ export function brokenOf(kind: Kind): unknown[] {
     case 'own-spec-version':
       return ['2.0', '2.2', 2.1, null]
     case 'string':
+      // What only should have a form is no error.
+      return kind.format === undefined || kind.should ? notText : [...notText, FORMATTED[kind.format][1]]
     case 'open-vocab':
       return notText
     case 'relationship-type':

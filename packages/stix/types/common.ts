@@ -1,5 +1,6 @@
 /** Common properties (section 3.2), and the types used inside all kinds of object (section 2, 7.2.3). */
 import {
+  advised,
   at,
   atLeastOne,
   type Bare,
@@ -28,8 +29,8 @@ export const externalReference = nested(
   structure(
     'external-reference',
     '2.5.1',
-    { source_name: required(string), description: string, url: string, hashes, external_id: string },
-    [at('2.5.2', atLeastOne('description', 'url', 'external_id'))],
+    { source_name: required(string), description: string, url: advised('url', '2.5.1'), hashes, external_id: string },
+    [at('2.5.2', atLeastOne('description', 'url', 'external_id')), { rule: 'external_id' }],
   ),
 )
 

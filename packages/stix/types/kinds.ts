@@ -16,9 +16,13 @@ export interface Vocabulary {
   readonly terms: readonly string[]
 }
 
+/** Forms of texts that other standards define. */
+export type Format = 'ipv4' | 'ipv6' | 'mac' | 'domain-name' | 'email' | 'url' | 'cpe' | 'media-type' | 'character-set'
+
 /** The kind of a value. The names are those of section 2 where the specification has one. */
 export type Kind =
-  | { readonly kind: 'string' }
+  /** With `format`: a text that must have the form of another standard; with `should`, better has. */
+  | { readonly kind: 'string'; readonly format?: Format; readonly section?: string; readonly should?: true }
   | { readonly kind: 'boolean' }
   | { readonly kind: 'integer'; readonly min?: number; readonly max?: number }
   | { readonly kind: 'float'; readonly min?: number; readonly max?: number }
@@ -70,6 +74,8 @@ export type Constraint = { readonly section: string } & (
   /** `flag` with this value demands, or excludes, `name`. */
   | { readonly rule: 'required_when'; readonly flag: string; readonly value: boolean; readonly name: string }
   | { readonly rule: 'forbidden_when'; readonly flag: string; readonly value: boolean; readonly name: string }
+  /** CVE and CAPEC identifiers stand beside their `source_name` (4.1.1, 4.19.1). */
+  | { readonly rule: 'external_id' }
   /** Two timestamps: `first` no later than `second`; with `strict`, earlier. */
   | { readonly rule: 'timestamp_order'; readonly first: string; readonly second: string; readonly strict: boolean }
 )
@@ -94,6 +100,10 @@ export interface Extension extends Structure {
 }
 
 export const string: Kind = { kind: 'string' }
+/** A string that must have a form, as the section says. */
+export const formatted = (format: Format, section: string): Kind => ({ kind: 'string', format, section })
+/** A string that should have a form. */
+export const advised = (format: Format, section: string): Kind => ({ kind: 'string', format, section, should: true })
 export const boolean: Kind = { kind: 'boolean' }
 export const integer: Kind = { kind: 'integer' }
 export const nonNegative: Kind = { kind: 'integer', min: 0 }

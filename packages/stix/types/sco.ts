@@ -1,6 +1,7 @@
 /** STIX Cyber-observable Objects (section 6), without their extensions. */
 import { commonProperties, objectType } from './common.ts'
 import {
+  advised,
   at,
   atLeastOne,
   type Bare,
@@ -11,6 +12,7 @@ import {
   dictionaryOf,
   exactlyOne,
   forbiddenWhen,
+  formatted,
   hashes,
   hex,
   integer,
@@ -43,11 +45,11 @@ const ownProperty = (own: Record<string, Draft>, ...also: string[]) => atLeastOn
 const fileTimes = { ctime: timestamp, mtime: timestamp, atime: timestamp }
 const port = integerBetween(0, 65_535)
 const endpoint = ref('ipv4-addr', 'ipv6-addr', 'mac-addr', 'domain-name')
-const address = {
-  value: required(string),
+const address = (format: 'ipv4' | 'ipv6', section: string) => ({
+  value: required(formatted(format, section)),
   resolves_to_refs: refs('mac-addr'),
   belongs_to_refs: refs('autonomous-system'),
-}
+})
 
 const emailMimePart = nested(
   structure(
@@ -147,9 +149,9 @@ export const cyberObservableObjects: readonly ObjectType[] = [
     'artifact',
     '6.1.1',
     {
-      mime_type: string,
+      mime_type: advised('media-type', '6.1.1'),
       payload_bin: binary,
-      url: string,
+      url: formatted('url', '6.1.1'),
       hashes,
       encryption_algorithm: oneOf(encryptionAlgorithm),
       decryption_key: string,
@@ -159,15 +161,19 @@ export const cyberObservableObjects: readonly ObjectType[] = [
   sco('autonomous-system', '6.2.1', { number: required(integer), name: string, rir: string }),
   sco('directory', '6.3.1', {
     path: required(string),
-    path_enc: string,
+    path_enc: formatted('character-set', '3.9.1'),
     ...fileTimes,
     contains_refs: refs('file', 'directory'),
   }),
   sco('domain-name', '6.4.1', {
-    value: required(string),
+    value: required(formatted('domain-name', '6.4.1')),
     resolves_to_refs: refs('ipv4-addr', 'ipv6-addr', 'domain-name'),
   }),
-  sco('email-addr', '6.5.1', { value: required(string), display_name: string, belongs_to_ref: ref('user-account') }),
+  sco('email-addr', '6.5.1', {
+    value: required(formatted('email', '6.5.1')),
+    display_name: string,
+    belongs_to_ref: ref('user-account'),
+  }),
   sco(
     'email-message',
     '6.6.1',
@@ -197,9 +203,9 @@ export const cyberObservableObjects: readonly ObjectType[] = [
       hashes,
       size: nonNegative,
       name: string,
-      name_enc: string,
+      name_enc: formatted('character-set', '3.9.1'),
       magic_number_hex: hex,
-      mime_type: string,
+      mime_type: advised('media-type', '6.7.1'),
       ...fileTimes,
       parent_directory_ref: ref('directory'),
       contains_refs: refs('sco'),
@@ -207,9 +213,9 @@ export const cyberObservableObjects: readonly ObjectType[] = [
     },
     [at('6.7', atLeastOne('hashes', 'name')), at('3.1', needs('name_enc', 'name'))],
   ),
-  sco('ipv4-addr', '6.8.1', address),
-  sco('ipv6-addr', '6.9.1', address),
-  sco('mac-addr', '6.10.1', { value: required(string) }),
+  sco('ipv4-addr', '6.8.1', address('ipv4', '6.8.1')),
+  sco('ipv6-addr', '6.9.1', address('ipv6', '6.9.1')),
+  sco('mac-addr', '6.10.1', { value: required(formatted('mac', '6.10.1')) }),
   sco('mutex', '6.11.1', { name: required(string) }),
   sco(
     'network-traffic',
@@ -238,13 +244,13 @@ export const cyberObservableObjects: readonly ObjectType[] = [
   sco('process', '6.13.1', process, [at('6.13', ownProperty(process, 'extensions'))]),
   sco('software', '6.14.1', {
     name: required(string),
-    cpe: string,
+    cpe: formatted('cpe', '6.14.1'),
     swid: string,
     languages: list(language),
     vendor: string,
     version: string,
   }),
-  sco('url', '6.15.1', { value: required(string) }),
+  sco('url', '6.15.1', { value: required(formatted('url', '6.15.1')) }),
   sco('user-account', '6.16.1', userAccount, [at('6.16', ownProperty(userAccount, 'extensions'))]),
   sco('windows-registry-key', '6.17.1', registryKey, [at('6.17', ownProperty(registryKey))]),
   sco('x509-certificate', '6.18.1', x509Certificate, [at('6.18', ownProperty(x509Certificate))]),
