@@ -9,8 +9,11 @@ const TILE_BYTES = TILE_WIDTH * HASH_SIZE
 // Only used within one synchronous call.
 const carry = new Uint8Array(HASH_SIZE)
 
-/** One level's last tile; `shared` while another edge may hold the same bytes. */
-type EdgeTile = { data: Uint8Array; shared: boolean }
+/**
+ * One level's last tile, which edges of one tree share: each reads the hashes up to its own size. `filled` hashes were written by
+ * whoever came furthest; only an edge that ends just there may write the next one in place.
+ */
+type EdgeTile = { data: Uint8Array; filled: number }
 
 /**
  * The right edge of a Merkle tree (RFC 9162 section 2.1), all that is needed to grow it: for every level of tiles the partial
@@ -18,7 +21,7 @@ type EdgeTile = { data: Uint8Array; shared: boolean }
  * leaf hash is the caller's), the root one for each level.
  *
  * To *stage*: append to a {@link TreeEdge.clone}, write what it returns, and keep the clone once that is durable, or drop it. A
- * clone costs 2 KB and shares the tiles until one of the two writes.
+ * clone costs 2 KB and shares the tiles: the first of the two to append goes on in them, the other copies what it needs.
  */
 export class TreeEdge {
   #size: number
@@ -57,7 +60,7 @@ export class TreeEdge {
       }
       const own = new Uint8Array(TILE_BYTES)
       own.set(data.subarray(0, width * HASH_SIZE))
-      edge.#tiles[level] = { data: own, shared: false }
+      edge.#tiles[level] = { data: own, filled: width }
       for (let height = 0, rest = width; height < TILE_HEIGHT; height++) {
         const count = 2 ** height
         if ((rest & count) === 0) continue
@@ -73,11 +76,9 @@ export class TreeEdge {
     return this.#size
   }
 
-  /** A second edge of the same tree. Whichever of the two appends first copies the tile that it writes to. */
+  /** A second edge of the same tree. What either of the two appends is not seen by the other. */
   clone(): TreeEdge {
-    for (const tile of this.#tiles) if (tile !== undefined) tile.shared = true
-    const tiles = this.#tiles.map(tile => (tile === undefined ? undefined : { data: tile.data, shared: true }))
-    return new TreeEdge(this.#size, this.#frontier.slice(), tiles)
+    return new TreeEdge(this.#size, this.#frontier.slice(), this.#tiles.slice())
   }
 
   /**
@@ -135,15 +136,16 @@ export class TreeEdge {
     const at = position % TILE_WIDTH
     let tile = this.#tiles[level]
     if (at === 0 || tile === undefined) {
-      tile = { data: new Uint8Array(TILE_BYTES), shared: false }
+      tile = { data: new Uint8Array(TILE_BYTES), filled: 0 }
       this.#tiles[level] = tile
-    } else if (tile.shared) {
+    } else if (tile.filled !== at) {
       const data = new Uint8Array(TILE_BYTES)
       data.set(tile.data.subarray(0, at * HASH_SIZE))
-      tile = { data, shared: false }
+      tile = { data, filled: at }
       this.#tiles[level] = tile
     }
     tile.data.set(hash, at * HASH_SIZE)
+    tile.filled = at + 1
     if (at === TILE_WIDTH - 1) {
       full.push({ level, index: Math.floor(position / TILE_WIDTH), data: tile.data })
       this.#tiles[level] = undefined
