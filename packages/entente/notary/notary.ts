@@ -17,10 +17,13 @@ export type NotaryOptions = {
   maxWaiting?: number
 }
 
-/** Twenty batches of a large import: a few seconds of work. */
+/** A hundred batches of a large import: some ten seconds of work. */
 export const DEFAULT_MAX_WAITING = 100_000
-/** Objects after which a batch is closed and the rest waits: keeps one commit under about 100 ms. A request is never split. */
-export const BATCH_OBJECTS = 2000
+/**
+ * Objects after which a batch is closed and the rest waits: keeps one commit under about 50 ms, in which nobody else is heard, the
+ * ledgers included. A request is never split.
+ */
+export const BATCH_OBJECTS = 1000
 
 /** The log and the one who appends to it. Everything that is written goes through {@link Notary.submit}. */
 export type Notary = {
