@@ -53,7 +53,7 @@ const reference: Bench = async (run, started, client) => {
   const ours = loader(client, started.add(await startServer('entente', join(run.folder, 'entente'), run.profile)))
   const theirs = loader(client, { side: medallion.side })
   const posts = run.quick ? 20 : 100
-  await post(ours, posts * 8, 2) // compiled code is warm later than Python is
+  await post(ours, posts * 20, 2) // the ledger, at one anchor a second, takes some seconds to be warm
   await post(theirs, posts, 2)
   const rounds = run.quick ? 2 : 5
   const posted = await alternate(
