@@ -1,7 +1,7 @@
 /** The `extensions` of an object: what they say about it, and what they hold. */
 import { customValue } from './containers.ts'
 import { isIdentifierOf, NOT_AN_IDENTIFIER, scanIdentifier } from './identifier.ts'
-import { isCustomExtensionName } from './names.ts'
+import { isCustomExtensionName, isDictionaryKey } from './names.ts'
 import { extensions as knownExtensions } from './table.ts'
 import { extensionType } from './types/vocabularies.ts'
 import { type Check, isObject, type Json, show, type Walk } from './walk.ts'
@@ -62,8 +62,11 @@ function unknownExtension(key: string, value: unknown, walk: Walk): void {
       walk.report('unknown_extension', '7.3', 'an extension that we do not know: not checked')
   } else if (value.extension_type !== undefined) {
     walk.report('extension_type', '7.3', `the key must be the id of an extension-definition, got ${show(key)}`)
+  } else if (!isDictionaryKey(key, 3) || key !== key.toLowerCase() || key.includes('_')) {
+    walk.report('extension_name', '11.3.1', `the name ${show(key)} is not 3 to 250 of a-z, 0-9 and -`)
   } else if (walk.tells('custom_extension')) {
-    const name = isCustomExtensionName(key) ? '' : '; its name should be a-z, 0-9 and -, and end in -ext'
+    // A MUST of 11.3.1 that its own example breaks.
+    const name = isCustomExtensionName(key) ? '' : '; its name should end in -ext'
     walk.report('custom_extension', '11.3', `a custom extension: not checked${name}`)
   }
   customValue(value, walk)

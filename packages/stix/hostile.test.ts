@@ -101,6 +101,45 @@ test('hostile sizes take time linear in them', () => {
     { type: 'file', hashes: Object.fromEntries(Object.keys(wide).map(key => [key, 'a'])) },
     { type: 'observed-data', objects: wide },
     { type: 'bundle', objects: many },
+    // Patterns: as long as they may be, with as many findings as possible.
+    ...[
+      `[${many
+        .slice(0, 9_000)
+        .map(at => `file:sise${at} == 1`)
+        .join(' OR ')}]`,
+      `[${many
+        .slice(0, 9_000)
+        .map(at => `x-${at}:size = 1`)
+        .join(' AND ')}]`,
+      many
+        .slice(0, 9_000)
+        .map(at => `[A:b${at} = 1]`)
+        .join('\n OR '),
+      `[file:hashes.MD5 IN (${many
+        .slice(0, 30_000)
+        .map(() => "'x'")
+        .join(',')})]`,
+      `[${'a'.repeat(100_000)}:b = 1 AND ${'b'.repeat(100_000)}:c = 1]`,
+      `[file:name${'.x'.repeat(100_000)} = 1]`,
+      '['.repeat(250_000),
+      long,
+    ].map(pattern => ({ ...base, type: 'indicator', pattern_type: 'stix', pattern })),
+    { type: 'language-content', contents: { de: wide, fr: { [long]: long } } },
+    { type: 'observed-data', object_refs: many.map(() => `malware--8e2e2d2b-17d4-4cbf-938f-98ee46b3cd3f`) },
+    {
+      type: 'windows-registry-key',
+      id: `windows-registry-key--8e2e2d2b-17d4-5cbf-938f-98ee46b3cd3f`,
+      key: long,
+      values: deep,
+    },
+    { type: 'url', value: long, id: 'url--8e2e2d2b-17d4-5cbf-938f-98ee46b3cd3f' },
+    {
+      type: 'file',
+      id: 'file--8e2e2d2b-17d4-5cbf-938f-98ee46b3cd3f',
+      name: 'x',
+      name_enc: long,
+      extensions: { a: wide },
+    },
   ]
   for (const [at, input] of inputs.entries()) {
     for (const options of [{ bundle: true }, { bundle: true, maxFindings: 1_000_000, maxDepth: 1_000_000 }]) {

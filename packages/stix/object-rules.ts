@@ -20,9 +20,11 @@ function checkIndicator(object: Json, walk: Walk): void {
   walk.enter('pattern')
   try {
     const { expression, spellings } = parsePattern(pattern)
+    let position = positionAt(pattern, 0)
     const report = (rule: Parameters<Walk['report']>[0], section: string, at: number, message: string): void => {
-      if (walk.full) return
-      const position = positionAt(pattern, at)
+      if (!walk.hasRoom(rule)) return
+      // Findings come in the order of the text, but for the spellings, which begin again.
+      position = positionAt(pattern, at, at < position.offset ? undefined : position)
       walk.report(rule, section, `line ${position.line}, column ${position.column}: ${message}`, position)
     }
     checkPattern(expression, { tells: rule => walk.tells(rule), report })

@@ -12,7 +12,7 @@ export type Policy = 'strict' | 'standard' | 'permissive'
 export const policies: readonly Policy[] = ['strict', 'standard', 'permissive']
 export const DEFAULT_POLICY: Policy = 'standard'
 
-/** Warnings that are errors under `strict`. Advice (UUID versions, deprecation, forms of other registries) stays advice. */
+/** Warnings that are errors under `strict`. Advice on UUID versions and deprecated properties stays advice. */
 const STRICT: ReadonlySet<Rule> = new Set<Rule>([
   'unresolved_reference',
   'unknown_extension',
@@ -24,6 +24,9 @@ const STRICT: ReadonlySet<Rule> = new Set<Rule>([
   'deterministic_id',
   'pattern_path',
   'pattern_spelling',
+  // The specification says MUST in one place and SHOULD in another, or other validators refuse it.
+  'recommended_format',
+  'hash_algorithm',
 ])
 
 /** Errors that are errors under `permissive` too: no type, no id, no version, or no bound. */

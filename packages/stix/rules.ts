@@ -88,6 +88,8 @@ const severities = {
   extension_type: 'error',
   extension_target: 'error',
   extension_properties: 'error',
+  /** A custom extension's key has other characters than it may (11.3.1). */
+  extension_name: 'error',
   /** A common property that this type does not use (3.2). */
   not_applicable: 'warning',
   custom_type: 'warning',

@@ -153,6 +153,7 @@ const cases: [Rule, unknown, path: string, section: string, options?: ValidateOp
     '$.extension_properties',
     '7.3.1',
   ],
+  ['extension_name', of('file', { extensions: { 'X_own-ext': { some: 1 } } }), '$.extensions["X_own-ext"]', '11.3.1'],
   ['not_applicable', of('url', { labels: ['x'] }), '$.labels', '3.2'],
   ['custom_type', custom(), '$.type', '11.2'],
   ['custom_property', of('malware', { x_own: 1 }), '$.x_own', '11.1'],

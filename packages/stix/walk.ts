@@ -98,6 +98,14 @@ export class Walk {
     return severity === 'error' || (severity === 'warning' && this.bounds.warnings)
   }
 
+  /** Whether a finding of this rule would still be kept; if not, the result says that it is truncated. */
+  hasRoom(rule: Rule): boolean {
+    if (!this.tells(rule)) return false
+    const count = this.bounds.severities[rule] === 'error' ? this.errors : this.#warnings
+    if (count >= this.bounds.maxFindings) this.truncated = true
+    return count < this.bounds.maxFindings
+  }
+
   report(rule: Rule, section: string, message: string, position?: Position): void {
     let severity = this.bounds.severities[rule]
     let path: string | undefined

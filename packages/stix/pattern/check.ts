@@ -48,7 +48,11 @@ function checkComparison(expression: ComparisonExpression, reporter: PatternRepo
       const before = [...types]
       for (const type of before) if (!own.has(type)) types.delete(type)
       if (types.size > 0) continue
-      const shown = (all: Iterable<string>): string => [...all].slice(0, 3).join(', ')
+      const shown = (all: Iterable<string>): string =>
+        [...all]
+          .slice(0, 3)
+          .map(type => type.slice(0, 60))
+          .join(', ')
       const message = `AND joins ${shown(before)} and ${shown(own)}: no object is of both types; use OR, or AND between [ ]`
       reporter.report('pattern_operands', '9.5', operand.at, message)
       // Said once; what follows is held against the rest.

@@ -36,11 +36,12 @@ export class PatternError extends Error {
   }
 }
 
-/** Line and column of an offset. Linear in the offset: for errors only. */
-export function positionAt(text: string, offset: number): Position {
-  let line = 1
-  let column = 1
-  for (let at = 0; at < offset && at < text.length; at++) {
+const START: Position = { offset: 0, line: 1, column: 1 }
+
+/** Line and column of an offset. Linear in the way from `from`, a position of the same text that is not behind it. */
+export function positionAt(text: string, offset: number, from: Position = START): Position {
+  let { line, column } = from
+  for (let at = from.offset; at < offset && at < text.length; at++) {
     const code = text.charCodeAt(at)
     if (code === 10 || (code === 13 && text.charCodeAt(at + 1) !== 10)) {
       line++
