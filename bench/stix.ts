@@ -1,12 +1,12 @@
 /**
  * STIX validation on one core: objects/s of MITRE ATT&CK ICS 18.1 (or, where that is absent, generated objects), with
- * warnings and without, and beside them `JSON.parse` of the same objects and `sameMeaning` of each with itself.
+ * warnings and without, and beside them `JSON.parse` of the same objects, `sameMeaning` of each with itself, and a pattern.
  *
  *     node bench/stix.ts
  */
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { objectTypes, sameMeaning, validateObject } from '../packages/stix/index.ts'
+import { objectTypes, parsePattern, sameMeaning, validateObject } from '../packages/stix/index.ts'
 import { complete } from '../packages/stix/test/samples.ts'
 
 const file = join(import.meta.dirname, '../../shared/data/attack/ics-attack-18.1.json')
@@ -47,6 +47,12 @@ measure('validateObject, warnings: false', () => {
 })
 measure('sameMeaning', () => {
   for (const [at, object] of objects.entries()) sink += sameMeaning(object, copies[at]) ? 1 : 0
+})
+const pattern =
+  "([file:hashes.'SHA-256' = 'aec070645fe53ee3b3763059376134f058cc337247c978add178b6ccdfb0019f' OR file:name LIKE 'a%'] " +
+  "AND [ipv4-addr:value IN ('198.51.100.1', '198.51.100.2') AND ipv4-addr:x_rank > 7]) WITHIN 600 SECONDS"
+measure(`parsePattern, ${pattern.length} characters`, () => {
+  for (let at = 0; at < objects.length; at++) sink += parsePattern(pattern).spellings.length
 })
 console.log(
   `validateObject : JSON.parse = ${(validate / parse).toFixed(2)} : 1; the project's goal is 40,000 objects/s`,

@@ -66,6 +66,8 @@ test('permissive: what breaks the specification warns, what has no type, id or v
     ['timestamp', of('malware', { modified: 'now' })],
     ['bundle', of('bundle')],
   ]
+  const member = of('bundle', { objects: [of('malware', { name: 7 }), of('malware', { created: 7 })] })
+  assert.deepEqual(told(member, 'permissive', { bundle: true }), ['warning kind', 'error kind'])
   for (const [rule, object] of refused) {
     assert.ok(told(object, 'permissive', { warnings: false }).includes(`error ${rule}`), rule)
   }

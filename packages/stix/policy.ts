@@ -42,8 +42,8 @@ const TOLERATED: ReadonlySet<Rule> = new Set<Rule>([
   'unresolved_reference',
 ])
 
-/** Under `permissive`, where the version of an object comes from: no value there that is no timestamp. */
-const VERSIONS: ReadonlySet<string> = new Set(['$.created', '$.modified'])
+/** Under `permissive`, where the version of an object (or of a member of a bundle) comes from: a timestamp or nothing. */
+const VERSION = /^\$(?:\.objects\[\d+\])?\.(?:created|modified)$/
 const VERSION_RULES: ReadonlySet<Rule> = new Set<Rule>(['kind', 'timestamp'])
 
 /** The severity of a rule under a policy; `undefined`: it says nothing. */
@@ -56,7 +56,7 @@ export function severityOf(rule: Rule, policy: Policy): Severity | undefined {
 
 /** A finding of such a rule at such a path is an error under `permissive` too. */
 export const isVersionRule = (rule: Rule): boolean => VERSION_RULES.has(rule)
-export const isVersionPath = (path: string): boolean => VERSIONS.has(path)
+export const isVersionPath = (path: string): boolean => VERSION.test(path)
 
 export type Severities = Readonly<Record<Rule, Severity | undefined>>
 

@@ -189,7 +189,12 @@ function checkConstants(comparison: Comparison, kind: Kind | undefined, reporter
   if (kind === undefined || !reporter.tells('pattern_kind')) return
   for (const value of values) {
     if (isComparable(kind, value)) continue
-    reporter.report('pattern_kind', '9.6.1', value.at, `a ${kind.kind} is never equal to a ${value.type} constant`)
+    reporter.report(
+      'pattern_kind',
+      '9.6.1',
+      value.at,
+      `the property is of kind ${kind.kind}, which never equals a ${value.type} constant`,
+    )
     return
   }
 }
