@@ -99,7 +99,7 @@ describe('fsck', () => {
   ] as const) {
     test(`does not after one byte of ${what} was changed in the store, and does again once it is back`, async t => {
       if (skip !== undefined) return t.skip(skip)
-      const db = new DatabaseSync(join(folder, 'store.db'))
+      const db = new DatabaseSync(join(folder, 'store.db'), { timeout: 5000 })
       const flip = () => {
         const data = Buffer.from(db.prepare(`select data from ${table} where ${where}`).get()?.['data'] as Uint8Array)
         data[40] = (data[40] as number) ^ 1

@@ -27,7 +27,7 @@ function audit(data: string): { code: number | null; report: Report } {
 }
 
 function change(data: string, sql: (db: DatabaseSync) => void): void {
-  const db = new DatabaseSync(join(data, 'store.db'))
+  const db = new DatabaseSync(join(data, 'store.db'), { timeout: 5000 })
   sql(db)
   db.close()
 }

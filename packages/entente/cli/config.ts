@@ -86,7 +86,7 @@ export const ConfigSchema = object({
   ),
   ledgers: Type.Array(Type.Union([EmbeddedLedger, EvmLedger]), { default: [{ id: 'local', kind: 'embedded' }] }),
   anchoring: Type.Object(
-    { intervalMs: Type.Integer({ minimum: 10, default: 1000 }), require: Require },
+    { intervalMs: Type.Integer({ minimum: 10, default: 500 }), require: Require },
     { ...strict, default: {} },
   ),
   auth: Type.Object({ kind: Type.Literal('local', { default: 'local' }) }, { ...strict, default: {} }),
