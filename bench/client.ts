@@ -29,7 +29,14 @@ export type Result = {
 type Answer = { status: number; bytes: number; head: string; text: () => string }
 const agent = new Agent({ keepAlive: true })
 
-function send(side: Side, method: string, path: string, body?: Buffer): Promise<Answer> {
+/** @param onHead called with the beginning of an answer's body as soon as it is there */
+function send(
+  side: Side,
+  method: string,
+  path: string,
+  body?: Buffer,
+  onHead?: (head: string) => void,
+): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const { hostname, port } = new URL(side.url)
     const headers: Record<string, string | number> = { accept: TAXII, authorization: side.authorization }
@@ -41,6 +48,7 @@ function send(side: Side, method: string, path: string, body?: Buffer): Promise<
       let bytes = 0
       const chunks: Buffer[] = []
       response.on('data', (chunk: Buffer) => {
+        if (bytes === 0) onHead?.(chunk.toString('latin1', 0, 100))
         bytes += chunk.length
         if (chunks.length === 0 || body || path.includes('status')) chunks.push(chunk)
       })
@@ -55,8 +63,15 @@ function send(side: Side, method: string, path: string, body?: Buffer): Promise<
   })
 }
 
-async function expect(side: Side, status: number, method: string, path: string, body?: Buffer): Promise<Answer> {
-  const answer = await send(side, method, path, body)
+async function expect(
+  side: Side,
+  status: number,
+  method: string,
+  path: string,
+  body?: Buffer,
+  onHead?: (head: string) => void,
+): Promise<Answer> {
+  const answer = await send(side, method, path, body, onHead)
   if (answer.status !== status) throw new Error(`${method} ${path}: ${answer.status} ${answer.text().slice(0, 500)}`)
   return answer
 }
@@ -96,9 +111,9 @@ async function run(task: Task): Promise<Result> {
     const { user, system } = process.cpuUsage(cpu)
     return { times, ms, objects, bytes, cpu: (user + system) / 1000 / ms }
   }
-  const timed = async (status: number, method: string, at: string, body?: Buffer) => {
+  const timed = async (status: number, method: string, at: string, body?: Buffer, onHead?: (head: string) => void) => {
     const started = performance.now()
-    const answer = await expect(side, status, method, at, body)
+    const answer = await expect(side, status, method, at, body, onHead)
     times.push(performance.now() - started)
     bytes += body?.length ?? answer.bytes
     return answer
@@ -127,14 +142,21 @@ async function run(task: Task): Promise<Result> {
     case 'read':
       return measured(async () => {
         for (let pass = 0; pass < task.passes; pass++) {
-          let more = ''
+          // The token of the next page stands at the beginning of a page: it is asked for while the rest still comes in.
+          let next: string | undefined = ''
           let pages = 0
-          do {
-            const { head } = await timed(200, 'GET', `${path}?limit=${task.limit}${more}`)
-            const next = /"next":"([^"]+)"/.exec(head)?.[1]
-            more = next === undefined ? '' : `&next=${next}`
+          let last: Promise<unknown> = Promise.resolve()
+          while (next !== undefined) {
+            const at: string = `${path}?limit=${task.limit}${next === '' ? '' : `&next=${next}`}`
+            const before = last
+            next = await new Promise<string | undefined>((resolve, reject) => {
+              last = timed(200, 'GET', at, undefined, head => resolve(/"next":"([^"]+)"/.exec(head)?.[1]))
+              last.catch(reject)
+            })
+            await before // two pages on the way, not more
             pages++
-          } while (more !== '')
+          }
+          await last
           if (pages !== Math.ceil(task.objects / task.limit)) throw new Error(`${pages} pages of ${task.limit} objects`)
           objects += task.objects
         }
