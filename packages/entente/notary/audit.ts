@@ -3,7 +3,7 @@ import { collectionKey, formatHeadsEntry, headsMapRoot } from '@entente/verify/p
 import { EMPTY_ROOT, hashLeaf, parseVkey, TreeEdge, verifyCheckpoint } from '@entente/verify/tlog'
 import type { Anchor, Checkpoint } from '#ledger/anchor.ts'
 import type { Journal, RecordRow, Store } from '#store/store.ts'
-import { objectSpan, recordFrame } from './record.ts'
+import { deletedSeq, objectSpan, recordFrame } from './record.ts'
 import { decodeBundle, entryOf } from './tiles.ts'
 
 /** Something that is not as it must be, with where it is; `id` only where the damaged row still says one. */
@@ -275,10 +275,7 @@ function checkRecord(
     })
     return
   }
-  if (row.kind === 'deleted') {
-    const { deleted } = JSON.parse(text.toString().slice('entente/record/v1:'.length)) as { deleted: { seq: number } }
-    deletions.set(row.leaf, deleted.seq)
-  }
+  if (row.kind === 'deleted') deletions.set(row.leaf, deletedSeq(text))
 }
 
 type Answer = { ledger: string; latest?: Checkpoint | undefined; error?: Error }

@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto'
 import type { RecordRow, Store } from '#store/store.ts'
 import type { Log } from './log.ts'
-import { objectSpan } from './record.ts'
+import { deletedSeq, objectSpan } from './record.ts'
 import type { EntryBundle } from './tiles.ts'
 
 /** Why a row is not served: its text is gone, its hash is not the log's, or its index columns say something else than its text. */
@@ -47,13 +47,11 @@ export function createReader(store: Store, log: Log): Reader {
       if (event?.kind !== 'deleted' || event.collection !== row.collection || event.leaf >= log.size) return false
       const opened = await open(event)
       if (!opened.ok) return false
-      const { deleted } = JSON.parse(opened.text.toString().slice(PREFIX_LENGTH)) as { deleted: { seq: number } }
-      return deleted.seq === row.seq
+      return deletedSeq(opened.text) === row.seq
     },
   }
 }
 
-const PREFIX_LENGTH = 'entente/record/v1:'.length
 const MISSING: Invalid = { ok: false, reason: 'missing' }
 const BAD_HASH: Invalid = { ok: false, reason: 'hash' }
 const BAD_COLUMNS: Invalid = { ok: false, reason: 'columns' }

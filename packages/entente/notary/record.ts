@@ -1,3 +1,4 @@
+import { RECORD_PREFIX } from '@entente/verify/proof'
 import type { RecordRow } from '#store/store.ts'
 import { formatMicros } from './time.ts'
 
@@ -13,7 +14,7 @@ export type RecordFrame = {
 
 /** @param apiRoot ASCII path without characters that JSON escapes @param collection UUID */
 export function recordFrame(apiRoot: string, collection: string): RecordFrame {
-  return { start: `entente/record/v1:{"api_root":"${apiRoot}","collection":"${collection}","date_added":"` }
+  return { start: `${RECORD_PREFIX}{"api_root":"${apiRoot}","collection":"${collection}","date_added":"` }
 }
 
 /** A version as it was written: `version` cut to the digits that the object gave. */
@@ -90,6 +91,13 @@ export function objectSpan(
   return same ? { start, end } : undefined
 }
 
+/** The canonical JSON of a record, which follows the prefix. */
+export const recordJson = (text: Buffer): string => text.toString('utf8', RECORD_PREFIX.length)
+
+/** The `seq` that a `deleted` record names. The text must be one that was verified. */
+export const deletedSeq = (text: Buffer): number =>
+  (JSON.parse(recordJson(text)) as { deleted: { seq: number } }).deleted.seq
+
 /** Events are few and small: rebuild the whole text from the columns and what it says itself of salt and submitter. */
 function eventMatches(frame: RecordFrame, row: RecordRow, text: Buffer): boolean {
   let json: {
@@ -99,7 +107,7 @@ function eventMatches(frame: RecordFrame, row: RecordRow, text: Buffer): boolean
     equivocation?: { stored: string; refused: string }
   }
   try {
-    json = JSON.parse(text.toString().slice('entente/record/v1:'.length))
+    json = JSON.parse(recordJson(text))
   } catch {
     return false
   }

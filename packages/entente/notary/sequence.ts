@@ -1,5 +1,5 @@
 import { hash, randomBytes } from 'node:crypto'
-import { signReceipt } from '@entente/verify/proof'
+import { signReceipt, submitterCommitment } from '@entente/verify/proof'
 import type { NoteSigner } from '@entente/verify/tlog'
 import type { Batch, RecordRow, StatusItem, StatusRow, Store, StoredHead } from '#store/store.ts'
 import { StoreError } from '#store/store.ts'
@@ -177,11 +177,7 @@ function write({ log, random }: Sequencer, stage: Stage, draft: Draft, { request
   const { frame } = log.collections.get(request.collection) as { frame: { start: string } }
   // One opening for all records of a request (docs/formats.md 2); a salt for each.
   const opening = random(32)
-  const submitter = hash(
-    'sha256',
-    Buffer.concat([Buffer.from('entente/submitter/v1\n'), opening, Buffer.from(request.submitter)]),
-    'base64url',
-  )
+  const submitter = submitterCommitment(opening, request.submitter)
   draft.openings.push({ submitter, opening, name: request.submitter })
   const salts = random(32 * rows.length)
   rows.forEach(({ row, plan, erases }, i) => {

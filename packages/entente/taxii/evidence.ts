@@ -2,6 +2,7 @@ import { formatTlogProof, hashLeaf, inclusionProof, parseTilePath, tileWidth } f
 import { formatHeadsEntry, headsMapPath, headsMapRoot } from '@entente/verify/proof'
 import type { FastifyInstance } from 'fastify'
 import { type Collection, toHeads } from '#notary/log.ts'
+import { recordJson } from '#notary/record.ts'
 import { entryOf } from '#notary/tiles.ts'
 import type { RecordRow, StoredHead } from '#store/store.ts'
 import { requireRead, type Target, type TaxiiContext } from './context.ts'
@@ -118,9 +119,6 @@ const readable = (target: Target): Target => {
   requireRead(target)
   return target
 }
-
-const PREFIX = 'entente/record/v1:'
-const recordJson = (text: Buffer): string => text.toString('utf8', PREFIX.length)
 
 /** A record, or its commitment and why it is not here. */
 async function recordOrReason(

@@ -1,4 +1,4 @@
-import type { RecordKind, RecordRow, StatusItem, StatusRow } from '#store/store.ts'
+import type { AnchorRow, RecordKind, RecordRow, StatusItem, StatusRow } from '#store/store.ts'
 
 /** Columns of `record` in the order in which {@link toRecordRow} reads them, but for the last, the text. */
 export const RECORD_COLUMNS =
@@ -73,5 +73,18 @@ export function toStatusRow(row: Record<string, unknown>): StatusRow {
     accepted: JSON.parse(row['accepted'] as string) as StatusItem[],
     failed: JSON.parse(row['failed'] as string) as StatusItem[],
     receipt: row['receipt'] as string,
+  }
+}
+
+export function toAnchorRow(row: Record<string, unknown>): AnchorRow {
+  return {
+    ledger: row['ledger'] as string,
+    size: row['size'] as number,
+    root: row['root'] as Uint8Array,
+    transaction: row['tx'] as string,
+    block: row['block'] as number,
+    blockHash: row['block_hash'] as string,
+    final: row['final'] === 1,
+    at: row['at'] as number,
   }
 }

@@ -1,10 +1,10 @@
 import { accessSync, constants, existsSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
-import type { AnchorRow, Batch, CollectionHead, Journal, RecordSelection, Store, StoredHead } from '#store/store.ts'
+import type { Batch, CollectionHead, Journal, RecordSelection, Store, StoredHead } from '#store/store.ts'
 import { StoreError, type StoreErrorCode } from '#store/store.ts'
 import { migrate } from './schema.ts'
-import { fromRecordRow, RECORD_COLUMNS, toRecordRow, toStatusRow } from './rows.ts'
+import { fromRecordRow, RECORD_COLUMNS, toAnchorRow, toRecordRow, toStatusRow } from './rows.ts'
 
 export type SqliteOptions = {
   /** The database file. Created where `create` is set, else its absence is an error. */
@@ -319,19 +319,6 @@ export function openSqliteStore(options: SqliteOptions): Store & Journal {
       db.close()
       lock?.close()
     },
-  }
-}
-
-function toAnchorRow(row: Record<string, unknown>): AnchorRow {
-  return {
-    ledger: row['ledger'] as string,
-    size: row['size'] as number,
-    root: row['root'] as Uint8Array,
-    transaction: row['tx'] as string,
-    block: row['block'] as number,
-    blockHash: row['block_hash'] as string,
-    final: row['final'] === 1,
-    at: row['at'] as number,
   }
 }
 
