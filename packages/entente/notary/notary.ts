@@ -152,6 +152,7 @@ export async function openNotary(options: NotaryOptions): Promise<Notary> {
         records: [],
         supersede: [],
         erase: [],
+        erasedTags: [],
         openings: [],
         statuses: [],
         ...stage.writes(),

@@ -67,7 +67,7 @@ export type Sequencer = {
 export async function sequence(sequencer: Sequencer, requests: Request[]): Promise<StatusRow[]> {
   const { store, log, clock } = sequencer
   const stage = log.stage()
-  const draft: Draft = { records: [], supersede: [], erase: [], openings: [] }
+  const draft: Draft = { records: [], supersede: [], erase: [], erasedTags: [], openings: [] }
 
   // 1. Decide on every object against what is stored and what this batch holds so far. Reads only.
   const byCollection = new Map<number, Decided>()
@@ -121,7 +121,7 @@ export async function sequence(sequencer: Sequencer, requests: Request[]): Promi
   return statuses
 }
 
-type Draft = Pick<Batch, 'records' | 'supersede' | 'erase' | 'openings'>
+type Draft = Pick<Batch, 'records' | 'supersede' | 'erase' | 'erasedTags' | 'openings'>
 type Placed = {
   request: Request
   plans: Plan[]

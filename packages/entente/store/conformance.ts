@@ -51,12 +51,18 @@ export function storeConformance(name: string, create: () => Promise<StoreSubjec
       same(await store.records(1, { from: 0, limit: 10, text: 'all' }), [])
       same(await store.versions(1, ID), [])
       same(await store.lookup(1, ID, undefined), { same: [], refused: [] })
+      same(await store.equivocations(1, ID), [])
+      assert.equal((await store.known(1, [ID])).size, 0)
+      assert.equal(await store.wasErased(), false)
       same(await store.gaps(1, 0), { present: 0, firstMissing: undefined })
       assert.equal(await store.tile(0, 0, 0), undefined)
       assert.equal(await store.entryBundle(0), undefined)
       assert.equal(await store.checkpoint(1), undefined)
       assert.equal(await store.checkpointFrom(0), undefined)
       assert.equal(await store.status('none'), undefined)
+      same(await store.statusesNaming(1, ID, 9), [])
+      await store.rewriteStatuses([])
+      assert.equal(await store.purgeStatuses(Number.MAX_SAFE_INTEGER, new Map([[1, 9]]), 9), 0)
       assert.equal(await store.opening('none'), undefined)
       same(await store.anchors(), [])
       assert.equal(await store.anchorCovering('local', 0), undefined)
@@ -165,6 +171,27 @@ export function storeConformance(name: string, create: () => Promise<StoreSubjec
       same(await store.gaps(1, 3), { present: 3, firstMissing: undefined })
     })
 
+    conforms('an erased equivocation keeps neither its id nor the hash of what was refused', async store => {
+      const refused = 'ab'.repeat(32)
+      const { head } = await commitRecords(store, [{}, { kind: 'equivocation', refused }, { version: V2 }])
+      await store.commit(head, { ...emptyBatch(headOf(9)), erase: [{ leaf: 1, by: 3 }] })
+      const left = await store.recordAt(1)
+      same([left?.id, left?.version, left?.refused, left?.text, left?.superseded], [null, null, null, null, 3])
+      same(await store.equivocations(1, ID), [])
+      same((await store.lookup(1, ID, V1)).refused, [])
+    })
+
+    conforms('tags of what was erased are kept with the commit, each once', async (store, subject) => {
+      const [one, two, other] = [bytes(32, 1), bytes(32, 2), bytes(32, 3)]
+      await store.commit(undefined, { ...emptyBatch(headOf(1)), erasedTags: [one, two] })
+      await store.commit(headOf(1), { ...emptyBatch(headOf(2)), erasedTags: [two] })
+      await store.close()
+      const again = await subject.open()
+      same(await Promise.all([one, two, other].map(tag => again.wasErased(tag))), [true, true, false])
+      assert.equal(await again.wasErased(), true)
+      await again.close()
+    })
+
     conforms('erased text is nowhere in the store, open or closed', async (store, subject) => {
       // Small and large, so that it lies in one page and over many.
       const secrets = [3, 300, 30_000].map(n => `secret-of-${n}-${'wipe me '.repeat(n)}`)
@@ -247,6 +274,58 @@ export function storeConformance(name: string, create: () => Promise<StoreSubjec
         [true, true, true, true, true, false, true, true, false, true, true, false],
       )
       assert.equal(rows[10]?.text?.length, 0)
+    })
+
+    conforms('records: the text is left out where another content of the same version came later', async store => {
+      const other = 'malware--8e2e2d2b-17d4-4cbf-938f-98ee46b3cd3f'
+      await commitRecords(store, [
+        { superseded: 1 }, // replaced: the same version, added later
+        {},
+        { superseded: 3 }, // by a newer version
+        { version: V2 },
+        { superseded: 5 }, // by the same instant in other digits: another version
+        { versionDigits: 6 },
+        { id: other, superseded: 1 }, // by another object
+        { superseded: 1 }, // by one that was added before
+        { superseded: 9 }, // by a refused one
+        { kind: 'equivocation', refused: 'ab'.repeat(32) },
+        { superseded: 11, text: null }, // not really, and its text is gone
+        { version: V2 },
+      ])
+      const rows = await store.records(1, { from: 0, limit: 19, text: 'versions' })
+      same(
+        rows.map(r => r.text !== null),
+        [false, ...Array<boolean>(11).fill(true)],
+      )
+      assert.equal(rows[10]?.text?.length, 0)
+    })
+
+    conforms('equivocations: rows of one id, in order of seq', async store => {
+      const refused = 'ab'.repeat(32)
+      const event = { kind: 'equivocation', refused } as const
+      await commitRecords(store, [{}, { ...event }, { ...event, version: V2 }, { ...event, collection: 2, seq: 0 }])
+      same(seqs(await store.equivocations(1, ID)), [1, 2])
+      same((await store.equivocations(1, ID))[0]?.refused, refused)
+      same(await store.equivocations(1, 'tool--8e2e2d2b-17d4-4cbf-938f-98ee46b3cd3f'), [])
+    })
+
+    conforms('known: which ids the collection has an object of', async store => {
+      const [refused, erased, elsewhere, never, odd] = ['1', '2', '3', '4', `5'"\u0000\u{1f600}`].map(n => `tool--${n}`)
+      const { head } = await commitRecords(store, [
+        {},
+        { id: refused as string, kind: 'equivocation', refused: 'ab'.repeat(32) },
+        { id: erased as string },
+        { id: elsewhere as string, collection: 2, seq: 0 },
+        { id: odd as string },
+      ])
+      await store.commit(head, { ...emptyBatch(headOf(9)), erase: [{ leaf: 2, by: 5 }] })
+      const asked = [ID, ID, refused, erased, elsewhere, never, odd] as string[]
+      same([...(await store.known(1, asked))].sort(), [ID, odd].sort())
+      same([...(await store.known(2, asked))], [elsewhere])
+      same([...(await store.known(3, asked))], [])
+      same([...(await store.known(1, []))], [])
+      const many = Array.from({ length: 5000 }, (_, i) => `tool--many-${i}`)
+      same([...(await store.known(1, [...many, ID]))], [ID])
     })
 
     conforms('versions: object rows of one id, in order of seq', async store => {
@@ -362,6 +441,76 @@ export function storeConformance(name: string, create: () => Promise<StoreSubjec
     })
   })
 
+  describe(`Statuses: ${name}`, () => {
+    const named = (id: string, object: string, values: Partial<StatusRow> = {}): StatusRow => ({
+      ...statusRow(id),
+      accepted: [{ id: object, version: V1 }],
+      failed: [],
+      ...values,
+    })
+    const withStatuses = async (store: Store, statuses: StatusRow[]) =>
+      store.commit(undefined, { ...emptyBatch(headOf(5)), statuses })
+    const other = 'malware--8e2e2d2b-17d4-4cbf-938f-98ee46b3cd3f'
+
+    conforms('statusesNaming: in successes, failures and messages of this collection', async store => {
+      await withStatuses(store, [
+        named('accepted', ID),
+        named('failed', other, { failed: [{ id: ID, version: V1, message: 'no' }] }),
+        named('message', other, { accepted: [{ id: other, version: V1, message: `"${ID}" is not known here` }] }),
+        named('another', other),
+        named('elsewhere', ID, { collection: 2 }),
+      ])
+      const find = async (limit: number) => (await store.statusesNaming(1, ID, limit)).map(s => s.id)
+      same((await find(9)).sort(), ['accepted', 'failed', 'message'])
+      assert.equal((await find(2)).length, 2)
+    })
+
+    conforms('rewriteStatuses replaces details, and what was there is overwritten', async (store, subject) => {
+      const secret = 'secret-detail-'.repeat(300)
+      await withStatuses(store, [
+        named('one', ID, { failed: [{ id: ID, version: V1, message: secret }] }),
+        named('two', other),
+      ])
+      const one = (await store.status('one')) as StatusRow
+      const changed = { ...one, accepted: [], failed: [], gone: { accepted: 1, failed: 1 } }
+      await store.rewriteStatuses([changed, named('none', ID)])
+      same(await store.status('one'), changed)
+      same(await store.status('two'), named('two', other))
+      assert.equal(await store.status('none'), undefined)
+      await store.commit(headOf(5), { ...emptyBatch(headOf(6)), erase: [{ leaf: 99, by: 100 }] })
+      for (const b of (await subject.bytes()) ?? []) assert.equal(Buffer.from(b).includes('secret-detail-'), false)
+    })
+
+    conforms('purgeStatuses: the oldest that are complete, in pieces, and overwritten', async (store, subject) => {
+      const at = statusRow('x').requested
+      const message = 'secret-detail-'.repeat(300)
+      const rows = [
+        named('old', ID, { accepted: [{ id: ID, version: V1, message }] }),
+        named('pending', ID, { size: 6 }),
+        named('elsewhere', ID, { collection: 2 }),
+        named('unknown', ID, { collection: 3 }),
+        named('old too', ID),
+        named('young', ID, { requested: at + 1 }),
+      ]
+      await withStatuses(store, rows)
+      const sizes = new Map([
+        [1, 5],
+        [2, Number.POSITIVE_INFINITY],
+      ])
+      const left = async () => {
+        const found = await Promise.all(rows.map(async r => ((await store.status(r.id)) ? r.id : '')))
+        return found.filter(id => id !== '')
+      }
+      assert.equal(await store.purgeStatuses(at - 1, sizes, 9), 0)
+      assert.equal(await store.purgeStatuses(at, sizes, 2), 2)
+      same(await left(), ['pending', 'unknown', 'old too', 'young'])
+      assert.equal(await store.purgeStatuses(at, sizes, 2), 1)
+      assert.equal(await store.purgeStatuses(at, sizes, 2), 0)
+      same(await left(), ['pending', 'unknown', 'young'])
+      for (const b of (await subject.bytes()) ?? []) assert.equal(Buffer.from(b).includes('secret-detail-'), false)
+    })
+  })
+
   describe(`Journal: ${name}`, () => {
     conforms('anchors are kept by ledger and size, the newest entry of one counts', async store => {
       const rows = [anchor('a', 3), anchor('a', 9), anchor('b', 5)]
@@ -422,7 +571,16 @@ export function row(values: Partial<RecordRow> & { leaf: number; seq: number }):
 }
 
 export function emptyBatch(head: StoredHead): Batch {
-  const nothing = { records: [], supersede: [], erase: [], tiles: [], entryBundles: [], collections: [], statuses: [] }
+  const nothing = {
+    records: [],
+    supersede: [],
+    erase: [],
+    erasedTags: [],
+    tiles: [],
+    entryBundles: [],
+    collections: [],
+    statuses: [],
+  }
   return { head, ...nothing, openings: [] }
 }
 
@@ -492,6 +650,7 @@ function changes(): Omit<Batch, 'head'> {
     records: [row({ leaf: 6, seq: 6, version: '2026-03-01T00:00:00.000000Z' })],
     supersede: [{ leaf: 0, by: 6 }],
     erase: [{ leaf: 1, by: 7 }],
+    erasedTags: [bytes(32, 11)],
     tiles: [
       { tree: 0, level: 0, index: 0, data: bytes(96, 6) },
       { tree: 1, level: 0, index: 0, data: bytes(64, 7) },
@@ -514,12 +673,14 @@ async function assertHolds(store: Store, batch: Batch): Promise<void> {
   same((await store.collections()).sort(byNumber), batch.collections)
   for (const s of batch.statuses) same(await store.status(s.id), s)
   for (const { submitter, opening, name } of batch.openings) same(await store.opening(submitter), { opening, name })
+  for (const tag of batch.erasedTags) assert.equal(await store.wasErased(tag), true)
 }
 
 async function assertLacks(store: Store, batch: Batch): Promise<void> {
   assert.equal(await store.checkpoint(batch.head.size), undefined)
   for (const s of batch.statuses) assert.equal(await store.status(s.id), undefined)
   for (const o of batch.openings) assert.equal(await store.opening(o.submitter), undefined)
+  for (const tag of batch.erasedTags) assert.equal(await store.wasErased(tag), false)
 }
 
 /** Equal by value: a driver may give rows without a prototype, and Buffers for Uint8Arrays. */

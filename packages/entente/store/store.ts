@@ -33,6 +33,12 @@ export interface Store {
    * has no version of its own), and which contents were refused for it. Versions of the same instant are told apart by their digits.
    */
   lookup(collection: number, id: string, version: string | undefined): Promise<Lookup>
+  /** All equivocation rows with this id, ascending by `seq`. */
+  equivocations(collection: number, id: string): Promise<RecordRow[]>
+  /** Which of these ids an object row of the collection has. Asked in bulk: MUST cost one look into an index an id. */
+  known(collection: number, ids: string[]): Promise<Set<string>>
+  /** Whether this tag was kept when an object was erased ({@link Batch.erasedTags}); without a tag, whether any was. */
+  wasErased(tag?: Uint8Array): Promise<boolean>
   /** Rows present with `seq` below `count`, and the first `seq` that is missing. */
   gaps(collection: number, count: number): Promise<{ present: number; firstMissing: number | undefined }>
 
@@ -46,6 +52,17 @@ export interface Store {
   checkpointFrom(size: number): Promise<StoredHead | undefined>
 
   status(id: string): Promise<StatusRow | undefined>
+  /** At most `limit` statuses of the collection in whose details this id stands, in a message too. */
+  statusesNaming(collection: number, id: string, limit: number): Promise<StatusRow[]>
+  /** New details for statuses that are there. Atomic; the old ones MUST be overwritten, at the latest by the next commit that erases. */
+  rewriteStatuses(rows: StatusRow[]): Promise<void>
+  /**
+   * Forgets statuses that were requested at `before` or earlier and whose `size` is at most that of their collection in `sizes`: the oldest, at
+   * most `limit`. Atomic; their text MUST be overwritten.
+   *
+   * @returns how many went
+   */
+  purgeStatuses(before: number, sizes: ReadonlyMap<number, number>, limit: number): Promise<number>
   /** The opening of a submitter commitment (docs/formats.md 2). */
   opening(submitter: string): Promise<{ opening: Uint8Array; name: string } | undefined>
 
@@ -117,9 +134,10 @@ export type RecordSelection = {
   /**
    * 'last' leaves out the text of rows that a newer version has really superseded (the rows themselves stay, so that gaps show): the
    * object row of the same id at the log index `superseded` has a later version, or the same and a higher index. Where another row
-   * with an id has lost its text, that is empty instead of null.
+   * with an id has lost its text, that is empty instead of null. 'versions' leaves out in the same way what another content of the same
+   * version has superseded, and only that.
    */
-  text: 'last' | 'all' | 'none'
+  text: 'last' | 'versions' | 'all' | 'none'
 }
 
 export type Lookup = { newest?: { leaf: number; version: string }; same: RecordRow[]; refused: string[] }
@@ -138,6 +156,8 @@ export type StatusRow = {
   accepted: StatusItem[]
   failed: StatusItem[]
   receipt: string
+  /** How many items more there were, whose details went with their objects. */
+  gone?: { accepted: number; failed: number }
 }
 export type StatusItem = { id: string; version: string; message?: string }
 
@@ -146,8 +166,10 @@ export type Batch = {
   records: RecordRow[]
   /** Rows whose `superseded` changes: to the log index of a newer version, or back to null when that was deleted. */
   supersede: { leaf: number; by: number | null }[]
-  /** Rows whose text, id and version go; `by` is the log index of the `deleted` record. */
+  /** Rows whose text, id, version and refused hash go; `by` is the log index of the `deleted` record. */
   erase: { leaf: number; by: number }[]
+  /** Tags to keep of what is erased, so that it is known again when it comes back (notary/erased.ts). */
+  erasedTags: Uint8Array[]
   tiles: TileWrite[]
   entryBundles: { index: number; data: Uint8Array }[]
   collections: CollectionHead[]

@@ -63,6 +63,7 @@ export function fromRecordRow(r: RecordRow): (number | string | null | Uint8Arra
 }
 
 export function toStatusRow(row: Record<string, unknown>): StatusRow {
+  const gone = { accepted: row['gone_accepted'] as number, failed: row['gone_failed'] as number }
   return {
     id: row['id'] as string,
     apiRoot: row['api_root'] as string,
@@ -73,6 +74,7 @@ export function toStatusRow(row: Record<string, unknown>): StatusRow {
     accepted: JSON.parse(row['accepted'] as string) as StatusItem[],
     failed: JSON.parse(row['failed'] as string) as StatusItem[],
     receipt: row['receipt'] as string,
+    ...(gone.accepted + gone.failed > 0 ? { gone } : {}),
   }
 }
 

@@ -26,6 +26,9 @@ const MIGRATIONS: string[] = [
    create table opening(submitter text primary key, opening blob not null, name text not null) without rowid;
    create table anchor(ledger text not null, size integer not null, root blob not null, tx text not null, block integer not null,
      block_hash text not null, final integer not null, at integer not null, primary key(ledger, size)) without rowid;`,
+  `alter table status add column gone_accepted integer not null default 0;
+   alter table status add column gone_failed integer not null default 0;
+   create table erased(tag blob primary key) without rowid;`,
 ]
 
 /** Brings the file to the newest schema, one transaction a migration. Throws StoreError `newer` for a file from the future. */

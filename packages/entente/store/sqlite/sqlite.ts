@@ -102,6 +102,10 @@ export function openSqliteStore(options: SqliteOptions): Store & Journal {
       and n.coll = record.coll and n.id = record.id and n.kind = 0 and record.kind = 0
       and (n.version > record.version or (n.version = record.version and n.leaf > record.leaf)))
       then coalesce(text, case when id is not null then x'' end) end from record`,
+    versions: `select ${RECORD_COLUMNS}, case when superseded is null or not exists (select 1 from record n where n.leaf = record.superseded
+      and n.coll = record.coll and n.id = record.id and n.kind = 0 and record.kind = 0
+      and n.version = record.version and n.digits = record.digits and n.leaf > record.leaf)
+      then coalesce(text, case when id is not null then x'' end) end from record`,
     all: selectRecord,
     none: `select ${RECORD_COLUMNS}, null from record`,
   }
@@ -116,11 +120,11 @@ export function openSqliteStore(options: SqliteOptions): Store & Journal {
     for (const row of batch.records) insert.run(...fromRecordRow(row))
     for (const { leaf, by } of batch.supersede) sql('update record set superseded = ? where leaf = ?').run(by, leaf)
     for (const { leaf, by } of batch.erase) {
-      sql('update record set superseded = ?, text = null, id = null, type = null, version = null where leaf = ?').run(
-        by,
-        leaf,
-      )
+      sql(
+        'update record set superseded = ?, text = null, id = null, type = null, version = null, refused = null where leaf = ?',
+      ).run(by, leaf)
     }
+    for (const tag of batch.erasedTags) sql('insert or ignore into erased(tag) values(?)').run(tag)
     for (const t of batch.tiles) {
       sql(
         'insert into tile(tree, level, idx, data) values(?,?,?,?) on conflict(tree, level, idx) do update set data = excluded.data',
@@ -153,6 +157,21 @@ export function openSqliteStore(options: SqliteOptions): Store & Journal {
     sql('insert or ignore into checkpoint(size, note) values(?,?)').run(batch.head.size, batch.head.note)
     sql('insert or replace into head(one, size, note) values(1,?,?)').run(batch.head.size, batch.head.note)
   }
+
+  /** A durable change of its own that isn't part of the log. What it overwrites is wiped with it, or by the next commit. */
+  const changing = async <T>(change: () => T): Promise<T> =>
+    reading(() => {
+      db.exec('begin immediate')
+      try {
+        const result = change()
+        db.exec('commit')
+        hasResidue = true
+        return result
+      } catch (error) {
+        if (db.isTransaction) db.exec('rollback')
+        throw error
+      }
+    })
 
   return {
     kind: 'sqlite',
@@ -243,6 +262,27 @@ export function openSqliteStore(options: SqliteOptions): Store & Journal {
         ).all(...at)
         return { ...found, same, refused: (refused as unknown as [string][]).map(r => r[0]) }
       }),
+    equivocations: (collection, id) =>
+      reading(() =>
+        sql(`${selectRecord} indexed by record_id where coll = ? and id = ? and kind = 2 order by seq`, true)
+          .all(collection, id)
+          .map(toRecordRow),
+      ),
+    known: (collection, ids) =>
+      reading(() => {
+        const rows = sql(
+          'select value from json_each(?) where exists (select 1 from record indexed by record_id where coll = ? and id = value and kind = 0)',
+          true,
+        ).all(JSON.stringify(ids), collection)
+        return new Set((rows as unknown as [string][]).map(r => r[0]))
+      }),
+    wasErased: tag =>
+      reading(
+        () =>
+          (tag === undefined
+            ? sql('select 1 from erased limit 1').get()
+            : sql('select 1 from erased where tag = ?').get(tag)) !== undefined,
+      ),
     gaps: (collection, count) =>
       reading(() => {
         const present = (
@@ -285,6 +325,42 @@ export function openSqliteStore(options: SqliteOptions): Store & Journal {
         const row = sql('select * from status where id = ?').get(id)
         return row && toStatusRow(row)
       }),
+    statusesNaming: (collection, id, limit) =>
+      reading(() =>
+        sql('select * from status where coll = ? and (instr(accepted, ?) or instr(failed, ?)) limit ?')
+          .all(collection, id, id, limit)
+          .map(toStatusRow),
+      ),
+    rewriteStatuses: rows =>
+      changing(() => {
+        for (const { id, accepted, failed, gone } of rows) {
+          sql('update status set accepted = ?, failed = ?, gone_accepted = ?, gone_failed = ? where id = ?').run(
+            JSON.stringify(accepted),
+            JSON.stringify(failed),
+            gone?.accepted ?? 0,
+            gone?.failed ?? 0,
+            id,
+          )
+        }
+      }),
+    purgeStatuses: async (before, sizes, limit) => {
+      const purged = await reading(() => {
+        // In order of arrival, which is that of `requested` but for requests that waited for each other.
+        const old: number[] = []
+        for (const row of sql('select rowid, coll, requested, size from status order by rowid', true).iterate()) {
+          const [rowid, collection, requested, size] = row as unknown as [number, number, number, number]
+          if (requested > before || old.length === limit) break
+          if (size <= (sizes.get(collection) ?? -1)) old.push(rowid)
+        }
+        return old
+      })
+      if (purged.length === 0) return 0
+      await changing(() => {
+        for (const rowid of purged) sql('delete from status where rowid = ?').run(rowid)
+      })
+      hasResidue = !wipe(db)
+      return purged.length
+    },
     opening: submitter =>
       reading(
         () =>
