@@ -185,7 +185,7 @@ async function checkCollections(
         seen[row.leaf] = 1
         const commitment = entries.commitments.subarray(row.leaf * 32, row.leaf * 32 + 32)
         tree.append(hashLeaf(commitment))
-        counts[row.kind]++
+        if (row.text !== null) counts[row.kind]++
         if (row.added <= lastAdded)
           problems.push({
             kind: 'columns',
@@ -229,7 +229,7 @@ async function checkCollections(
       apiRoot: c.apiRoot,
       id: c.id,
       count: c.count,
-      objects: counts.object - erased.size,
+      objects: counts.object,
       deleted: erased.size,
       equivocations: counts.equivocation,
     })

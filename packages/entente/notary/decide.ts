@@ -9,7 +9,16 @@ import type { SubmittedObject } from './sequence.ts'
  * sequencer, so two requests can't both be first (docs/life-of-an-object.md, "Duplicates").
  */
 export type Plan = { object: SubmittedObject } & (
-  | { do: 'store'; superseded: Plan | number | null; leaf: number; commitment: Uint8Array; version: string }
+  | {
+      do: 'store'
+      superseded: Plan | number | null
+      leaf: number
+      commitment: Uint8Array
+      version: string
+      /** Set where it is another content of a version that is stored. */
+      message?: string
+      details?: string
+    }
   | { do: 'duplicate'; of: Stored | Plan; message?: string }
   | {
       do: 'refuse'
@@ -44,6 +53,17 @@ export const contentHash = (canonical: string | Uint8Array): string => hash('sha
 
 const SAME_MEANING = 'differs from the stored object only in the precision of a timestamp or in an explicit default'
 
+/** What a collection does with what it takes in. */
+export type Rules = {
+  /** Another content under a stored version. `fail` (the default): it is refused. `keepBoth`: both are stored, the one added last is served. */
+  onConflict?: 'fail' | 'keepBoth' | undefined
+  /** Whether the object was erased here and must not come back. */
+  wasErased?: ((object: SubmittedObject) => Promise<boolean>) | undefined
+}
+
+/** Contents of one version that are kept; each is compared with what comes. */
+export const MAX_KEPT = 16
+
 type Context = { store: Store; reader: Reader }
 
 /**
@@ -58,6 +78,7 @@ export async function decide(
   collection: number,
   object: SubmittedObject,
   decided: Decided,
+  rules: Rules = {},
 ): Promise<Plan> {
   const { id, version } = object
   const found = await context.store.lookup(collection, id, version)
@@ -85,8 +106,11 @@ export async function decide(
   if (equal) return { object, do: 'duplicate', of: equal.of }
   const alike = candidates.find(c => sameMeaning(JSON.parse(c.canonical), object.value))
   if (alike) return { object, do: 'duplicate', of: alike.of, message: SAME_MEANING }
-  const other = version === undefined ? undefined : candidates.find(c => c.digits === object.versionDigits)
-  if (other) return refuse(object, other.canonical, decided, found.refused)
+  // The one that was added last: rows of one version come in their order, and this batch after them.
+  const other = version === undefined ? undefined : candidates.findLast(c => c.digits === object.versionDigits)
+  if (other && (rules.onConflict !== 'keepBoth' || candidates.length >= MAX_KEPT))
+    return refuse(object, other.canonical, decided, found.refused)
+  if (await rules.wasErased?.(object)) return { object, do: 'refuse', leaf: -1, message: ERASED }
 
   const before = decided.newest.get(id) ?? (found.newest && { at: found.newest.leaf, version: found.newest.version })
   const plan: Plan = { object, do: 'store', superseded: null, leaf: -1, commitment: NONE, version: version ?? '' }
@@ -98,11 +122,28 @@ export async function decide(
     else if (before && before.at.do === 'store') before.at.superseded = plan
     decided.newest.set(id, { at: plan, version })
   }
+  if (other) replace(other, plan, decided)
   decided.stored.set(key, version === undefined ? [plan] : [...staged, plan])
   return plan
 }
 
 const NONE = new Uint8Array(0)
+
+const KEPT = 'conflict: this version was stored with other content; both are kept, and this one is served from now on'
+
+/** `keepBoth`: the content that was served makes way, also where a later version has superseded both. */
+function replace(
+  other: { of: Stored | Plan; canonical: string },
+  plan: Plan & { do: 'store' },
+  decided: Decided,
+): void {
+  plan.message = KEPT
+  plan.details = `SHA-256 of the canonical object: before ${contentHash(other.canonical)}, now ${contentHash(plan.object.canonical)}`
+  if (!('do' in other.of)) decided.supersede.set(other.of.leaf, plan)
+  else if (other.of.do === 'store') other.of.superseded = plan
+}
+
+const ERASED = 'this object was erased here, and the collection refuses to take it again'
 
 function refuse(object: SubmittedObject, stored: string, decided: Decided, refusedBefore: string[]): Plan {
   const hashes = { stored: contentHash(stored), refused: contentHash(object.canonical) }

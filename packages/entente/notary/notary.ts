@@ -1,5 +1,6 @@
 import type { NoteSigner } from '@entente/verify/tlog'
 import { type Journal, type StatusRow, type Store, StoreError } from '#store/store.ts'
+import type { ErasedTags } from './erased.ts'
 import { NotaryError } from './errors.ts'
 import { type Collection, type Log, openLog } from './log.ts'
 import { createReader, type Reader } from './reader.ts'
@@ -13,6 +14,10 @@ export type NotaryOptions = {
   signer: NoteSigner
   clock?: Clock
   random?: (bytes: number) => Buffer
+  /** Needed where a collection refuses re-posting. */
+  erased?: ErasedTags
+  /** Told what an operator should look at. */
+  alert?: (message: string, details: Record<string, unknown>) => void
   /** Objects that may wait for the sequencer before a request is refused as `overloaded`. */
   maxWaiting?: number
 }
@@ -55,7 +60,8 @@ export async function openNotary(options: NotaryOptions): Promise<Notary> {
   const { store, signer, clock = systemClock, random = systemRandom, maxWaiting = DEFAULT_MAX_WAITING } = options
   const log = await openLog(store, options.origin, options.vkey)
   const reader = createReader(store, log)
-  const sequencer: Sequencer = { store, log, reader, signer, clock, random }
+  const { erased, alert } = options
+  const sequencer: Sequencer = { store, log, reader, signer, clock, random, erased, alert }
 
   type Waiting = { request: Request; resolve: (s: StatusRow) => void; reject: (e: unknown) => void }
   const waiting: Waiting[] = []

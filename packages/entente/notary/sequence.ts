@@ -3,7 +3,18 @@ import { signReceipt, submitterCommitment } from '@entente/verify/proof'
 import type { NoteSigner } from '@entente/verify/tlog'
 import type { Batch, RecordRow, StatusItem, StatusRow, Store, StoredHead } from '#store/store.ts'
 import { StoreError } from '#store/store.ts'
-import { decide, type Decided, nothingDecided, type Plan, type Stored } from './decide.ts'
+import { decide, type Decided, nothingDecided, type Plan, type Rules, type Stored } from './decide.ts'
+import {
+  type Erase,
+  type Erasure,
+  findErasure,
+  NOTHING_ERASED,
+  redactStatus,
+  revive,
+  toTags,
+  wasErased,
+} from './erase.ts'
+import type { ErasedTags } from './erased.ts'
 import { NotaryError } from './errors.ts'
 import type { Log, Stage } from './log.ts'
 import type { Reader } from './reader.ts'
@@ -35,7 +46,11 @@ export type Request = {
   objects: SubmittedObject[]
   /** What validation refused. */
   failed: StatusItem[]
-  erase?: { id: string; versions: (rows: RecordRow[]) => RecordRow[] }
+  erase?: Erase
+  /** Default: `fail` (notary/decide.ts). */
+  onConflict?: Rules['onConflict']
+  /** What was erased may come back (the default), or not. */
+  repost?: 'allow' | 'refuse'
 }
 
 export type Sequencer = {
@@ -45,6 +60,10 @@ export type Sequencer = {
   signer: NoteSigner
   clock: Clock
   random: (bytes: number) => Buffer
+  /** Needed where a collection refuses re-posting. */
+  erased?: ErasedTags | undefined
+  /** Told what an operator should look at, once it is durable. */
+  alert?: ((message: string, details: Record<string, unknown>) => void) | undefined
 }
 
 /**
@@ -55,6 +74,7 @@ export type Sequencer = {
  * commit, one checkpoint and one signature. Nothing that anybody can see changes before the one durable write; after it, everything has.
  *
  * Crash points; a test kills the process at each (test/crash):
+ *   C0 of a deletion, between its statuses and its commit: they have lost details of an object that is still there
  *   C1 before the commit        nothing happened, and nobody was answered
  *   C2 after the commit         all of it is there, the answers are lost: who posts again gets duplicates, which are successes
  *   C3 before an anchor is sent the journal knows of none: the next round anchors the newest checkpoint
@@ -73,15 +93,14 @@ export async function sequence(sequencer: Sequencer, requests: Request[]): Promi
   const byCollection = new Map<number, Decided>()
   const decidedIn = (collection: number) => getOrSet(byCollection, collection, nothingDecided)
   const plans: Plan[][] = []
-  const erasures: RecordRow[][] = []
+  const erasures: Erasure[] = []
   for (const request of requests) {
     const own: Plan[] = []
+    const rules = toRules(sequencer, request)
     for (const object of request.objects)
-      own.push(await decide(sequencer, request.collection, object, decidedIn(request.collection)))
+      own.push(await decide(sequencer, request.collection, object, decidedIn(request.collection), rules))
     plans.push(own)
-    erasures.push(
-      request.erase ? request.erase.versions(await store.versions(request.collection, request.erase.id)) : [],
-    )
+    erasures.push(request.erase ? await findErasure(store, request.collection, request.erase) : NOTHING_ERASED)
   }
 
   // 2. Give every record its place: index in the log, seq and date in its collection.
@@ -91,22 +110,31 @@ export async function sequence(sequencer: Sequencer, requests: Request[]): Promi
       r.collection,
       (counts.get(r.collection) ?? 0) +
         (plans[i] as Plan[]).filter(isLogged).length +
-        (erasures[i] as RecordRow[]).length,
+        (erasures[i] as Erasure).rows.length,
     ),
   )
   for (const [collection, count] of counts) if (count > 0) stage.reserve(collection, count, clock())
-  const placed = requests.map((r, i) => place(stage, r, plans[i] as Plan[], erasures[i] as RecordRow[]))
+  const placed = requests.map((r, i) => place(stage, r, plans[i] as Plan[], erasures[i] as Erasure))
 
   // 3. Write the records and their commitments, and what changes around them.
   placed.forEach(p => write(sequencer, stage, draft, p))
   for (const decided of byCollection.values())
     for (const [leaf, plan] of decided.supersede) draft.supersede.push({ leaf, by: leafOf(plan) })
-  for (const p of placed) await revive(store, draft, p)
+  for (const { erasure } of placed) draft.supersede.push(...revive(erasure))
+  for (const p of placed) draft.erasedTags.push(...tagsOf(sequencer, p))
 
   // 4. Close the batch: heads entry, signed checkpoint, and a receipt for each request.
   const head = stage.empty ? log.head : stage.seal(sequencer.signer)
   if (!head) throw new NotaryError('unavailable', 'the log has no checkpoint yet')
   const statuses = placed.map(p => toStatus(sequencer, head.size, p))
+
+  // What was said about an object goes before the object: afterwards nobody would come back for it.
+  for (const { request, erasure } of placed) {
+    const { collection, erase } = request
+    if (erase && erasure.rows.length > 0)
+      await store.rewriteStatuses(collection, erase.id, row => redactStatus(row, erase.id))
+  }
+  // C0: a crash here has cost some statuses details, nothing else.
 
   // C1: a crash here loses nothing that was acknowledged.
   await commit(store, log.head, {
@@ -118,6 +146,7 @@ export async function sequence(sequencer: Sequencer, requests: Request[]): Promi
   // C2: a crash here loses answers, nothing else. From here on this is the log.
 
   if (!stage.empty) log.publish(stage)
+  for (const p of placed) alertConflicts(sequencer, p)
   return statuses
 }
 
@@ -125,14 +154,14 @@ type Draft = Pick<Batch, 'records' | 'supersede' | 'erase' | 'erasedTags' | 'ope
 type Placed = {
   request: Request
   plans: Plan[]
-  erased: RecordRow[]
+  erasure: Erasure
   rows: { row: RecordRow; plan?: Plan; erases?: RecordRow }[]
 }
 
 const isLogged = (plan: Plan): boolean => plan.do === 'store' || (plan.do === 'refuse' && plan.log !== undefined)
 const leafOf = (of: Plan | Stored | number): number => (typeof of === 'number' ? of : (of as { leaf: number }).leaf)
 
-function place(stage: Stage, request: Request, plans: Plan[], erased: RecordRow[]): Placed {
+function place(stage: Stage, request: Request, plans: Plan[], erasure: Erasure): Placed {
   const rows: Placed['rows'] = []
   const base = {
     collection: request.collection,
@@ -155,7 +184,7 @@ function place(stage: Stage, request: Request, plans: Plan[], erased: RecordRow[
       row: { ...base, ...at, kind: plan.do === 'store' ? 'object' : 'equivocation', id, version, versionDigits, spec },
     })
   }
-  for (const erases of erased) {
+  for (const erases of erasure.rows) {
     rows.push({
       erases,
       row: {
@@ -169,7 +198,7 @@ function place(stage: Stage, request: Request, plans: Plan[], erased: RecordRow[
       },
     })
   }
-  return { request, plans, erased, rows }
+  return { request, plans, erasure, rows }
 }
 
 function write({ log, random }: Sequencer, stage: Stage, draft: Draft, { request, rows }: Placed): void {
@@ -199,19 +228,36 @@ function write({ log, random }: Sequencer, stage: Stage, draft: Draft, { request
   })
 }
 
-/** What an erased version superseded is superseded by the newest that is left, and that one by none. */
-async function revive(store: Store, draft: Draft, { request, erased }: Placed): Promise<void> {
-  if (!request.erase || erased.length === 0) return
-  const gone = new Set(erased.map(r => r.leaf))
-  const left = (await store.versions(request.collection, request.erase.id)).filter(r => !gone.has(r.leaf))
-  const newest = left.sort((a, b) => compare(a.version ?? '', b.version ?? '') || a.leaf - b.leaf).at(-1)
-  for (const { leaf, superseded } of left) {
-    if (superseded !== null && gone.has(superseded))
-      draft.supersede.push({ leaf, by: leaf === newest?.leaf ? null : (newest as RecordRow).leaf })
-  }
+/** Tags and key of a collection that refuses re-posting; undefined of one that doesn't. */
+function refusing({ log, erased }: Sequencer, { collection, repost }: Request) {
+  if (repost !== 'refuse') return undefined
+  if (!erased) throw new TypeError('a collection that refuses re-posting needs the key of erased objects')
+  return { tags: erased, key: (log.collections.get(collection) as { key: Uint8Array }).key }
 }
 
-const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0)
+function toRules(sequencer: Sequencer, request: Request): Rules {
+  const { onConflict } = request
+  const refuses = refusing(sequencer, request)
+  if (!refuses) return { onConflict }
+  return { onConflict, wasErased: object => wasErased(sequencer.store, refuses.tags, refuses.key, object) }
+}
+
+function tagsOf(sequencer: Sequencer, { request, erasure }: Placed): Uint8Array[] {
+  const refuses = request.erase && refusing(sequencer, request)
+  return refuses && request.erase ? toTags(refuses.tags, refuses.key, request.erase, erasure) : []
+}
+
+function alertConflicts({ log, alert }: Sequencer, { request, rows }: Placed): void {
+  for (const { row, plan } of rows) {
+    if (plan?.do !== 'store' || plan.message === undefined) continue
+    alert?.('another content came under a stored version: both are kept, the new one is served', {
+      collection: log.collections.get(request.collection)?.id,
+      seq: row.seq,
+      log_index: row.leaf,
+      submitter: request.submitter,
+    })
+  }
+}
 
 function toStatus({ log, signer }: Sequencer, size: number, { request, plans }: Placed): StatusRow {
   const accepted: StatusItem[] = []
@@ -225,12 +271,12 @@ function toStatus({ log, signer }: Sequencer, size: number, { request, plans }: 
       object.version === undefined
         ? ((at as Partial<Stored>).version ?? formatMicros(request.requested))
         : writtenVersion({ version: object.version, versionDigits: object.versionDigits })
+    const details = plan.do !== 'duplicate' && request.mayRead && plan.details !== undefined ? ` (${plan.details})` : ''
     if (plan.do === 'refuse') {
-      const details = request.mayRead && plan.details !== undefined ? ` (${plan.details})` : ''
       failed.push({ id: object.id, version, message: plan.message + details })
       continue
     }
-    const message = [plan.do === 'duplicate' ? plan.message : undefined, object.warning]
+    const message = [plan.message === undefined ? undefined : plan.message + details, object.warning]
       .filter(m => m !== undefined)
       .join('; ')
     accepted.push({ id: object.id, version, ...(message === '' ? {} : { message }) })

@@ -60,8 +60,7 @@ export function storeConformance(name: string, create: () => Promise<StoreSubjec
       assert.equal(await store.checkpoint(1), undefined)
       assert.equal(await store.checkpointFrom(0), undefined)
       assert.equal(await store.status('none'), undefined)
-      same(await store.statusesNaming(1, ID, 9), [])
-      await store.rewriteStatuses([])
+      await store.rewriteStatuses(1, ID, () => assert.fail('there is none'))
       assert.equal(await store.purgeStatuses(Number.MAX_SAFE_INTEGER, new Map([[1, 9]]), 9), 0)
       assert.equal(await store.opening('none'), undefined)
       same(await store.anchors(), [])
@@ -452,31 +451,34 @@ export function storeConformance(name: string, create: () => Promise<StoreSubjec
       store.commit(undefined, { ...emptyBatch(headOf(5)), statuses })
     const other = 'malware--8e2e2d2b-17d4-4cbf-938f-98ee46b3cd3f'
 
-    conforms('statusesNaming: in successes, failures and messages of this collection', async store => {
-      await withStatuses(store, [
+    conforms('rewriteStatuses: those of the collection that name it, in a message too', async store => {
+      const rows = [
         named('accepted', ID),
         named('failed', other, { failed: [{ id: ID, version: V1, message: 'no' }] }),
         named('message', other, { accepted: [{ id: other, version: V1, message: `"${ID}" is not known here` }] }),
         named('another', other),
         named('elsewhere', ID, { collection: 2 }),
-      ])
-      const find = async (limit: number) => (await store.statusesNaming(1, ID, limit)).map(s => s.id)
-      same((await find(9)).sort(), ['accepted', 'failed', 'message'])
-      assert.equal((await find(2)).length, 2)
+      ]
+      await withStatuses(store, [...rows, ...Array.from({ length: 120 }, (_, i) => named(`many ${i}`, ID))])
+      const seen: string[] = []
+      const changed = { accepted: [], failed: [], gone: { accepted: 2, failed: 3 } }
+      await store.rewriteStatuses(1, ID, row => {
+        seen.push(row.id)
+        return { ...row, ...changed }
+      })
+      assert.equal(seen.length, 123)
+      for (const row of rows) {
+        const isNamed = ['accepted', 'failed', 'message'].includes(row.id)
+        assert.equal(seen.includes(row.id), isNamed, row.id)
+        same(await store.status(row.id), isNamed ? { ...row, ...changed } : row)
+      }
+      await store.rewriteStatuses(1, ID, () => assert.fail('none names it any more'))
     })
 
-    conforms('rewriteStatuses replaces details, and what was there is overwritten', async (store, subject) => {
-      const secret = 'secret-detail-'.repeat(300)
-      await withStatuses(store, [
-        named('one', ID, { failed: [{ id: ID, version: V1, message: secret }] }),
-        named('two', other),
-      ])
-      const one = (await store.status('one')) as StatusRow
-      const changed = { ...one, accepted: [], failed: [], gone: { accepted: 1, failed: 1 } }
-      await store.rewriteStatuses([changed, named('none', ID)])
-      same(await store.status('one'), changed)
-      same(await store.status('two'), named('two', other))
-      assert.equal(await store.status('none'), undefined)
+    conforms('what rewriteStatuses replaced is overwritten by the next commit that erases', async (store, subject) => {
+      const message = 'secret-detail-'.repeat(300)
+      await withStatuses(store, [named('one', ID, { failed: [{ id: ID, version: V1, message }] })])
+      await store.rewriteStatuses(1, ID, row => ({ ...row, failed: [], gone: { accepted: 0, failed: 1 } }))
       await store.commit(headOf(5), { ...emptyBatch(headOf(6)), erase: [{ leaf: 99, by: 100 }] })
       for (const b of (await subject.bytes()) ?? []) assert.equal(Buffer.from(b).includes('secret-detail-'), false)
     })

@@ -52,10 +52,11 @@ export interface Store {
   checkpointFrom(size: number): Promise<StoredHead | undefined>
 
   status(id: string): Promise<StatusRow | undefined>
-  /** At most `limit` statuses of the collection in whose details this id stands, in a message too. */
-  statusesNaming(collection: number, id: string, limit: number): Promise<StatusRow[]>
-  /** New details for statuses that are there. Atomic; the old ones MUST be overwritten, at the latest by the next commit that erases. */
-  rewriteStatuses(rows: StatusRow[]): Promise<void>
+  /**
+   * Gives `rewrite` each status of the collection in whose details `naming` stands, in a message too, and keeps its `accepted`, `failed` and
+   * `gone`. Each is changed as a whole or not; what it said before MUST be overwritten, at the latest by the next commit that erases.
+   */
+  rewriteStatuses(collection: number, naming: string, rewrite: (row: StatusRow) => StatusRow): Promise<void>
   /**
    * Forgets statuses that were requested at `before` or earlier and whose `size` is at most that of their collection in `sizes`: the oldest, at
    * most `limit`. Atomic; their text MUST be overwritten.

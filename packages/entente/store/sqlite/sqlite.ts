@@ -30,6 +30,9 @@ const CODES: Record<number, StoreErrorCode> = {
   26: 'corrupt',
 }
 
+/** Each may hold details of a thousand objects and more. */
+const STATUSES_AT_ONCE = 50
+
 /** How long a statement waits for another connection. */
 const BUSY_MS = 5000
 
@@ -325,24 +328,33 @@ export function openSqliteStore(options: SqliteOptions): Store & Journal {
         const row = sql('select * from status where id = ?').get(id)
         return row && toStatusRow(row)
       }),
-    statusesNaming: (collection, id, limit) =>
-      reading(() =>
-        sql('select * from status where coll = ? and (instr(accepted, ?) or instr(failed, ?)) limit ?')
-          .all(collection, id, id, limit)
-          .map(toStatusRow),
-      ),
-    rewriteStatuses: rows =>
-      changing(() => {
-        for (const { id, accepted, failed, gone } of rows) {
-          sql('update status set accepted = ?, failed = ?, gone_accepted = ?, gone_failed = ? where id = ?').run(
-            JSON.stringify(accepted),
-            JSON.stringify(failed),
-            gone?.accepted ?? 0,
-            gone?.failed ?? 0,
-            id,
-          )
-        }
-      }),
+    rewriteStatuses: async (collection, naming, rewrite) => {
+      const found = await reading(
+        () =>
+          sql('select rowid from status where coll = ? and (instr(accepted, ?) or instr(failed, ?))', true).all(
+            collection,
+            naming,
+            naming,
+          ) as unknown as [number][],
+      )
+      for (let at = 0; at < found.length; at += STATUSES_AT_ONCE) {
+        await changing(() => {
+          for (const [rowid] of found.slice(at, at + STATUSES_AT_ONCE)) {
+            const row = sql('select * from status where rowid = ?').get(rowid)
+            if (!row) continue
+            const { accepted, failed, gone } = rewrite(toStatusRow(row))
+            sql('update status set accepted = ?, failed = ?, gone_accepted = ?, gone_failed = ? where rowid = ?').run(
+              JSON.stringify(accepted),
+              JSON.stringify(failed),
+              gone?.accepted ?? 0,
+              gone?.failed ?? 0,
+              rowid,
+            )
+          }
+        })
+        await new Promise(resolve => setImmediate(resolve)) // others get their turn
+      }
+    },
     purgeStatuses: async (before, sizes, limit) => {
       const purged = await reading(() => {
         // In order of arrival, which is that of `requested` but for requests that waited for each other.
