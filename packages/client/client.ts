@@ -1,3 +1,4 @@
+import { formatTilePath, type TilePath } from '@entente/verify/tlog'
 import { openCollection, readInfo, type TaxiiCollection } from './collection.ts'
 import { ClientError } from './error.ts'
 import { type Auth, createHttp } from './http.ts'
@@ -34,6 +35,8 @@ export const DEFAULT_MAX_RESPONSE_BYTES = 167_772_160
 
 /** A TAXII 2.1 server. Methods throw ClientError. */
 export type TaxiiClient = {
+  /** Origin of the server, with a slash. */
+  readonly url: string
   /** Section 4.1. */
   discovery(): Promise<Discovery>
   /** Section 4.2. Default: the API root that discovery names as default, or first. */
@@ -47,6 +50,8 @@ export type TaxiiClient = {
    * another way.
    */
   logKey(): Promise<string>
+  /** A tile or entry bundle of an Entente server's log (C2SP tlog-tiles), unverified. */
+  tile(path: TilePath): Promise<Uint8Array>
   /** One collection, by URL: `{api-root}/collections/{id or alias}/`. */
   collection(url: string): TaxiiCollection
 }
@@ -101,10 +106,12 @@ export function createTaxiiClient(options: TaxiiClientOptions): TaxiiClient {
     return parseEndpoint(new URL(root, discoveryUrl).href, 'the API root').href
   }
 
+  const logUrl = (name: string) => new URL(`/log/${name}`, base.origin).href
   const logText = async (name: string) =>
-    (await http(new URL(`/log/${name}`, base.origin).href, { accept: 'text/plain', isText: true })).json as string
+    (await http(logUrl(name), { accept: 'text/plain', answer: 'text' })).json as string
 
   return {
+    url: `${base.origin}/`,
     discovery,
     async apiRoot(given) {
       const url = await apiRootUrl(given)
@@ -124,6 +131,8 @@ export function createTaxiiClient(options: TaxiiClientOptions): TaxiiClient {
     },
     checkpoint: () => logText('checkpoint'),
     logKey: async () => (await logText('key')).trim(),
+    tile: async path =>
+      (await http(logUrl(formatTilePath(path)), { accept: '*/*', answer: 'bytes' })).json as Uint8Array,
     collection: url => openCollection(http, clock, new URL(url, base).href),
   }
 }

@@ -1,3 +1,4 @@
+import type { Disagreement } from '@entente/verify/proof'
 import type { TaxiiErrorMessage } from './resources.ts'
 
 /**
@@ -6,7 +7,8 @@ import type { TaxiiErrorMessage } from './resources.ts'
  * retries; `refused` the server took the request and says no; `integrity` it says that what it stores does not match its log;
  * `rolled-back` it has stopped because its store is older than its ledger; `malformed` an answer that is not TAXII;
  * `too-big` an answer beyond the client's bounds; `stuck` pages that do not advance; `changed` the collection changed while
- * it was read, again and again.
+ * it was read, again and again; `disagreement` the log shows what contradicts what is remembered of it (`evidence` holds both);
+ * `memory` what is remembered can't be read or written.
  */
 export type ClientErrorCode =
   | 'usage'
@@ -25,11 +27,14 @@ export type ClientErrorCode =
   | 'too-big'
   | 'stuck'
   | 'changed'
+  | 'disagreement'
+  | 'memory'
 
 type Details = {
   status?: number | undefined
   url?: string | undefined
   answer?: TaxiiErrorMessage | undefined
+  evidence?: Disagreement | undefined
   cause?: unknown
 }
 
@@ -43,6 +48,8 @@ export class ClientError extends Error {
   readonly url: string | undefined
   /** The server's own words (TAXII 2.1 section 3.6). */
   readonly answer: TaxiiErrorMessage | undefined
+  /** Of a `disagreement`: what others can check, to be kept (docs/formats.md 12). */
+  readonly evidence: Disagreement | undefined
 
   constructor(code: ClientErrorCode, message: string, details: Details = {}) {
     super(message, 'cause' in details ? { cause: details.cause } : undefined)
@@ -50,5 +57,6 @@ export class ClientError extends Error {
     this.status = details.status
     this.url = details.url
     this.answer = details.answer
+    this.evidence = details.evidence
   }
 }

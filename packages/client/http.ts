@@ -26,13 +26,13 @@ export type HttpRequest = {
   accept?: string
   body?: Uint8Array | undefined
   signal?: AbortSignal | undefined
-  /** The answer is a text of the log (a note, a key), not JSON. */
-  isText?: boolean
+  /** What the answer is, where it is not JSON: a text of the log (a note, a key), or bytes of it (a tile). */
+  answer?: 'text' | 'bytes'
   /** Whether it may be sent again when it is not known if the server had it. */
   repeatable?: boolean
 }
 
-/** `json` is undefined where the answer has no body; a text is a string there. */
+/** `json` is undefined where the answer has no body; a text is a string there, bytes are a Uint8Array. */
 export type HttpAnswer = { status: number; headers: Headers; json: unknown }
 
 /**
@@ -45,8 +45,8 @@ export type Http = (url: string, request?: HttpRequest) => Promise<HttpAnswer>
 /** Nesting of an answer: an object as deep as a server takes it, within a page. */
 const MAX_DEPTH = 100
 const MAX_ERROR_BYTES = 65_536
-/** A checkpoint with many cosignatures. */
-const MAX_TEXT_BYTES = 1_048_576
+/** Of a text: a checkpoint with many cosignatures. Of bytes: a full bundle of the largest entries (C2SP tlog-tiles). */
+const MAX_BYTES: Record<string, number | undefined> = { text: 1_048_576, bytes: 16_777_728 }
 
 export function createHttp(options: HttpOptions): Http {
   const { auth, origin } = options
@@ -91,7 +91,7 @@ async function send(
       ...(request.body ? { body: request.body as Uint8Array<ArrayBuffer> } : {}),
     })
     bytes = response.ok
-      ? await readBody(response, request.isText ? MAX_TEXT_BYTES : options.maxResponseBytes)
+      ? await readBody(response, MAX_BYTES[request.answer ?? 'json'] ?? options.maxResponseBytes)
       : await readBody(response, MAX_ERROR_BYTES).catch(() => new Uint8Array(0))
   } catch (cause) {
     if (cause instanceof ClientError) throw cause
@@ -99,7 +99,9 @@ async function send(
     throw toConnectionError(cause, url, timeout.aborted, options.timeoutMs)
   }
   if (!response.ok) throw toAnswerError(options, response, bytes, url, headers)
-  const json = request.isText ? new TextDecoder().decode(bytes) : parseBody(response, bytes, url, options)
+  const toJson = () => parseBody(response, bytes, url, options)
+  const json =
+    request.answer === 'bytes' ? bytes : request.answer === 'text' ? new TextDecoder().decode(bytes) : toJson()
   return { status: response.status, headers: response.headers, json }
 }
 

@@ -5,8 +5,10 @@ import {
   verifyCollection,
   verifyCollectionProof,
 } from '@entente/verify/proof'
+import { parseTlogProof } from '@entente/verify/tlog'
 import type { TaxiiCollection } from './collection.ts'
 import { ClientError } from './error.ts'
+import type { Watch } from './watch.ts'
 
 /** docs/formats.md 10. */
 export type SavedRead = { format: 'entente/read/v1'; proof: object; records: unknown[] }
@@ -23,17 +25,19 @@ const MAX_ATTEMPTS = 5
  * meanwhile, its deletion is not among them: it begins again with a newer proof.
  *
  * @param trust what the reader believes, the log's verifier key before all; a key that the same server gave proves nothing against it
- * @throws ClientError; `changed` where the collection changes faster than it can be read
+ * @param options.watch compares every checkpoint with what is remembered of the log, before a record is read
+ * @throws ClientError; `changed` where the collection changes faster than it can be read; what the watch throws
  * @throws ProofError where the server's evidence does not verify
  */
 export async function readVerified(
   collection: TaxiiCollection,
   trust: Trust,
-  options: { page?: number; onProgress?: (done: number, total: number) => void } = {},
+  options: { page?: number; onProgress?: (done: number, total: number) => void; watch?: Watch } = {},
 ): Promise<VerifiedRead> {
   for (let attempt = 1; ; attempt++) {
     const proof = await collection.collectionProof()
     const { count, checkpoint } = verifyCollectionProof(proof, trust)
+    await options.watch?.check(checkpointIn(proof))
     const records: unknown[] = []
     for await (const page of collection.records(0, {
       end: count,
@@ -56,5 +60,19 @@ export async function readVerified(
           { url: collection.url, cause: error },
         )
     }
+  }
+}
+
+/**
+ * The checkpoint inside a proof (docs/formats.md 7 and 9), a signed note, unverified.
+ *
+ * @throws ProofError `malformed`
+ */
+export function checkpointIn(proof: unknown): string {
+  const { log } = (proof ?? {}) as { log?: unknown }
+  try {
+    return parseTlogProof(String(log)).checkpoint
+  } catch (cause) {
+    throw new ProofError('malformed', `this proof has no tlog-proof: ${(cause as Error).message}`, { cause })
   }
 }

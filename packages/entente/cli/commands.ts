@@ -1,4 +1,5 @@
 import type { ParseArgsConfig } from 'node:util'
+import { MEMORY_HELP, MEMORY_OPTIONS } from './memory-options.ts'
 import { TRUST_HELP, TRUST_OPTIONS } from './trust-options.ts'
 
 export type Args = { values: Record<string, unknown>; positionals: string[] }
@@ -78,6 +79,8 @@ export const commands: readonly Command[] = [
         timeout: TEXT,
         batch: TEXT,
         receipts: TEXT,
+        key: TEXTS,
+        ...MEMORY_OPTIONS,
       },
       help: {
         FILE: 'a STIX bundle, a TAXII envelope, a list of objects, or JSON lines; "-" is standard input',
@@ -86,6 +89,8 @@ export const commands: readonly Command[] = [
         '--timeout S': 'seconds to wait at most (default 120)',
         '--batch N': 'objects in a request at most (default 500)',
         '--receipts FILE': 'keep the signed receipts: they prove it if the server drops what it took',
+        '--key VKEY|FILE': "the log's verifier key, which you believe (default: the remembered one)",
+        ...MEMORY_HELP,
         ...LOGIN_HELP,
       },
       examples: [
@@ -103,6 +108,7 @@ export const commands: readonly Command[] = [
       options: {
         ...LOGIN,
         ...TRUST_OPTIONS,
+        ...MEMORY_OPTIONS,
         data: TEXT,
         type: TEXTS,
         id: TEXTS,
@@ -130,6 +136,7 @@ export const commands: readonly Command[] = [
         '--records': 'instead: every record with the proof that none is missing, checked',
         '--no-verify': 'with --records or --proof: do not check',
         ...TRUST_HELP,
+        ...MEMORY_HELP,
         ...LOGIN_HELP,
       },
       examples: [
@@ -143,13 +150,19 @@ export const commands: readonly Command[] = [
   lazily(
     {
       name: 'verify',
-      summary: 'Check proofs, saved reads and receipts offline, against a key that you believe',
-      usage: 'verify FILE… --key VKEY|FILE',
-      options: TRUST_OPTIONS,
-      help: { FILE: 'what "get --proof", "get --records" or "publish --receipts" wrote', ...TRUST_HELP },
+      summary: 'Check proofs, saved reads, receipts and evidence offline, against a key that you believe',
+      usage: 'verify FILE… --key VKEY|FILE [--url SERVER]',
+      options: { ...TRUST_OPTIONS, ...MEMORY_OPTIONS, url: TEXT },
+      help: {
+        FILE: 'what "get --proof", "get --records" or "publish --receipts" wrote, or evidence of a disagreement',
+        ...TRUST_HELP,
+        '--url SERVER': 'ask this server, too, for the proof that its log continues the one of the files',
+        ...MEMORY_HELP,
+      },
       examples: [
         'entente verify object.proof.json --key log.vkey',
         'entente verify read.json --key log.vkey --ledger-pin ledger.json --json',
+        'entente verify object.proof.json --key log.vkey --url https://taxii.example/',
       ],
     },
     () => import('./commands/verify.ts'),
@@ -157,14 +170,20 @@ export const commands: readonly Command[] = [
   lazily(
     {
       name: 'audit',
-      summary: 'Check everything in a data folder against its log, its key and the ledgers',
-      usage: 'audit [--data DIR] [--config FILE] [--key VKEY|FILE]',
-      options: { ...DATA, key: TEXTS },
+      summary: 'Check everything in a data folder against its log, its key and the ledgers; or receipts against a log',
+      usage: 'audit [--data DIR | --url SERVER] [--receipts FILE]',
+      options: { ...DATA, key: TEXTS, url: TEXT, receipts: TEXTS, ...MEMORY_OPTIONS },
       help: {
         ...DATA_HELP,
-        '--key VKEY|FILE': "the log's verifier key, which you believe (default: of DIR/log.key)",
+        '--key VKEY|FILE': "the log's verifier key, which you believe (default: of DIR/log.key, or the remembered one)",
+        '--receipts FILE': 'check that the log holds what "publish --receipts" kept; may be repeated',
+        '--url SERVER': 'instead of a data folder: the log of this server, against what is remembered and the receipts',
+        ...MEMORY_HELP,
       },
-      examples: ['entente audit --data /var/lib/entente --json'],
+      examples: [
+        'entente audit --data /var/lib/entente --json',
+        'entente audit --url https://taxii.example/ --receipts receipts.json --key log.vkey',
+      ],
     },
     () => import('./commands/audit.ts'),
   ),

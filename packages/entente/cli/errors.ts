@@ -6,16 +6,19 @@ export type CliErrorCode = Exclude<keyof typeof EXIT, 'yes'>
 export class CliError extends Error {
   override name = 'CliError'
   readonly code: CliErrorCode
-  constructor(code: CliErrorCode, message: string, options?: ErrorOptions) {
+  /** For --json, beside the message. */
+  readonly details: Record<string, unknown>
+  constructor(code: CliErrorCode, message: string, options: ErrorOptions & { details?: Record<string, unknown> } = {}) {
     super(message, options)
     this.code = code
+    this.details = options.details ?? {}
   }
 }
 
 const UNREACHABLE = new Set(['unreachable', 'ECONNREFUSED', 'ECONNRESET', 'ENOTFOUND', 'ETIMEDOUT', 'EAI_AGAIN'])
 /** Of the client: a server that is away for now, or whose answer was too slow. */
 const AWAY = new Set(['timeout', 'rate-limited', 'unavailable'])
-const EVIDENCE = new Set(['integrity', 'rolled-back', 'forked', 'evidence'])
+const EVIDENCE = new Set(['integrity', 'rolled-back', 'forked', 'disagreement', 'evidence'])
 
 /** Which exit code an error of any room stands for. */
 export function exitName(error: unknown): keyof typeof EXIT {

@@ -58,7 +58,7 @@ function report(error: unknown, name: string, isJson: boolean): number {
   const known = error instanceof CliError || 'code' in (error as object)
   if (isJson)
     process.stdout.write(
-      `${JSON.stringify({ error: message, code: (error as { code?: string }).code ?? 'internal', exit })}\n`,
+      `${JSON.stringify({ error: message, code: (error as { code?: string }).code ?? 'internal', exit, ...(error instanceof CliError ? error.details : {}) })}\n`,
     )
   else process.stderr.write(`entente ${name}: ${known ? message : stack}\n`)
   return exit

@@ -1,4 +1,4 @@
-import { hashLeaf, subtreeRootInto, tileHashReader, type HashReader } from '@entente/verify/tlog'
+import { hashLeaf, type HashReader, runOnTiles, subtreeRootInto, tileHashReader } from '@entente/verify/tlog'
 import type { Store } from '#store/store.ts'
 import { NotaryError } from './errors.ts'
 
@@ -68,26 +68,7 @@ export function createVerifiedTiles(store: Store, tree: number, start: Edge): Ve
       bundles.set(String(index), bundle)
       return bundle
     },
-    prove: async proof => {
-      // A proof asks for hashes one by one and synchronously; what it misses is fetched, and it starts again: once a level of tiles.
-      const at = new Map<string, Uint8Array>()
-      for (;;) {
-        let missing: { level: number; index: number } | undefined
-        try {
-          return proof(
-            tileHashReader(edge.size, (level, index) => {
-              const known = at.get(`${level}/${index}`)
-              if (known) return known
-              missing = { level, index }
-              throw MISSING
-            }),
-          )
-        } catch (error) {
-          if (error !== MISSING || !missing) throw error
-        }
-        at.set(`${missing.level}/${missing.index}`, await tile(missing.level, missing.index))
-      }
-    },
+    prove: proof => runOnTiles(tile, read => proof(tileHashReader(edge.size, read))),
     advance: (next, full, fullBundles) => {
       edge = next
       last = decodeBundle(edge.lastBundle)
@@ -96,8 +77,6 @@ export function createVerifiedTiles(store: Store, tree: number, start: Edge): Ve
     },
   }
 }
-
-const MISSING = new Error('a tile that the proof needs is not loaded yet')
 
 /** C2SP tlog-tiles, entry bundles: each entry behind its length in 2 bytes, big-endian. A broken tail is not counted. */
 export function decodeBundle(data: Uint8Array): EntryBundle {

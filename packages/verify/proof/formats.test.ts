@@ -19,6 +19,7 @@ import {
   recordCommitment,
   submitterCommitment,
   verifyCollection,
+  verifyDisagreement,
   verifyHeadsMapPath,
   verifyObject,
   verifyReceipt,
@@ -144,4 +145,10 @@ test('7 to 10: the proofs verify, at their levels', () => {
     commitment: decodeBase64(vectors.records[1].commitment),
     withheld: 'deleted',
   })
+})
+
+test('12: evidence of each kind', () => {
+  const { evidence, trust } = vectors
+  const conclusive = Object.keys(evidence).filter(name => verifyDisagreement(evidence[name], trust).isConclusive)
+  assert.deepEqual(conclusive, ['fork_same_size', 'fork', 'receipt'])
 })

@@ -7,6 +7,12 @@ export {
   verifyCollectionProof,
   type WithheldReason,
 } from './collection.ts'
+export {
+  type Disagreement,
+  type DisagreementKind,
+  type VerifiedDisagreement,
+  verifyDisagreement,
+} from './disagreement.ts'
 export { ProofError, type ProofErrorCode } from './error.ts'
 export { type EntryEvidence, type Evidence, verifyEntry, verifySignedCheckpoint } from './evidence.ts'
 export { formatHeadsEntry, type HeadsEntry, parseHeadsEntry } from './heads.ts'

@@ -2,6 +2,7 @@
 import { bytesToHex } from '@noble/hashes/utils.js'
 import { headsMapPath, submitterCommitment } from '../proof/index.ts'
 import { encodeBase64 } from '../tlog/index.ts'
+import { createDisagreements } from './disagreements.ts'
 import { createSample } from './sample.ts'
 
 /** The file `test/vectors/formats.json`, every byte of it. */
@@ -38,6 +39,7 @@ export function formatVectors(): string {
     object_proof_claimed: sample.claimedProof,
     object_proof_sealed: sample.sealedProof,
     saved_read: sample.savedRead,
+    evidence: createDisagreements(sample),
     trust: sample.trust,
   }
   return `${JSON.stringify(vectors, null, 2)}\n`

@@ -37,7 +37,7 @@ export {
   verifyConsistency,
   verifyInclusion,
 } from './proof.ts'
-export { tileHashReader, type TileReader, verifiedTileReader } from './reader.ts'
+export { runOnTiles, type TileFetcher, tileHashReader, type TileReader, verifiedTileReader } from './reader.ts'
 export {
   formatTilePath,
   subtreeRootInto,

@@ -6,6 +6,35 @@ import { subtreeRootInto, TILE_HEIGHT, TILE_WIDTH, tileWidth } from './tile.ts'
 /** The hashes of a tile: at least `width` of them (a tile that has grown since is as good), 32 bytes each. */
 export type TileReader = (level: number, index: number, width: number) => Uint8Array
 
+/** {@link TileReader} for tiles that have to be fetched. */
+export type TileFetcher = (level: number, index: number, width: number) => Promise<Uint8Array>
+
+/**
+ * Runs what reads tiles on tiles that have to be fetched. A proof asks for hashes one by one and synchronously: what is missing is fetched,
+ * and `run` starts again, about once a level of the tree. It must not change anything outside itself.
+ *
+ * @throws whatever `fetchTile` and `run` throw
+ */
+export async function runOnTiles<T>(fetchTile: TileFetcher, run: (readTile: TileReader) => T): Promise<T> {
+  const tiles = new Map<string, Uint8Array>()
+  for (;;) {
+    let missing: [level: number, index: number, width: number] | undefined
+    try {
+      return run((...tile) => {
+        const known = tiles.get(tile.join('/'))
+        if (known !== undefined) return known
+        missing = tile
+        throw MISSING
+      })
+    } catch (error) {
+      if (missing === undefined) throw error
+    }
+    tiles.set(missing.join('/'), await fetchTile(...missing))
+  }
+}
+
+const MISSING = new TlogError('tile', 'a tile is not loaded yet')
+
 /**
  * A {@link HashReader} on the tiles of a tree of `size`. It believes the tiles: a proof made from a wrong one does not verify.
  * Each tile is read once in the life of the reader.

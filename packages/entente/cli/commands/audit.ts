@@ -1,3 +1,4 @@
+import { createTaxiiClient, serverLog } from '@entente/client'
 import { type AuditReport, audit, type Problem } from '#notary/audit.ts'
 import { openLogKey } from '#notary/key.ts'
 import { openSqliteStore } from '#store/sqlite/sqlite.ts'
@@ -6,19 +7,34 @@ import { openData } from '../data.ts'
 import { CliError, EXIT } from '../errors.ts'
 import { defaultOrigin } from '../identity.ts'
 import { openAuditAnchors, type Uncompared } from '../audit-anchors.ts'
+import { checkOutside, type OutsideProblem, storeLog } from '../audit-outside.ts'
 import { counted, print } from '../print.ts'
-import { createProgress } from '../progress.ts'
+import { createProgress, type Progress } from '../progress.ts'
 import { readTrustOptions } from '../trust.ts'
-import { isSet } from '../values.ts'
+import { isSet, textOf } from '../values.ts'
 
-/** Checks all that a server's data folder holds, against its log, its key and the ledgers. It writes nothing. */
+type Values = Record<string, unknown>
+
+/**
+ * Checks all that a server's data folder holds, against its log, its key, the ledgers, what is remembered and receipts; or, of a server elsewhere, its
+ * log against the last two. It writes nothing but what it remembers.
+ */
 export async function run({ values }: Args): Promise<number> {
+  const url = textOf(values, 'url')
+  const progress = createProgress(isSet(values, 'json'))
+  try {
+    return await (url === undefined ? auditFolder(values, progress) : auditServer(url, values, progress))
+  } finally {
+    progress.end()
+  }
+}
+
+async function auditFolder(values: Values, progress: Progress): Promise<number> {
   const { config, paths } = openData(values)
   const trust = readTrustOptions(values)
   if (trust && trust.vkeys.length > 1) throw new CliError('usage', 'one --key: a data folder holds one log')
   const vkey = trust?.vkeys[0] ?? openLogKey(paths.logKey, config.log.origin ?? defaultOrigin, false).vkey
   const store = openSqliteStore({ path: paths.store, readOnly: true })
-  const progress = createProgress(isSet(values, 'json'))
   try {
     const { anchors, uncompared } = await openAuditAnchors(config, paths, vkey)
     try {
@@ -29,21 +45,45 @@ export async function run({ values }: Args): Promise<number> {
         progress: (done, total) => progress.update(done, total, 'entries checked'),
       })
       progress.end()
-      const ok = report.problems.length === 0
-      print(isSet(values, 'json'), { ok, pinned: trust !== undefined, ...report, not_compared: uncompared }, () =>
-        toLines(report, uncompared),
-      )
+      // A head that the key did not sign can't be held against anything.
+      const outside = report.problems.some(p => p.kind === 'checkpoint')
+        ? { problems: [], json: {}, lines: [] }
+        : await checkOutside(storeLog(store, vkey, paths.data), values, [vkey], progress)
+      const ok = report.problems.length === 0 && outside.problems.length === 0
+      const problems = [...report.problems, ...outside.problems]
+      const json = { ok, pinned: trust !== undefined, ...report, problems, ...outside.json, not_compared: uncompared }
+      print(isSet(values, 'json'), json, () => [
+        ...toLines(report, uncompared),
+        ...outside.lines,
+        ...problems.map(describe),
+        problems.length === 0 ? 'no problem found' : `${counted(problems.length, 'problem')} found`,
+      ])
       return ok ? EXIT.yes : EXIT.evidence
     } finally {
       await Promise.allSettled(anchors.map(a => a.close()))
     }
   } finally {
-    progress.end()
     await store.close()
   }
 }
 
-function toLines({ origin, size, collections, ledgers, problems }: AuditReport, uncompared: Uncompared[]): string[] {
+/** Of a server elsewhere only the public log can be seen: hashes and checkpoints. */
+async function auditServer(url: string, values: Values, progress: Progress): Promise<number> {
+  if (textOf(values, 'data') !== undefined || textOf(values, 'config') !== undefined)
+    throw new CliError('usage', 'either --url SERVER, or --data DIR with --config FILE')
+  const source = serverLog(createTaxiiClient({ url }))
+  const { problems, json, lines } = await checkOutside(source, values, readTrustOptions(values)?.vkeys, progress)
+  if (lines.length === 0) throw new CliError('no', `${url} shows no log`)
+  const ok = problems.length === 0
+  print(isSet(values, 'json'), { ok, url: source.name, ...json, problems }, () => [
+    ...lines,
+    ...problems.map(describe),
+    ok ? 'no problem found' : `${counted(problems.length, 'problem')} found`,
+  ])
+  return ok ? EXIT.yes : EXIT.evidence
+}
+
+function toLines({ origin, size, collections, ledgers }: AuditReport, uncompared: Uncompared[]): string[] {
   return [
     `${origin}: ${counted(size, 'entry').replace('entrys', 'entries')}`,
     ...collections.map(
@@ -52,12 +92,11 @@ function toLines({ origin, size, collections, ledgers, problems }: AuditReport, 
     ),
     ...ledgers.filter(l => l.ok).map(l => `  ledger ${l.ledger}: agrees up to size ${l.size}`),
     ...uncompared.map(u => `  ledger ${u.ledger}: not compared: ${u.reason}`),
-    ...problems.map(describe),
-    problems.length === 0 ? 'no problem found' : `${counted(problems.length, 'problem')} found`,
   ]
 }
 
-function describe({ kind, message, collection, seq, logIndex, id }: Problem): string {
+function describe(problem: Problem | OutsideProblem): string {
+  const { kind, message, collection, seq, logIndex, id }: Partial<Problem> & { kind: string } = problem as Problem
   const where = [
     collection === undefined ? '' : `collection ${collection}`,
     seq === undefined ? '' : `seq ${seq}`,

@@ -1,9 +1,18 @@
 import { randomUUID } from 'node:crypto'
-import { type ObjectQuery, readVerified, type StixObject, type TaxiiCollection } from '@entente/client'
-import { verifyObject } from '@entente/verify/proof'
+import {
+  checkpointIn,
+  type ObjectQuery,
+  readVerified,
+  serverLog,
+  type StixObject,
+  type TaxiiCollection,
+  type Watch,
+} from '@entente/client'
+import { type Trust, verifyObject } from '@entente/verify/proof'
 import type { Args } from '../commands.ts'
 import { type Connection, connect } from '../connect.ts'
 import { CliError, EXIT } from '../errors.ts'
+import { openWatch } from '../memory.ts'
 import { openOutput } from '../output.ts'
 import { counted, note, print } from '../print.ts'
 import { createProgress } from '../progress.ts'
@@ -36,8 +45,12 @@ export async function run({ values, positionals: given }: Args): Promise<number>
   const connection = await connect(url, values)
   const { collection, info } = connection
   if (!info.can_read) throw new CliError('no', `you may not read ${collection.url} ("${info.title}")`)
-  if (isProof) return saveProof(connection, ids[0] as string, values)
-  if (isRecords) return saveRecords(connection, values)
+  const pinned = readTrustOptions(values)
+  const watch = openWatch(values, serverLog(connection.client), pinned?.vkeys)
+  // Before anything is read: who goes on from a log that was rolled back or forked believes it.
+  const seen = await watch.head()
+  if (isProof) return saveProof(connection, ids[0] as string, watch, pinned, values)
+  if (isRecords) return saveRecords(connection, watch, pinned, seen?.vkey, values)
   return saveObjects(collection, query, limit, format, values)
 }
 
@@ -110,11 +123,17 @@ function sayWithheld(count: number): number {
   return EXIT.evidence
 }
 
-async function saveProof({ collection }: Connection, id: string, values: Values): Promise<number> {
+async function saveProof(
+  { collection }: Connection,
+  id: string,
+  watch: Watch,
+  trust: Trust | undefined,
+  values: Values,
+): Promise<number> {
   const versions = listOf(values, 'version')
   if (versions && versions.length > 1) throw new CliError('usage', 'a proof is of one version')
   const proof = await collection.proof(id, versions?.[0])
-  const trust = readTrustOptions(values)
+  if (!isSet(values, 'no-verify')) await watch.check(checkpointIn(proof))
   const checked = trust && !isSet(values, 'no-verify') ? verifyObject(proof, trust) : undefined
   const file = textOf(values, 'out')
   await save(file, `${JSON.stringify(proof, null, 2)}\n`)
@@ -127,11 +146,16 @@ async function saveProof({ collection }: Connection, id: string, values: Values)
   return EXIT.yes
 }
 
-async function saveRecords({ client, collection }: Connection, values: Values): Promise<number> {
+async function saveRecords(
+  { client, collection }: Connection,
+  watch: Watch,
+  pinned: Trust | undefined,
+  vkey: string | undefined,
+  values: Values,
+): Promise<number> {
   const file = textOf(values, 'out')
   const progress = createProgress(isSet(values, 'json'))
   const onProgress = (done: number, total: number) => progress.update(done, total, 'records read')
-  const pinned = readTrustOptions(values)
   let text: string
   let damaged = 0
   let summary: Record<string, unknown>
@@ -146,8 +170,8 @@ async function saveRecords({ client, collection }: Connection, values: Values): 
       text = JSON.stringify({ format: 'entente/read/v1', proof, records })
       summary = { records: records.length, verified: false }
     } else {
-      const trust = pinned ?? { vkeys: [await client.logKey()] }
-      const { read, verified } = await readVerified(collection, trust, { onProgress })
+      const trust = pinned ?? { vkeys: [vkey ?? (await client.logKey())] }
+      const { read, verified } = await readVerified(collection, trust, { onProgress, watch })
       text = JSON.stringify(read)
       const { origin, size } = verified.checkpoint
       damaged = verified.records.filter(r => 'withheld' in r && r.withheld === 'integrity').length

@@ -1,21 +1,24 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import {
   type Added,
-  ClientError,
   DEFAULT_BATCH,
+  serverLog,
   type Status,
   type StatusDetail,
   type StatusLedger,
 } from '@entente/client'
 import { parseReceipt } from '@entente/verify/proof'
-import { parseCheckpoint, parseNote } from '@entente/verify/tlog'
+import { parseNote } from '@entente/verify/tlog'
 import type { Args } from '../commands.ts'
 import { type Connection, connect } from '../connect.ts'
 import { CliError, EXIT, exitName } from '../errors.ts'
 import { readObjects } from '../input.ts'
+import { openWatch } from '../memory.ts'
 import { openOutput } from '../output.ts'
 import { counted, print } from '../print.ts'
 import { createProgress, type Progress } from '../progress.ts'
+import { readReceipts } from '../receipts.ts'
+import { readTrustOptions } from '../trust.ts'
 import { integerOf, isSet, textOf } from '../values.ts'
 
 const DEFAULT_TIMEOUT_S = 120
@@ -56,7 +59,9 @@ export async function run({ values, positionals: files }: Args): Promise<number>
   const connection = await connect(to, values)
   const { collection, info } = connection
   if (!info.can_write) throw new CliError('no', `you may not write to ${collection.url} ("${info.title}")`)
-  const sizeBefore = await logSize(connection)
+  const watch = openWatch(values, serverLog(connection.client), readTrustOptions(values)?.vkeys)
+  // How long the log is before anything is sent; undefined for a server that has none to show.
+  const sizeBefore = (await watch.head())?.size
   const progress = createProgress(isSet(values, 'json'))
   const added: Added[] = []
   let failure: unknown
@@ -77,6 +82,8 @@ export async function run({ values, positionals: files }: Args): Promise<number>
       progress.update(sent, objects, 'objects sent')
     }
     if (isSet(values, 'wait')) await waitForAll(connection, added, timeoutMs, progress)
+    // What was taken lies under a checkpoint by now: remembered, it can't be dropped unnoticed.
+    await watch.head()
   } catch (error) {
     failure = error
   } finally {
@@ -95,16 +102,6 @@ export async function run({ values, positionals: files }: Args): Promise<number>
   )
   if (failure !== undefined) return EXIT[exitName(failure)]
   return summary.refused > 0 ? EXIT.no : EXIT.yes
-}
-
-/** How long the log is before anything is sent; undefined for a server that has none to show. */
-async function logSize({ client }: Connection): Promise<number | undefined> {
-  try {
-    return parseCheckpoint(parseNote(await client.checkpoint()).text).size
-  } catch (error) {
-    if (error instanceof ClientError && exitName(error) === 'unreachable') throw error
-    return undefined
-  }
 }
 
 async function waitForAll(
@@ -191,14 +188,6 @@ async function keepReceipts(file: string, added: Added[]): Promise<void> {
   const output = openOutput(file)
   await output.write(`${JSON.stringify({ format: 'entente/receipts/v1', receipts: [...kept, ...fresh] }, null, 2)}\n`)
   output.commit()
-}
-
-function readReceipts(file: string): unknown[] {
-  try {
-    const { format, receipts } = JSON.parse(readFileSync(file, 'utf8')) as { format: string; receipts: unknown[] }
-    if (format === 'entente/receipts/v1' && Array.isArray(receipts)) return receipts
-  } catch {}
-  throw new CliError('usage', `${file} is there and holds no receipts: name another file`)
 }
 
 function toLines(s: Summary, failure: unknown, isWaiting: boolean): string[] {

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { checkpointIn, createTaxiiClient, serverLog, type Watch } from '@entente/client'
 import { JsonError, parseStrict } from '@entente/verify/json'
 import {
   type Evidence,
@@ -10,32 +11,47 @@ import {
   verifyReceipt,
 } from '@entente/verify/proof'
 import type { Args } from '../commands.ts'
+import { describeDisagreement } from '../disagreement.ts'
 import { CliError, EXIT } from '../errors.ts'
+import { comparison, memoryFolder, openWatch } from '../memory.ts'
 import { counted, print } from '../print.ts'
 import { noKey, readTrustOptions } from '../trust.ts'
-import { isSet } from '../values.ts'
+import { isSet, textOf } from '../values.ts'
 
-/** What a file proves. `lines` is the same in words. */
-type Proven = { kind: string; level: string; lines: string[]; [detail: string]: unknown }
+/** What a file proves. `lines` is the same in words; `checkpoint`, a signed note, is what it is proven under. */
+type Proven = { kind: string; level: string; lines: string[]; checkpoint?: string; [detail: string]: unknown }
 type Result = ({ file: string; ok: true } & Proven) | { file: string; ok: false; code: string; error: string }
 
-/** Checks evidence without asking anybody: all that is believed is what the options say. */
+/**
+ * Checks evidence: all that is believed is what the options say, and what is remembered of its log. Nobody is asked, but for the server of
+ * --url, whether its log is still the one of the evidence.
+ */
 export async function run({ values, positionals: files }: Args): Promise<number> {
   if (files.length === 0) throw new CliError('usage', 'FILE is missing: a proof, a saved read, or receipts')
   const trust = readTrustOptions(values)
   if (!trust) throw noKey('verify')
+  const url = textOf(values, 'url')
+  const watch = openWatch(values, url === undefined ? undefined : serverLog(createTaxiiClient({ url })), trust.vkeys)
+  if (url !== undefined && !(await watch.head())) throw new CliError('no', `${url} shows no log`)
+  const isKept = memoryFolder(values) !== undefined || url !== undefined
   const results: Result[] = []
-  for (const file of files) results.push(verifyFile(file, trust))
+  for (const file of files) results.push(await verifyFile(file, trust, watch, isKept))
   const ok = results.every(r => r.ok)
   print(isSet(values, 'json'), { ok, results: results.map(withoutLines) }, () => results.flatMap(toLines))
   return ok ? EXIT.yes : EXIT.evidence
 }
 
-function verifyFile(file: string, trust: Trust): Result {
+async function verifyFile(file: string, trust: Trust, watch: Watch, isKept: boolean): Promise<Result> {
   const bytes = read(file)
   try {
-    return { file, ok: true, ...verify(bytes, trust) }
+    const { checkpoint, ...proven } = verify(bytes, trust)
+    const seen = checkpoint === undefined ? undefined : await watch.check(checkpoint)
+    const compared = isKept && seen ? comparison(seen) : undefined
+    if (!compared) return { file, ok: true, ...proven }
+    return { file, ok: true, ...proven, remembered: compared.json, lines: [...proven.lines, compared.words] }
   } catch (error) {
+    if (error instanceof CliError && error.code === 'evidence')
+      return { file, ok: false, code: 'disagreement', error: error.message, ...error.details }
     if (!(error instanceof ProofError) || error.code === 'trust') throw error
     return { file, ok: false, code: error.code, error: error.message }
   }
@@ -67,9 +83,10 @@ function verify(bytes: Buffer, trust: Trust): Proven {
   if (format === 'entente/proof/v1' && kind === 'collection') return ofCollectionProof(file, trust)
   if (format === 'entente/read/v1') return ofRead(file, trust)
   if (format === 'entente/receipts/v1' && Array.isArray(receipts)) return verifyReceipts(receipts, trust)
+  if (format === 'entente/evidence/v1') return describeDisagreement(file, trust)
   throw new ProofError(
     'malformed',
-    `its format is ${JSON.stringify(format)?.slice(0, 60) ?? 'not said'}: a proof, a saved read or receipts (docs/formats.md) are known`,
+    `its format is ${JSON.stringify(format)?.slice(0, 60) ?? 'not said'}: a proof, a saved read, receipts or evidence (docs/formats.md) are known`,
   )
 }
 
@@ -80,6 +97,7 @@ function ofObject(file: object, trust: Trust): Proven {
   const named = 'id' in record ? { id: record.id, version: record.version } : {}
   return {
     kind: what,
+    checkpoint: checkpointIn(file),
     level: proven.level,
     ...named,
     date_added: record.date_added,
@@ -102,6 +120,7 @@ function ofCollectionProof(file: object, trust: Trust): Proven {
   const { apiRoot, collection, count } = proven
   return {
     kind: 'collection',
+    checkpoint: checkpointIn(file),
     level: proven.level,
     api_root: apiRoot,
     collection,
@@ -115,7 +134,7 @@ function ofCollectionProof(file: object, trust: Trust): Proven {
   }
 }
 
-function ofRead(file: object, trust: Trust): Proven {
+function ofRead(file: Record<string, unknown>, trust: Trust): Proven {
   const proven = verifyCollection(file, trust)
   const { apiRoot, collection, count, records } = proven
   const withheld = { access: 0, deleted: 0, integrity: 0 }
@@ -127,6 +146,7 @@ function ofRead(file: object, trust: Trust): Proven {
   const hidden = Object.entries(withheld).filter(([, n]) => n > 0)
   return {
     kind: 'read',
+    checkpoint: checkpointIn(file['proof']),
     level: proven.level,
     api_root: apiRoot,
     collection,

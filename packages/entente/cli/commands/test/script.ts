@@ -8,10 +8,10 @@ const BINARY = join(import.meta.dirname, '..', '..', 'entente.js')
 export type Ran = { code: number; out: string; err: string }
 type RunOptions = { cwd: string; env?: Record<string, string>; input?: string }
 
-/** Runs the real command in a process of its own, with no login or setting of this machine. */
+/** Runs the real command in a process of its own, with no login, setting or memory of this machine. */
 export function entente(args: string[], { cwd, env = {}, input }: RunOptions): Promise<Ran> {
   const clean = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('ENTENTE_')))
-  const child = spawn(process.execPath, [BINARY, ...args], { cwd, env: { ...clean, ...env } })
+  const child = spawn(process.execPath, [BINARY, ...args], { cwd, env: { ...clean, ENTENTE_MEMORY: '', ...env } })
   child.stdin.end(input ?? '')
   child.stdin.on('error', () => {})
   let out = ''
