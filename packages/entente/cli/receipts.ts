@@ -18,8 +18,5 @@ export function readReceipts(file: string): string[] {
     if (format === 'entente/receipts/v1' && Array.isArray(receipts) && receipts.every(r => typeof r === 'string'))
       return receipts as string[]
   } catch {}
-  throw new CliError(
-    'usage',
-    `${file} holds no receipts: it is what "entente publish --receipts FILE" writes that is wanted`,
-  )
+  throw new CliError('usage', `${file} is there and holds no receipts: name another file`)
 }
