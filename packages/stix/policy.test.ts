@@ -51,6 +51,13 @@ test('what is unknown or does not resolve: refused, told, or passed over', () =>
   }
 })
 
+test('untold rules do not warn, and are errors all the same', () => {
+  const object = of('malware', { x_own: 1, created_by_ref: idOf('identity') })
+  const options: ValidateOptions = { isKnown: () => false, untold: new Set<Rule>(['custom_property']) }
+  assert.deepEqual(told(object, 'standard', options), ['warning unresolved_reference'])
+  assert.ok(told(object, 'strict', options).includes('error custom_property'))
+})
+
 test('permissive: what breaks the specification warns, what has no type, id or version is refused', () => {
   const bad = of('malware', { name: 7, is_family: 'x', confidence: 101, first_seen: 'yesterday' })
   const { valid, findings } = validateObject(bad, { policy: 'permissive' })

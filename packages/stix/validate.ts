@@ -7,6 +7,7 @@ import { markingCheck } from './marking-content.ts'
 import { isPropertyName, isTypeName } from './names.ts'
 import { objectRules } from './object-rules.ts'
 import { DEFAULT_POLICY, type Policy, severities } from './policy.ts'
+import type { Rule } from './rules.ts'
 import { extensions as knownExtensions, objectTypes } from './table.ts'
 import { commonProperties, commonPropertyNames, objectType, reservedNames } from './types/common.ts'
 import type { ObjectType } from './types/kinds.ts'
@@ -24,6 +25,8 @@ export interface ValidateOptions {
   readonly bundle?: boolean
   /** Report warnings (default). Without, custom content costs nothing and `findings` holds errors only. */
   readonly warnings?: boolean
+  /** Rules whose warnings are left out, before their texts are made. Where one is an error under the policy it is told. */
+  readonly untold?: ReadonlySet<Rule>
   /** Levels of nesting at most; default `DEFAULT_MAX_DEPTH`. */
   readonly maxDepth?: number
   /** The walk stops after so many errors, and tells so many warnings at most; default `DEFAULT_MAX_FINDINGS`. */
@@ -62,6 +65,7 @@ export function validateObject(object: unknown, options?: ValidateOptions): Vali
     maxDepth: Math.min(options?.maxDepth ?? DEFAULT_MAX_DEPTH, MAX_DEPTH),
     maxFindings: Math.max(1, options?.maxFindings ?? DEFAULT_MAX_FINDINGS),
     warnings: options?.warnings ?? true,
+    untold: options?.untold,
     severities: severities[options?.policy ?? DEFAULT_POLICY],
     isKnown: options?.isKnown,
   }

@@ -27,6 +27,7 @@ export interface Bounds {
   readonly maxDepth: number
   readonly maxFindings: number
   readonly warnings: boolean
+  readonly untold: ReadonlySet<Rule> | undefined
   /** Of the policy. */
   readonly severities: Severities
   /** Whether an id that an object refers to is known. */
@@ -95,7 +96,11 @@ export class Walk {
   /** Whether a finding of this rule would be told: what costs time to find is not looked for otherwise. */
   tells(rule: Rule): boolean {
     const severity = this.bounds.severities[rule]
-    return severity === 'error' || (severity === 'warning' && this.bounds.warnings)
+    return severity === 'error' || (severity === 'warning' && this.#warns(rule))
+  }
+
+  #warns(rule: Rule): boolean {
+    return this.bounds.warnings && this.bounds.untold?.has(rule) !== true
   }
 
   /** Whether a finding of this rule would still be kept; if not, the result says that it is truncated. */
@@ -114,7 +119,7 @@ export class Walk {
         path = this.#where()
         if (isVersionPath(path)) severity = 'error'
       }
-      if (severity === undefined || (severity === 'warning' && !this.bounds.warnings)) return
+      if (severity === undefined || (severity === 'warning' && !this.#warns(rule))) return
     }
     if ((severity === 'error' ? this.errors : this.#warnings) >= this.bounds.maxFindings) {
       this.truncated = true

@@ -4,6 +4,8 @@ import Type, { type Static, type TSchema } from 'typebox'
 import { Compile } from 'typebox/compile'
 import Value from 'typebox/value'
 import { parse } from 'yaml'
+import { parseMicros } from '#notary/time.ts'
+import type { Hold } from '#taxii/context.ts'
 import { CliError } from './errors.ts'
 
 const strict = { additionalProperties: false }
@@ -26,6 +28,21 @@ const CollectionSchema = object({
   ),
   require: Require,
   onInvalid: Type.Union([Type.Literal('withhold'), Type.Literal('fail')], { default: 'withhold' }),
+  validation: Type.Union([Type.Literal('strict'), Type.Literal('standard'), Type.Literal('permissive')], {
+    default: 'standard',
+    description: 'Which breaches of STIX 2.1 refuse an object',
+  }),
+  onConflict: Type.Union([Type.Literal('fail'), Type.Literal('keepBoth')], {
+    default: 'fail',
+    description: 'Another content under a stored version: refuse it, or store both and serve the one added last',
+  }),
+  hold: Type.Optional(
+    Type.String({ description: 'Objects are not deleted before this: a timestamp, or days from date_added such as 30d' }),
+  ),
+  repost: Type.Union([Type.Literal('allow'), Type.Literal('refuse')], {
+    default: 'allow',
+    description: 'Whether what was erased may be added again',
+  }),
 })
 
 const ApiRootSchema = object({
@@ -65,6 +82,12 @@ export const ConfigSchema = object({
       maxContentLength: Type.Integer({ minimum: 1024, default: 104_857_600 }),
       page: Type.Integer({ minimum: 1, default: 1000, description: 'Objects in a page when the client does not say' }),
       maxPage: Type.Integer({ minimum: 1, default: 10_000 }),
+      statusHours: Type.Integer({
+        minimum: 24,
+        maximum: 87_600,
+        default: 48,
+        description: 'How long a status is kept once it is complete (TAXII 2.1 section 4.3: at least 24 hours)',
+      }),
       metrics: Type.Optional(
         object({ host: Type.String({ default: '127.0.0.1' }), port: Type.Integer({ minimum: 0, maximum: 65535 }) }),
       ),
@@ -109,7 +132,7 @@ export type Config = Static<typeof ConfigSchema>
 const compiled = Compile(ConfigSchema)
 
 /** Where everything of a server lives, absolute. */
-export type Paths = { data: string; logKey: string; store: string; users: string; adminPassword: string; base: string }
+export type Paths = { data: string; logKey: string; erasedKey: string; store: string; users: string; adminPassword: string; base: string }
 
 /**
  * The configuration: defaults, the file, `ENTENTE_…` variables for single keys, then the command line.
@@ -155,6 +178,7 @@ export function loadConfig(options: {
       data,
       base,
       logKey: config.log.keyFile === 'log.key' ? inData('log.key') : at(config.log.keyFile),
+      erasedKey: inData('erased.key'),
       store: inData('store.db'),
       users: inData('users.json'),
       adminPassword: inData('admin-password'),
@@ -182,6 +206,16 @@ function applyEnvironment(merged: Record<string, Record<string, unknown>>, env: 
   }
 }
 
+const DAY = 86_400_000_000
+
+/** `30d`, counted from `date_added`, or a timestamp in UTC; undefined where it is neither. */
+export function parseHold(text: string): Hold | undefined {
+  const days = /^(\d{1,5})d$/.exec(text)?.[1]
+  if (days !== undefined) return { for: Number(days) * DAY }
+  const until = parseMicros(text)
+  return until === undefined ? undefined : { until }
+}
+
 function checkReferences(config: Config): void {
   const ledgers = new Set<string>()
   for (const { id } of config.ledgers) {
@@ -203,6 +237,11 @@ function checkReferences(config: Config): void {
       }
       if (c.id === undefined && c.alias === undefined)
         throw new CliError('usage', `in ${root.path} the collection "${c.title}" needs an id or an alias`)
+      if (c.hold !== undefined && parseHold(c.hold) === undefined)
+        throw new CliError(
+          'usage',
+          `hold of the collection "${c.title}" is "${c.hold}": a timestamp such as 2027-01-31T12:00:00Z, or days such as 30d`,
+        )
       const unknown = c.ledgers?.find(l => !ledgers.has(l))
       if (unknown !== undefined)
         throw new CliError(

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { parseVkey } from '@entente/verify/tlog'
 import type { ApiRootConfig } from '#taxii/context.ts'
-import type { Config } from './config.ts'
+import { type Config, parseHold } from './config.ts'
 
 /** Names that a configuration leaves out are derived from the log's key: the same after every start, and nobody else's. */
 export function defaultOrigin(publicKey: Uint8Array): string {
@@ -38,6 +38,10 @@ export function toApiRoots(config: Config, vkey: string): ApiRootConfig[] {
       ledgers: c.ledgers ?? config.ledgers.map(l => l.id),
       require: c.require,
       onInvalid: c.onInvalid,
+      validation: c.validation,
+      onConflict: c.onConflict,
+      hold: c.hold === undefined ? undefined : parseHold(c.hold),
+      repost: c.repost,
     })),
   }))
 }

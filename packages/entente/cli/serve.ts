@@ -4,8 +4,11 @@ import type { AddressInfo } from 'node:net'
 import { resolve } from 'node:path'
 import { createAnchoring } from '#notary/anchoring.ts'
 import { createDamage } from '#notary/damage.ts'
+import { openErasedTags } from '#notary/erased.ts'
 import { openLogKey, writeSecret } from '#notary/key.ts'
 import { type Notary, openNotary } from '#notary/notary.ts'
+import { createPurge } from '#notary/purge.ts'
+import { type Clock, systemClock } from '#notary/time.ts'
 import { openSqliteStore } from '#store/sqlite/sqlite.ts'
 import { createUser, localAuthenticate, readUsers, ROLES, writeUsers } from '#taxii/auth/local.ts'
 import type { TaxiiContext } from '#taxii/context.ts'
@@ -34,7 +37,13 @@ export type RunningServer = {
  *
  * @throws CliError, StoreError, NotaryError, LedgerError when it can't start; nothing is left running then
  */
-export async function startServer(config: Config, paths: Paths, log: Logger, fault?: Fault): Promise<RunningServer> {
+export async function startServer(
+  config: Config,
+  paths: Paths,
+  log: Logger,
+  fault?: Fault,
+  clock: Clock = systemClock,
+): Promise<RunningServer> {
   const closers: (() => Promise<unknown>)[] = []
   const closeAll = async () => {
     for (const close of closers.splice(0).reverse()) await close()
@@ -47,7 +56,11 @@ export async function startServer(config: Config, paths: Paths, log: Logger, fau
     const store = openSqliteStore({ path: paths.store, create: true, ...(fault ? { fault } : {}) })
     closers.push(() => store.close())
     const origin = key.signer.name
-    const notary = await openNotary({ store, origin, vkey: key.vkey, signer: key.signer })
+    const apiRoots = toApiRoots(config, key.vkey)
+    const alert = (message: string, details: Record<string, unknown>) => log('error', message, details)
+    const isRefusing = apiRoots.some(r => r.collections.some(c => c.repost === 'refuse'))
+    const erased = isRefusing ? { erased: await openErasedTags(paths.erasedKey, store) } : {}
+    const notary = await openNotary({ store, origin, vkey: key.vkey, signer: key.signer, clock, alert, ...erased })
     closers.push(() => notary.close())
 
     const anchors = await openAnchors(config, paths, origin)
@@ -62,12 +75,16 @@ export async function startServer(config: Config, paths: Paths, log: Logger, fau
     closers.push(() => anchoring.close())
     await anchoring.start()
 
-    const apiRoots = toApiRoots(config, key.vkey)
     if (!notary.halted)
       await notary.found(apiRoots.flatMap(r => r.collections.map(c => ({ apiRoot: r.path, id: c.id }))))
+    const policies = apiRoots.flatMap(r =>
+      r.collections.map(c => [notary.collection(r.path, c.id)?.number ?? 0, c] as const),
+    )
+    const purge = createPurge({ notary, hours: config.server.statusHours, policies: new Map(policies), log })
+    closers.push(() => purge.close())
     await ensureAdmin(paths)
 
-    const damage = createDamage(notary, (message, details) => log('error', message, details))
+    const damage = createDamage(notary, alert)
     for (const c of notary.log.collections.values()) await damage.count(c)
     const context: TaxiiContext = {
       config: {
@@ -102,6 +119,7 @@ export async function startServer(config: Config, paths: Paths, log: Logger, fau
     const metrics = createMetrics(app, context)
     closers.push(() => app.close())
     const url = await listen(app, config.server)
+    purge.start()
     const metricsUrl = config.server.metrics && (await metrics.listen(config.server.metrics))
     closers.push(() => metrics.close())
     return { url, notary, context, metricsUrl, close: closeAll }

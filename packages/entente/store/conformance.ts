@@ -536,6 +536,19 @@ export function storeConformance(name: string, create: () => Promise<StoreSubjec
       assert.equal(await covering('c', 1), undefined)
     })
 
+    conforms('finalSizeAt: the largest that was final by then, on this ledger', async store => {
+      const rows = [
+        { ...anchor('a', 3), final: true, at: 100 },
+        { ...anchor('a', 9), final: true, at: 200 },
+        { ...anchor('a', 12), at: 150 },
+        { ...anchor('b', 20), final: true, at: 100 },
+      ]
+      for (const a of rows) await store.putAnchor(a)
+      const sizes = await Promise.all([99, 100, 199, 200, 999].map(at => store.finalSizeAt('a', at)))
+      same(sizes, [0, 3, 3, 9, 9])
+      assert.equal(await store.finalSizeAt('c', 999), 0)
+    })
+
     conforms('a label is set and taken away, and changes nothing else', async store => {
       const { rows } = await commitRecords(store, [{}])
       await store.label(0, true)

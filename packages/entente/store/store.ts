@@ -82,6 +82,8 @@ export interface Journal {
   putAnchor(row: AnchorRow): Promise<void>
   /** The newest anchor on this ledger at a size of at least `size` that is nearest to it. */
   anchorCovering(ledger: string, size: number): Promise<AnchorRow | undefined>
+  /** The largest size of an anchor on this ledger that was known to be final at this time; 0 without one. */
+  finalSizeAt(ledger: string, at: number): Promise<number>
   /** Label a row (in)valid: a cache of the verdict for operators; no read relies on it. */
   label(leaf: number, invalid: boolean): Promise<void>
 }

@@ -1,3 +1,4 @@
+import type { Policy } from '@entente/stix'
 import type { Damage } from '#notary/damage.ts'
 import type { AnchorPolicy, LedgerState } from '#notary/finality.ts'
 import type { Notary } from '#notary/notary.ts'
@@ -13,7 +14,18 @@ export type CollectionConfig = Rights &
     title: string
     description?: string | undefined
     onInvalid: 'withhold' | 'fail'
+    /** How objects are held against STIX 2.1 (packages/stix, "Policies"). */
+    validation: Policy
+    /** Another content under a stored version: refused, or stored as well and served. */
+    onConflict: 'fail' | 'keepBoth'
+    /** Until when objects can't be deleted. */
+    hold?: Hold | undefined
+    /** Whether what was erased may be added again. */
+    repost: 'allow' | 'refuse'
   }
+
+/** A date, or a time counted from `date_added`; microseconds. */
+export type Hold = { until: number } | { for: number }
 
 export type ApiRootConfig = {
   /** Begins and ends with `/`. */

@@ -24,6 +24,7 @@ export type TaxiiErrorCode =
   | 'path'
   | 'credentials'
   | 'forbidden'
+  | 'held'
   | 'not-found'
   | 'method'
   | 'accept'

@@ -1,5 +1,14 @@
 import { JsonError, parseObjects } from '@entente/verify/json'
-import { type Finding, objectVersion, parseTimestamp, specVersion, validateObject } from '@entente/stix'
+import {
+  type Finding,
+  objectVersion,
+  parseTimestamp,
+  type Policy,
+  type Rule,
+  specVersion,
+  tlpMarkings,
+  validateObject,
+} from '@entente/stix'
 import type { SubmittedObject } from '#notary/sequence.ts'
 import type { StatusItem } from '#store/store.ts'
 import { TaxiiError } from './errors.ts'
@@ -7,22 +16,53 @@ import { TaxiiError } from './errors.ts'
 /** What a body holds: objects that may be stored, and what is wrong with the others. */
 export type Intake = { objects: SubmittedObject[]; failed: StatusItem[] }
 
+export type IntakeOptions = {
+  maxBytes: number
+  policy: Policy
+  /** Which of these ids the collection has an object of. */
+  known: (ids: string[]) => Promise<Set<string>>
+}
+
 const MAX_DEPTH = 64
 /**
  * Rules that published content breaks and whose breach costs nothing: ATT&CK has a marking definition whose `created` is without milliseconds
- * (STIX 2.1 section 3.2 asks for three digits). Versions are compared as instants, so it is told in the status and taken.
+ * (STIX 2.1 section 3.2 asks for three digits). Versions are compared as instants, so under `standard` it is told in the status and taken.
  */
-const TOLERATED: ReadonlySet<string> = new Set(['timestamp_precision'])
-/** Findings that go into the message of a refused object. */
+const TOLERATED: ReadonlySet<Rule> = new Set<Rule>(['timestamp_precision'])
+/** Custom properties are everyday in what is shared (in ATT&CK four an object): a status that told each would tell nothing. `strict` refuses them. */
+const UNTOLD: ReadonlySet<Rule> = new Set<Rule>(['custom_property', 'custom_value'])
+/** Findings that go into the message of an object, and how long the parts of each may be. */
 const SHOWN = 5
+const MAX_PATH = 200
+const MAX_MESSAGE = 300
+/** An id has a type of at most 250 characters, two hyphens and a UUID: longer ones are cut. */
+const MAX_ID = 300
+/** Ids in one question to the store. */
+const ASKED = 5000
 
 /**
- * Reads and validates the body of "Add Objects" (TAXII 2.1 section 5.5): an envelope of STIX objects. An object that is not valid fails by itself; a body
- * that can't be read as an envelope fails as a whole.
+ * Reads and validates the body of "Add Objects" (TAXII 2.1 section 5.5): an envelope of STIX objects. An object that is not valid under the
+ * policy of the collection fails by itself; a body that can't be read as an envelope fails as a whole. A reference is resolved where its object is accepted
+ * from the same envelope, is stored in the collection, or is a published TLP marking.
  *
  * @throws TaxiiError 422
  */
-export function readEnvelope(body: Uint8Array, maxBytes: number): Intake {
+export async function readEnvelope(body: Uint8Array, options: IntakeOptions): Promise<Intake> {
+  const { values, canonical } = parseEnvelope(body, options.maxBytes)
+  const judged =
+    options.policy === 'permissive'
+      ? values.map((value, i) => judge(value, canonical[i] as string, options.policy))
+      : await judgeAll(values, canonical, options)
+  const objects: SubmittedObject[] = []
+  const failed: StatusItem[] = []
+  for (const one of judged) {
+    if ('canonical' in one) objects.push(one)
+    else failed.push(one)
+  }
+  return { objects, failed }
+}
+
+function parseEnvelope(body: Uint8Array, maxBytes: number): { values: unknown[]; canonical: string[] } {
   let parsed: ReturnType<typeof parseObjects>
   try {
     parsed = parseObjects(body, 'objects', { maxBytes, maxDepth: MAX_DEPTH })
@@ -39,30 +79,100 @@ export function readEnvelope(body: Uint8Array, maxBytes: number): Intake {
       'this is a STIX bundle: send {"objects": […]} with the objects of the bundle (TAXII 2.1 section 3.7)',
     )
   }
-  const objects: SubmittedObject[] = []
-  const failed: StatusItem[] = []
-  for (let i = 0; i < values.length; i++) {
-    const result = toSubmitted(values[i], parsed.canonical[i] as string)
-    if ('canonical' in result) objects.push(result)
-    else failed.push(result)
-  }
-  return { objects, failed }
+  return { values, canonical: parsed.canonical }
 }
 
-function toSubmitted(value: unknown, canonical: string): SubmittedObject | StatusItem {
-  const { findings } = validateObject(value, { warnings: false })
-  const errors = findings.filter(f => !TOLERATED.has(f.rule))
+type Judged = SubmittedObject | StatusItem
+
+/**
+ * Judges every object as if all that it refers to were known, asks the store once for what is not in the envelope, and judges again whoever
+ * refers to nothing.
+ */
+async function judgeAll(values: unknown[], canonical: string[], options: IntakeOptions): Promise<Judged[]> {
+  const { policy } = options
+  const references: string[] = []
+  const ends: number[] = [] // where the references of each object end
+  const asked = new Set<string>()
+  const note = (id: string) => {
+    references.push(id)
+    asked.add(id)
+    return true
+  }
+  const judged = values.map((value, i) => {
+    const one = judge(value, canonical[i] as string, policy, note)
+    ends.push(references.length)
+    return one
+  })
+  // What was refused in this envelope is not known by it.
+  const own = new Map<string, number>() // id -> how many accepted objects have it
+  for (const one of judged) if ('canonical' in one) own.set(one.id, (own.get(one.id) ?? 0) + 1)
+  const unknown = await findUnknown(
+    [...asked].filter(id => !own.has(id)),
+    options,
+  )
+  if (unknown.size === 0) return judged
+  const isKnown = (id: string) => !unknown.has(id)
+  const dependents = indexReferences(references, ends)
+  let lost = [...unknown]
+  // Under `strict` who refers to nothing is refused, and then who refers to that one: each object once, in as many rounds as the chain is long.
+  while (lost.length > 0) {
+    const open = new Set(lost.flatMap(id => dependents.get(id) ?? []))
+    lost = []
+    for (const i of open) {
+      const before = judged[i] as Judged
+      if (!('canonical' in before)) continue
+      const again = judge(values[i], canonical[i] as string, policy, isKnown)
+      judged[i] = again
+      if ('canonical' in again) continue
+      const left = (own.get(before.id) as number) - 1
+      own.set(before.id, left)
+      if (left === 0 && asked.has(before.id)) lost.push(before.id)
+    }
+    const more = await findUnknown(lost, options)
+    lost = [...more]
+    for (const id of more) unknown.add(id)
+  }
+  return judged
+}
+
+/** Which of these neither the collection nor everybody has. */
+async function findUnknown(ids: string[], { known }: IntakeOptions): Promise<Set<string>> {
+  const unknown = new Set(ids)
+  for (const id of ids) if (tlpMarkings.has(id)) unknown.delete(id)
+  const asked = [...unknown]
+  for (let at = 0; at < asked.length; at += ASKED)
+    for (const id of await known(asked.slice(at, at + ASKED))) unknown.delete(id)
+  return unknown
+}
+
+/** Id -> places of the objects that refer to it. */
+function indexReferences(references: string[], ends: number[]): Map<string, number[]> {
+  const index = new Map<string, number[]>()
+  for (let i = 0, at = 0; i < ends.length; i++) {
+    for (; at < (ends[i] as number); at++) {
+      const id = references[at] as string
+      const places = index.get(id)
+      if (!places) index.set(id, [i])
+      else if (places.at(-1) !== i) places.push(i)
+    }
+  }
+  return index
+}
+
+function judge(value: unknown, canonical: string, policy: Policy, isKnown?: (id: string) => boolean): Judged {
+  const { findings } = validateObject(value, { policy, untold: UNTOLD, ...(isKnown ? { isKnown } : {}) })
+  const isError = (f: Finding) => f.severity === 'error' && !(policy === 'standard' && TOLERATED.has(f.rule))
+  const errors = findings.filter(isError)
   const object = value as Record<string, unknown>
   const written = errors.length === 0 ? objectVersion(object) : undefined
   const version = written === undefined ? undefined : parseTimestamp(written)
-  const messages = errors.slice(0, SHOWN).map(describe)
-  if (errors.length > SHOWN) messages.push(`and ${errors.length - SHOWN} more`)
+  const messages = describe(errors)
   if (version && version.fractionDigits > 6)
     messages.push(`version ${written}: at most six digits after the decimal point are told apart`)
   if (messages.length > 0) {
-    const isNamed = typeof value === 'object' && value !== null
-    const id = isNamed && typeof object['id'] === 'string' ? object['id'].slice(0, 200) : 'unknown'
-    const claimed = isNamed ? (object['modified'] ?? object['created']) : undefined
+    const { id: name, modified, created } = typeof value === 'object' && value !== null ? object : {}
+    const id = typeof name === 'string' ? name.slice(0, MAX_ID) : 'unknown'
+    const claimed = modified ?? created
     return { id, version: typeof claimed === 'string' ? claimed.slice(0, 40) : 'unknown', message: messages.join('; ') }
   }
   return {
@@ -72,8 +182,16 @@ function toSubmitted(value: unknown, canonical: string): SubmittedObject | Statu
     spec: specVersion(object) ?? '2.1',
     value: object,
     canonical,
-    ...(findings.length > 0 ? { warning: findings.slice(0, SHOWN).map(describe).join('; ') } : {}),
+    ...(findings.length > 0 ? { warning: describe(findings).join('; ') } : {}),
   }
 }
 
-const describe = (f: Finding): string => `${f.path}: ${f.message} (STIX 2.1 section ${f.section})`
+/** Path, what is wrong, rule and section of the first findings, and how many there are besides. */
+function describe(findings: readonly Finding[]): string[] {
+  const cut = (text: string, most: number) => (text.length > most ? `${text.slice(0, most)}…` : text)
+  const messages = findings
+    .slice(0, SHOWN)
+    .map(f => `${cut(f.path, MAX_PATH)}: ${cut(f.message, MAX_MESSAGE)} (${f.rule}, STIX 2.1 section ${f.section})`)
+  if (findings.length > SHOWN) messages.push(`and ${findings.length - SHOWN} more`)
+  return messages
+}

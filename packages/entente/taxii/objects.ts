@@ -6,7 +6,7 @@ import { requireRead, requireWrite, type Target, type TaxiiContext } from './con
 import { TaxiiError } from './errors.ts'
 import { readEnvelope } from './intake.ts'
 import { checkAccept, checkContentType, STIX, TAXII, sendJson } from './media.ts'
-import { type Page, readPage, selectVersions } from './pages.ts'
+import { type Page, readPage, selectVersions, withReplaced } from './pages.ts'
 import { type Allowed, formatNext, parseQuery, type Query } from './query.ts'
 import { toStatusResource } from './status.ts'
 import { toNotFound } from './server.ts'
@@ -41,7 +41,12 @@ export function objectRoutes(app: FastifyInstance, context: TaxiiContext, base: 
     const target = resolve(request)
     requireWrite(target)
     checkContentType(request.headers['content-type'], request.headers['content-encoding'])
-    const { objects, failed } = readEnvelope(request.body as Buffer, context.config.maxContentLength)
+    const { validation, onConflict, repost } = target.config
+    const { objects, failed } = await readEnvelope(request.body as Buffer, {
+      maxBytes: context.config.maxContentLength,
+      policy: validation,
+      known: ids => context.notary.store.known(target.number, ids),
+    })
     const row = await context.notary.submit({
       statusId: context.newId(),
       collection: target.number,
@@ -51,6 +56,8 @@ export function objectRoutes(app: FastifyInstance, context: TaxiiContext, base: 
       requested: context.notary.clock(),
       objects,
       failed,
+      onConflict,
+      repost,
     })
     return sendJson(reply.code(202), TAXII, await toStatusResource(context, target.config, row))
   })
@@ -105,10 +112,13 @@ export function objectRoutes(app: FastifyInstance, context: TaxiiContext, base: 
       requested: context.notary.clock(),
       objects: [],
       failed: [],
+      repost: target.config.repost,
       erase: {
         id: request.params.objectId,
-        versions: (rows: RecordRow[]) => {
-          const selected = selectVersions(rows, versions, specs)
+        whole: versions.all,
+        versions: async rows => {
+          const selected = withReplaced(rows, selectVersions(rows, versions, specs))
+          await checkHold(context, target, selected)
           found = selected.length
           return selected
         },
@@ -134,6 +144,32 @@ async function readObject(context: TaxiiContext, target: Target, id: string, que
     if (!exists) throw await toNotFound(context, target)
   }
   return page
+}
+
+/**
+ * Refuses where one of the rows is still held; nothing goes then. A row's date is believed only with its content, which the log knows.
+ *
+ * @throws TaxiiError 403 `held`; 500 `integrity` where that can't be told
+ */
+async function checkHold(context: TaxiiContext, target: Target, rows: RecordRow[]): Promise<void> {
+  const { hold } = target.config
+  if (!hold) return
+  let until = 0
+  for (const row of rows) {
+    if ('for' in hold && !(await context.notary.reader.open(row)).ok)
+      throw new TaxiiError(
+        500,
+        'integrity',
+        'the stored object does not match the log, so since when it is held can\'t be told: it is not deleted',
+      )
+    until = Math.max(until, 'for' in hold ? row.added + hold.for : hold.until)
+  }
+  if (until <= context.notary.clock()) return
+  throw new TaxiiError(
+    403,
+    'held',
+    `this collection holds its objects: this one can be deleted from ${formatMicros(until)} on`,
+  )
 }
 
 const HEAD = Buffer.from('{"objects":[')

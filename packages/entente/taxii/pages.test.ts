@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import type { RecordRow } from '#store/store.ts'
 import { row } from '#store/conformance.ts'
-import { selectVersions } from './pages.ts'
+import { selectVersions, withReplaced } from './pages.ts'
 import type { VersionFilter } from './query.ts'
 
 const version = (day: number) => `2026-01-0${day}T00:00:00.000000Z`
@@ -34,10 +34,20 @@ test('one version is first and last, and is given once; none gives none', () => 
 })
 
 test('of one instant in two precisions the later row is the last, the earlier the first', () => {
-  const twins = rows(1, 1)
+  const twins = rows(1, 1).map((r, i) => ({ ...r, versionDigits: i === 0 ? 3 : 6 }))
   assert.deepEqual(selectVersions(twins, filter({ last: true })), [twins[1]])
   assert.deepEqual(selectVersions(twins, filter({ first: true })), [twins[0]])
   assert.deepEqual(selectVersions(twins, filter({ exact: [version(1)] })), twins)
+})
+
+test('T51 T54 of several contents of one version the last is served; all of them go together', () => {
+  const kept = rows(1, 2, 1, 2, 3)
+  const served = [kept[2], kept[3], kept[4]] as RecordRow[]
+  assert.deepEqual(selectVersions(kept, filter({ all: true })), served)
+  assert.deepEqual(selectVersions(kept, filter({ first: true })), [kept[2]])
+  assert.deepEqual(selectVersions(kept, filter({ exact: [version(2)] })), [kept[3]])
+  assert.deepEqual(withReplaced(kept, [kept[3] as RecordRow]), [kept[1], kept[3]])
+  assert.deepEqual(withReplaced(kept, served), kept)
 })
 
 test('T44 with match[spec_version] first and last are those of the versions that are left', () => {
@@ -50,18 +60,22 @@ test('T44 with match[spec_version] first and last are those of the versions that
 test('the selection keeps the order of date_added and neither adds nor repeats', () => {
   fc.assert(
     fc.property(
-      fc.array(fc.integer({ min: 1, max: 9 }), { maxLength: 12 }),
+      fc.array(fc.record({ day: fc.integer({ min: 1, max: 9 }), digits: fc.constantFrom(3, 6) }), { maxLength: 12 }),
       fc.boolean(),
       fc.boolean(),
       fc.array(fc.integer({ min: 1, max: 9 }), { maxLength: 4 }),
       (list, last, first, exact) => {
-        const all = rows(...list)
-        const selected = selectVersions(all, filter({ last, first, exact: exact.map(version) }))
+        const stored = rows(...list.map(l => l.day)).map((r, i) => ({ ...r, versionDigits: list[i]?.digits ?? 3 }))
+        const all = stored.filter(r => !stored.some(o => isSame(o, r) && o.seq > r.seq))
+        const selected = selectVersions(stored, filter({ last, first, exact: exact.map(version) }))
         const seqs = selected.map(r => r.seq)
         assert.deepEqual(
           seqs,
           [...new Set(seqs)].sort((a, b) => a - b),
         )
+        for (const r of stored) {
+          if (!all.includes(r)) assert.equal(selected.includes(r), false)
+        }
         for (const r of all) {
           const is =
             (last && !all.some(o => isLater(o, r))) ||
@@ -74,5 +88,6 @@ test('the selection keeps the order of date_added and neither adds nor repeats',
     { seed: 7, numRuns: 500 },
   )
 })
+const isSame = (a: RecordRow, b: RecordRow) => a.version === b.version && a.versionDigits === b.versionDigits
 const isLater = (a: RecordRow, b: RecordRow) =>
   (a.version as string) > (b.version as string) || (a.version === b.version && a.seq > b.seq)

@@ -84,7 +84,7 @@ async function scan(context: TaxiiContext, target: Target, query: Query, from: n
   const { versions, specs, types } = query
   // What a row says of itself is enough for one kind of version; for several, all versions of the object are compared.
   const simple = !specs && !versions.first && !(versions.last && versions.exact.length > 0)
-  const text = simple && versions.last ? 'last' : 'all'
+  const text = simple ? (versions.last ? 'last' : 'versions') : 'all'
   const count = notary.log.collections.get(target.number)?.count ?? 0
   const collector = createCollector(context, query.limit)
   const chosen = new Map<string, Set<number>>() // id -> log indexes that the version filter selects
@@ -110,15 +110,15 @@ async function scan(context: TaxiiContext, target: Target, query: Query, from: n
         collector.bad(row, verified.reason)
         continue
       }
+      if (row.id === null && !verified) {
+        if (!(await notary.reader.isErased(row))) collector.bad(row, 'erased without a record of it')
+        continue
+      }
       if (row.kind !== 'object') {
         if (!verified) collector.bad(row, 'missing')
         continue
       }
       if (row.added <= (query.addedAfter ?? -1)) continue
-      if (row.id === null) {
-        if (!(await notary.reader.isErased(row))) collector.bad(row, 'erased without a record of it')
-        continue
-      }
       const isWanted = simple ? matchesSimply(row, versions) : await matches(context, target, row, query, chosen)
       if (isWanted && !collector.take(row, verified ?? (await notary.reader.open(row)))) return collector.page()
     }
@@ -129,11 +129,10 @@ async function scan(context: TaxiiContext, target: Target, query: Query, from: n
   return collector.page()
 }
 
-/** Of the newest versions, whoever has its text although it is superseded was read so: no newer version vouches for that. */
+/** Whoever has its text although it is superseded was read so: no newer version, or no later content of this one, vouches for that. */
 function matchesSimply(row: RecordRow, versions: VersionFilter): boolean {
-  if (versions.all) return true
-  if (versions.last) return row.superseded === null || row.text !== null
-  return versions.exact.includes(row.version as string)
+  if (row.superseded !== null && row.text === null) return false
+  return versions.all || versions.last || versions.exact.includes(row.version as string)
 }
 
 async function matches(
@@ -153,9 +152,17 @@ async function matches(
   return leaves.has(row.leaf)
 }
 
-/** TAXII 2.1 section 3.4.1 on all versions of one object. */
+/**
+ * TAXII 2.1 section 3.4.1 on all versions of one object. Where a version has several contents (`onConflict: keepBoth`) it is the one that was added
+ * last: lists, manifest and versions have each version once (sections 5.3.1 and 5.8).
+ */
 export function selectVersions(rows: RecordRow[], versions: VersionFilter, specs?: string[]): RecordRow[] {
-  const candidates = specs ? rows.filter(r => specs.includes(r.spec ?? '2.1')) : rows
+  const served = new Map<string, RecordRow>()
+  for (const row of rows) {
+    const other = served.get(toWritten(row))
+    if (!other || other.seq < row.seq) served.set(toWritten(row), row)
+  }
+  const candidates = rows.filter(r => served.get(toWritten(r)) === r && (!specs || specs.includes(r.spec ?? '2.1')))
   if (versions.all) return candidates
   const sorted = [...candidates].sort(byVersion)
   const picked = new Set<RecordRow>()
@@ -164,6 +171,14 @@ export function selectVersions(rows: RecordRow[], versions: VersionFilter, specs
   for (const row of sorted) if (versions.exact.includes(row.version as string)) picked.add(row)
   return candidates.filter(r => picked.has(r))
 }
+
+/** What goes with these rows: the contents that they took the place of. */
+export function withReplaced(rows: RecordRow[], selected: RecordRow[]): RecordRow[] {
+  const versions = new Set(selected.map(toWritten))
+  return rows.filter(r => versions.has(toWritten(r)))
+}
+
+const toWritten = (row: RecordRow): string => `${row.version} ${row.versionDigits}`
 
 /** Oldest version first; of one instant the one that was added first. */
 const byVersion = (a: RecordRow, b: RecordRow): number => {

@@ -76,9 +76,11 @@ function toCollection(root: ApiRootConfig, config: CollectionConfig, principal: 
     ...optional('alias', config.alias),
     can_read: canRead(principal, config),
     can_write: canWrite(principal, config),
-    media_types: [STIX],
+    // Only `permissive` takes objects of STIX 2.0 (TAXII 2.1 section 5.3.1: the manifest names types of this list only).
+    media_types: config.validation === 'permissive' ? [STIX, STIX_2_0] : [STIX],
     x_entente_log: { proof: `${url}proof/`, records: `${url}records/` },
   }
 }
 
+const STIX_2_0 = 'application/stix+json;version=2.0'
 const optional = (name: string, value: string | undefined) => (value === undefined ? {} : { [name]: value })

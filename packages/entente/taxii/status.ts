@@ -10,11 +10,14 @@ export async function toStatusResource(
   row: StatusRow,
 ): Promise<Record<string, unknown>> {
   const states = context.ledgers()
-  const final = row.accepted.length === 0 || isFinal(config, row.size, states)
+  const gone = row.gone ?? { accepted: 0, failed: 0 }
+  const accepted = row.accepted.length + gone.accepted
+  const failed = row.failed.length + gone.failed
+  const final = accepted === 0 || isFinal(config, row.size, states)
   const lists = {
-    ...list('success', 'successes', final ? row.accepted : []),
-    ...list('failure', 'failures', row.failed),
-    ...list('pending', 'pendings', final ? [] : row.accepted),
+    ...list('success', 'successes', final ? row.accepted : [], final ? accepted : 0),
+    ...list('failure', 'failures', row.failed, failed),
+    ...list('pending', 'pendings', final ? [] : row.accepted, final ? 0 : accepted),
   }
   const ledgers = []
   for (const ledger of config.ledgers) {
@@ -32,7 +35,7 @@ export async function toStatusResource(
     id: row.id,
     status: final ? 'complete' : 'pending',
     request_timestamp: formatMicros(row.requested),
-    total_count: row.accepted.length + row.failed.length,
+    total_count: accepted + failed,
     ...lists,
     x_entente_receipt: row.receipt,
     x_entente: {
@@ -43,7 +46,7 @@ export async function toStatusResource(
   }
 }
 
-/** Empty lists are left out (TAXII 2.1 section 2, "list"). */
-function list(noun: string, plural: string, items: StatusItem[]): Record<string, unknown> {
-  return { [`${noun}_count`]: items.length, ...(items.length > 0 ? { [plural]: items } : {}) }
+/** Empty lists are left out (TAXII 2.1 section 2, "list"). The count holds what was erased since, the list doesn't. */
+function list(noun: string, plural: string, items: StatusItem[], count: number): Record<string, unknown> {
+  return { [`${noun}_count`]: count, ...(items.length > 0 ? { [plural]: items } : {}) }
 }

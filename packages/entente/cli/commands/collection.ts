@@ -1,4 +1,5 @@
 import { openLogKey } from '#notary/key.ts'
+import { formatMicros } from '#notary/time.ts'
 import { openSqliteStore } from '#store/sqlite/sqlite.ts'
 import type { Args } from '../commands.ts'
 import { openData } from '../data.ts'
@@ -7,6 +8,7 @@ import { defaultOrigin, toApiRoots } from '../identity.ts'
 import { print, table } from '../print.ts'
 import { isSet, positionals } from '../values.ts'
 
+const DAY = 86_400_000_000
 const USAGE = 'collection list | show ID|ALIAS'
 
 /** The collections of a server, with what the configuration says of each and how much the log has. They are made in the configuration. */
@@ -50,6 +52,10 @@ async function read(values: Record<string, unknown>) {
         ledgers: c.ledgers,
         require: c.require,
         on_invalid: c.onInvalid,
+        validation: c.validation,
+        on_conflict: c.onConflict,
+        hold: c.hold && ('for' in c.hold ? `${c.hold.for / DAY}d` : formatMicros(c.hold.until)),
+        repost: c.repost,
       })),
     )
   } finally {

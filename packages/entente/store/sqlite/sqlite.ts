@@ -391,11 +391,19 @@ export function openSqliteStore(options: SqliteOptions): Store & Journal {
         sql(
           'insert or replace into anchor(ledger, size, root, tx, block, block_hash, final, at) values(?,?,?,?,?,?,?,?)',
         ).run(a.ledger, a.size, a.root, a.transaction, a.block, a.blockHash, a.final ? 1 : 0, a.at)
+        if (hasResidue) hasResidue = !wipe(db) // a reader was in the way after an erasure
       }),
     anchorCovering: (ledger, size) =>
       reading(() => {
         const row = sql('select * from anchor where ledger = ? and size >= ? order by size limit 1').get(ledger, size)
         return row && toAnchorRow(row)
+      }),
+    finalSizeAt: (ledger, at) =>
+      reading(() => {
+        const row = sql(
+          'select size from anchor where ledger = ? and final = 1 and at <= ? order by size desc limit 1',
+        ).get(ledger, at)
+        return (row as { size: number } | undefined)?.size ?? 0
       }),
     label: (leaf, invalid) =>
       reading(() => {
