@@ -13,6 +13,7 @@ import { openLogKey } from '../packages/entente/notary/key.ts'
 import { openSqliteStore } from '../packages/entente/store/sqlite/sqlite.ts'
 import { createUser, localAuthenticate, ROLES, writeUsers } from '../packages/entente/taxii/auth/local.ts'
 import type { TaxiiContext } from '../packages/entente/taxii/context.ts'
+import { createMemory } from '../packages/entente/taxii/memory.ts'
 import { createTaxiiServer } from '../packages/entente/taxii/server.ts'
 import { openBaseline, unverifiedReader } from './baseline.ts'
 
@@ -49,6 +50,7 @@ async function startBaseline(): Promise<{ url: string; close: () => Promise<unkn
     vkey,
     damage: createDamage(notary, () => {}),
     authenticate: localAuthenticate(paths.users),
+    memory: createMemory(),
     newId: randomUUID,
     ledgers: () => [],
     evidence: async () => ({}),

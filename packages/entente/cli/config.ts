@@ -4,6 +4,9 @@ import Type, { type Static, type TSchema } from 'typebox'
 import { Compile } from 'typebox/compile'
 import Value from 'typebox/value'
 import { parse } from 'yaml'
+import { DEFAULT_MEMORY } from '#taxii/memory.ts'
+import { DEFAULT_RATE } from '#taxii/rate.ts'
+import { DEFAULT_CONNECTIONS, DEFAULT_TIMEOUTS } from '#taxii/server.ts'
 import { parseMicros } from '#notary/time.ts'
 import type { Hold } from '#taxii/context.ts'
 import { CliError } from './errors.ts'
@@ -37,7 +40,9 @@ const CollectionSchema = object({
     description: 'Another content under a stored version: refuse it, or store both and serve the one added last',
   }),
   hold: Type.Optional(
-    Type.String({ description: 'Objects are not deleted before this: a timestamp, or days from date_added such as 30d' }),
+    Type.String({
+      description: 'Objects are not deleted before this: a timestamp, or days from date_added such as 30d',
+    }),
   ),
   repost: Type.Union([Type.Literal('allow'), Type.Literal('refuse')], {
     default: 'allow',
@@ -78,8 +83,49 @@ export const ConfigSchema = object({
       host: Type.String({ default: '127.0.0.1' }),
       port: Type.Integer({ minimum: 0, maximum: 65535, default: 6100 }),
       publicUrl: Type.Optional(Type.String({ pattern: '^https?://' })),
-      tls: Type.Optional(object({ cert: Type.String(), key: Type.String() })),
-      maxContentLength: Type.Integer({ minimum: 1024, default: 104_857_600 }),
+      tls: Type.Optional(
+        object({
+          cert: Type.String({ description: 'PEM file, with the chain' }),
+          key: Type.String(),
+          clientCa: Type.Optional(
+            Type.String({ description: 'PEM file: only clients with a certificate of these may connect' }),
+          ),
+        }),
+      ),
+      allowPlainHttp: Type.Boolean({
+        default: false,
+        description: 'HTTP on an address that others reach: for a proxy in front that ends TLS',
+      }),
+      trustProxy: Type.Optional(
+        Type.String({
+          minLength: 1,
+          description: 'Addresses of proxies whose X-Forwarded-For is believed: a list with commas, CIDR, loopback',
+        }),
+      ),
+      rateLimit: Type.Object(
+        {
+          failures: Type.Integer({ minimum: 0, default: DEFAULT_RATE.failures }),
+          anonymous: Type.Integer({ minimum: 0, default: DEFAULT_RATE.anonymous }),
+        },
+        { ...strict, default: {}, description: 'A minute, for each client; 0: no limit' },
+      ),
+      maxConnections: Type.Integer({ minimum: 1, default: DEFAULT_CONNECTIONS }),
+      timeouts: Type.Object(
+        {
+          headersMs: Type.Integer({ minimum: 100, default: DEFAULT_TIMEOUTS.headersMs }),
+          requestMs: Type.Integer({ minimum: 100, default: DEFAULT_TIMEOUTS.requestMs }),
+          keepAliveMs: Type.Integer({ minimum: 100, default: DEFAULT_TIMEOUTS.keepAliveMs }),
+        },
+        { ...strict, default: {} },
+      ),
+      memory: Type.Object(
+        {
+          bodies: Type.Integer({ minimum: 1_048_576, default: DEFAULT_MEMORY.bodies }),
+          answers: Type.Integer({ minimum: 1_048_576, default: DEFAULT_MEMORY.answers }),
+        },
+        { ...strict, default: {}, description: 'Bytes of requests and of answers under way, all clients together' },
+      ),
+      maxContentLength: Type.Integer({ minimum: 1024, default: 16_777_216 }),
       page: Type.Integer({ minimum: 1, default: 1000, description: 'Objects in a page when the client does not say' }),
       maxPage: Type.Integer({ minimum: 1, default: 10_000 }),
       statusHours: Type.Integer({
@@ -132,7 +178,15 @@ export type Config = Static<typeof ConfigSchema>
 const compiled = Compile(ConfigSchema)
 
 /** Where everything of a server lives, absolute. */
-export type Paths = { data: string; logKey: string; erasedKey: string; store: string; users: string; adminPassword: string; base: string }
+export type Paths = {
+  data: string
+  logKey: string
+  erasedKey: string
+  store: string
+  users: string
+  adminPassword: string
+  base: string
+}
 
 /**
  * The configuration: defaults, the file, `ENTENTE_…` variables for single keys, then the command line.
@@ -167,6 +221,7 @@ export function loadConfig(options: {
     const lines = problems.slice(0, 5).map(e => `  ${e.instancePath === '' ? '/' : e.instancePath}: ${describe(e)}`)
     throw new CliError('usage', `${file ?? 'the configuration'} is not valid:\n${lines.join('\n')}`)
   }
+  checkTransport(config.server)
   checkReferences(config)
   const data = resolve(options.data)
   const base = file === undefined ? data : dirname(resolve(file))
@@ -201,9 +256,29 @@ function applyEnvironment(merged: Record<string, Record<string, unknown>>, env: 
       const name = `ENTENTE_${section}_${key.replaceAll(/[A-Z]/g, c => `_${c}`)}`.toUpperCase()
       const text = env[name]
       if (text === undefined || property.type === 'object') continue
-      merged[section] = { ...merged[section], [key]: property.type === 'integer' ? Number(text) : text }
+      merged[section] = { ...merged[section], [key]: fromText(text, property.type) }
     }
   }
+}
+
+function fromText(text: string, type: string | undefined): unknown {
+  if (type === 'integer') return Number(text)
+  return type === 'boolean' && (text === 'true' || text === 'false') ? text === 'true' : text
+}
+
+/** Passwords go over the wire as they are: plain HTTP is for this machine, or for who says that it is meant. */
+function checkTransport({ host, tls, allowPlainHttp, timeouts }: Config['server']): void {
+  const isLocal = host === 'localhost' || host === '::1' || /^127\.\d+\.\d+\.\d+$/.test(host)
+  if (!tls && !allowPlainHttp && !isLocal)
+    throw new CliError(
+      'usage',
+      `server.host ${host} can be reached from elsewhere, and without TLS passwords travel as they are: set server.tls to a certificate and its key, or server.allowPlainHttp to true where a proxy in front ends TLS`,
+    )
+  if (timeouts.headersMs > timeouts.requestMs)
+    throw new CliError(
+      'usage',
+      `server.timeouts: headersMs is ${timeouts.headersMs} and requestMs ${timeouts.requestMs}, but the head is part of the request`,
+    )
 }
 
 const DAY = 86_400_000_000
@@ -225,7 +300,7 @@ function checkReferences(config: Config): void {
   const paths = new Set<string>()
   for (const root of config.apiRoots) {
     if (paths.has(root.path)) throw new CliError('usage', `two API roots have the path ${root.path}`)
-    if (['/taxii2/', '/log/', '/healthz/', '/readyz/', '/metrics/'].includes(root.path))
+    if (['/taxii2/', '/log/', '/healthz/', '/readyz/', '/metrics/', '/openapi.json/'].includes(root.path))
       throw new CliError('usage', `the path ${root.path} is taken: choose another for the API root`)
     paths.add(root.path)
     const names = new Set<string>()

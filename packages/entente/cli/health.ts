@@ -6,10 +6,11 @@ import type { TaxiiContext } from '#taxii/context.ts'
 export function statusRoutes(app: FastifyInstance, context: TaxiiContext): void {
   const { notary } = context
   const anyone = { config: { anyone: true } }
+  const watched = { config: { anyone: true, uncounted: true } }
 
-  app.get('/healthz', anyone, async () => ({ status: 'ok', time: formatMicros(notary.clock()) }))
+  app.get('/healthz', watched, async () => ({ status: 'ok', time: formatMicros(notary.clock()) }))
 
-  app.get('/readyz', anyone, async (_request, reply) => {
+  app.get('/readyz', watched, async (_request, reply) => {
     const { halted } = notary
     const ledgers = context
       .ledgers()

@@ -1,7 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import { chmodSync, existsSync, mkdirSync, readFileSync } from 'node:fs'
+import type { Server as HttpsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
-import { resolve } from 'node:path'
 import { createAnchoring } from '#notary/anchoring.ts'
 import { createDamage } from '#notary/damage.ts'
 import { openErasedTags } from '#notary/erased.ts'
@@ -12,7 +12,9 @@ import { type Clock, systemClock } from '#notary/time.ts'
 import { openSqliteStore } from '#store/sqlite/sqlite.ts'
 import { createUser, localAuthenticate, readUsers, ROLES, writeUsers } from '#taxii/auth/local.ts'
 import type { TaxiiContext } from '#taxii/context.ts'
+import { createMemory } from '#taxii/memory.ts'
 import { createTaxiiServer } from '#taxii/server.ts'
+import { type Certificates, openCertificates } from './certificates.ts'
 import type { Config, Paths } from './config.ts'
 import { CliError } from './errors.ts'
 import { defaultOrigin, toApiRoots } from './identity.ts'
@@ -102,6 +104,7 @@ export async function startServer(
           error: error.message,
         }),
       ),
+      memory: createMemory(config.server.memory),
       newId: randomUUID,
       ledgers: () => anchoring.states(),
       evidence: anchor =>
@@ -113,8 +116,10 @@ export async function startServer(
       log,
     }
     const { tls } = config.server
-    const read = (file: string) => readFileSync(resolve(paths.base, file))
-    const app = createTaxiiServer(context, { tls: tls && { cert: read(tls.cert), key: read(tls.key) } })
+    const certificates = tls && openCertificates(tls, paths)
+    const app = openServer(context, config.server, certificates?.options)
+    const unfollow = certificates?.follow(app.server as HttpsServer, log)
+    closers.push(async () => unfollow?.())
     statusRoutes(app, context)
     const metrics = createMetrics(app, context)
     closers.push(() => app.close())
@@ -126,6 +131,16 @@ export async function startServer(
   } catch (error) {
     await closeAll()
     throw error
+  }
+}
+
+function openServer(context: TaxiiContext, server: Config['server'], tls: Certificates['options'] | undefined) {
+  const { timeouts, rateLimit: rate, maxConnections, trustProxy } = server
+  try {
+    return createTaxiiServer(context, { ...(tls ? { tls } : {}), timeouts, rate, maxConnections, trustProxy })
+  } catch (cause) {
+    if (trustProxy === undefined) throw cause
+    throw new CliError('usage', `server.trustProxy is "${trustProxy}": ${(cause as Error).message}`, { cause })
   }
 }
 

@@ -6,6 +6,7 @@ import type { AnchorRow } from '#store/store.ts'
 import type { Authenticate, Principal, Rights } from './auth/auth.ts'
 import { canRead, canWrite } from './auth/auth.ts'
 import { TaxiiError } from './errors.ts'
+import type { Memory } from './memory.ts'
 
 export type CollectionConfig = Rights &
   AnchorPolicy & {
@@ -56,6 +57,7 @@ export type TaxiiContext = {
   vkey: string
   damage: Damage
   authenticate: Authenticate
+  memory: Memory
   newId: () => string
   ledgers: () => LedgerState[]
   /** What an anchor proves, with sealed evidence where the ledger gives it. */

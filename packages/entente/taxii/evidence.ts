@@ -75,19 +75,22 @@ export function evidenceRoutes(app: FastifyInstance, context: TaxiiContext, base
     const rows = selectVersions(await notary.store.versions(target.number, request.params.objectId), versions, specs)
     const row = rows.filter(r => r.leaf < notary.log.size).at(-1)
     if (!row) throw await toNotFound(context, target)
-    const opened = await notary.reader.open(row)
-    if (!opened.ok) {
-      context.damage.note(row, opened.reason)
-      throw new TaxiiError(500, 'integrity', 'the stored object does not match the log: there is no proof of it')
-    }
-    const { head, anchors } = await bestCheckpoint(context, target, row.leaf + 1)
-    const log = await tlogProof(context, row.leaf, head)
-    const record = recordJson(opened.text)
-    return sendJson(
-      reply,
-      PROOF,
-      `{"format":"entente/proof/v1","kind":"object","record":${record},"log":${JSON.stringify(log)},"anchors":${JSON.stringify(anchors)}}`,
-    )
+    return sendJson(reply, PROOF, await recordProof(context, target, row))
+  })
+
+  // Of any record, by its place: that of a deletion above all, which has no id.
+  app.get<{ Params: { seq: string } }>(`${base}records/:seq/proof/`, async (request, reply) => {
+    checkAccept(request.headers.accept, [PROOF, TAXII])
+    const target = readable(resolve(request))
+    const seq = integer('the number of the record', request.params.seq, 0)
+    if (seq >= (notary.log.collections.get(target.number)?.count ?? 0))
+      throw new TaxiiError(404, 'not-found', `the collection has no record ${seq}`)
+    const [row] = await notary.store.records(target.number, { from: seq, limit: 1, text: 'all' })
+    if (row?.seq === seq && row.text === null && (await notary.reader.isErased(row)))
+      throw new TaxiiError(404, 'not-found', `record ${seq} was erased: a later record says so`)
+    if (row?.seq !== seq)
+      throw new TaxiiError(500, 'integrity', `record ${seq} is missing from the store. The operator has been alerted`)
+    return sendJson(reply, PROOF, await recordProof(context, target, row))
   })
 
   app.get(`${base}proof/`, async (request, reply) => {
@@ -109,10 +112,28 @@ export function evidenceRoutes(app: FastifyInstance, context: TaxiiContext, base
     const bySeq = new Map(rows.map(r => [r.seq, r]))
     const end = Math.min(count, from + limit)
     const parts: string[] = []
-    for (let seq = from; seq < end; seq++) parts.push(await recordOrReason(context, target, bySeq.get(seq), seq))
-    const next = end < count ? `"more":true,"next":${end},` : ''
+    let seq = from
+    for (let bytes = 0; seq < end && bytes < context.memory.pageBytes(); seq++) {
+      const part = await recordOrReason(context, target, bySeq.get(seq), seq)
+      bytes += part.length
+      parts.push(part)
+    }
+    const next = seq < count ? `"more":true,"next":${seq},` : ''
     return sendJson(reply, RECORDS, `{${next}"records":[${parts.join(',')}]}`)
   })
+}
+
+/** docs/formats.md 7. @throws TaxiiError 500 `integrity` */
+async function recordProof(context: TaxiiContext, target: Target, row: RecordRow): Promise<string> {
+  const opened = await context.notary.reader.open(row)
+  if (!opened.ok) {
+    context.damage.note(row, opened.reason)
+    throw new TaxiiError(500, 'integrity', 'the stored record does not match the log: there is no proof of it')
+  }
+  const { head, anchors } = await bestCheckpoint(context, target, row.leaf + 1)
+  const log = await tlogProof(context, row.leaf, head)
+  const record = recordJson(opened.text)
+  return `{"format":"entente/proof/v1","kind":"object","record":${record},"log":${JSON.stringify(log)},"anchors":${JSON.stringify(anchors)}}`
 }
 
 const readable = (target: Target): Target => {

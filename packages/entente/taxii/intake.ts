@@ -19,11 +19,19 @@ export type Intake = { objects: SubmittedObject[]; failed: StatusItem[] }
 export type IntakeOptions = {
   maxBytes: number
   policy: Policy
+  /** The body is said to be STIX, so its envelope is a bundle: the objects in it are taken (OpenCTI's connector sends that). */
+  isStix: boolean
   /** Which of these ids the collection has an object of. */
   known: (ids: string[]) => Promise<Set<string>>
 }
 
 const MAX_DEPTH = 64
+/**
+ * Values of any kind, and objects, in one request. A body of `{},{},…` takes a hundred times its size in memory and as many verdicts: what
+ * honest clients send is far from both.
+ */
+const MAX_VALUES = 1_000_000
+const MAX_OBJECTS = 20_000
 /**
  * Rules that published content breaks and whose breach costs nothing: ATT&CK has a marking definition whose `created` is without milliseconds
  * (STIX 2.1 section 3.2 asks for three digits). Versions are compared as instants, so under `standard` it is told in the status and taken.
@@ -48,7 +56,7 @@ const ASKED = 5000
  * @throws TaxiiError 422
  */
 export async function readEnvelope(body: Uint8Array, options: IntakeOptions): Promise<Intake> {
-  const { values, canonical } = parseEnvelope(body, options.maxBytes)
+  const { values, canonical } = parseEnvelope(body, options)
   const judged =
     options.policy === 'permissive'
       ? values.map((value, i) => judge(value, canonical[i] as string, options.policy))
@@ -62,21 +70,31 @@ export async function readEnvelope(body: Uint8Array, options: IntakeOptions): Pr
   return { objects, failed }
 }
 
-function parseEnvelope(body: Uint8Array, maxBytes: number): { values: unknown[]; canonical: string[] } {
+function parseEnvelope(
+  body: Uint8Array,
+  { maxBytes, isStix }: IntakeOptions,
+): { values: unknown[]; canonical: string[] } {
   let parsed: ReturnType<typeof parseObjects>
   try {
-    parsed = parseObjects(body, 'objects', { maxBytes, maxDepth: MAX_DEPTH })
+    parsed = parseObjects(body, 'objects', { maxBytes, maxDepth: MAX_DEPTH, maxValues: MAX_VALUES })
   } catch (cause) {
     if (!(cause instanceof JsonError)) throw cause
     throw new TaxiiError(422, 'body', `the body is not a TAXII envelope: ${cause.message}`, { cause })
   }
   const values = parsed.envelope['objects'] as unknown[]
   if (values.length === 0) throw new TaxiiError(422, 'body', 'the envelope holds no objects')
-  if (parsed.envelope['type'] === 'bundle') {
+  if (values.length > MAX_OBJECTS) {
     throw new TaxiiError(
       422,
       'body',
-      'this is a STIX bundle: send {"objects": […]} with the objects of the bundle (TAXII 2.1 section 3.7)',
+      `the envelope holds ${values.length} objects, at most ${MAX_OBJECTS} are taken: send them in several requests`,
+    )
+  }
+  if (parsed.envelope['type'] === 'bundle' && !isStix) {
+    throw new TaxiiError(
+      422,
+      'body',
+      'this is a STIX bundle: send {"objects": […]} with the objects of the bundle (TAXII 2.1 section 3.7), or the bundle as application/stix+json',
     )
   }
   return { values, canonical: parsed.canonical }

@@ -106,12 +106,19 @@ test('T14 B2 the version may be absent, quoted or spaced', () => {
     assert.ok(takes(header), header)
 })
 
+test('a STIX bundle may say that it is one', () => {
+  for (const header of ['application/stix+json; version=2.1', 'application/stix+json'])
+    assert.equal(checkContentType(header), 'application/stix+json')
+  assert.equal(checkContentType('application/taxii+json'), 'application/taxii+json')
+})
+
 test('T14 another Content-Type is 415', () => {
   for (const header of [
     undefined,
     '',
     'application/json',
-    'application/stix+json;version=2.1',
+    'application/stix+json;version=2.0',
+    'application/vnd.oasis.stix+json; version=2.0',
     'application/taxii+json;version=2.0',
     'application/vnd.oasis.taxii+json; version=2.0',
     'application/taxii+json, application/taxii+json',

@@ -73,18 +73,25 @@ export function checkAccept(header: string | undefined, offers: string[] = [TAXI
 }
 
 /**
- * Refuses a POST body that is not TAXII's: 415. The version may be absent, quoted, and spaced as RFC 9110 allows.
+ * Refuses a POST body that is neither TAXII's envelope nor a STIX bundle: 415. The version may be absent, quoted, and spaced as RFC 9110 allows.
  *
  * @param encoding `Content-Encoding`: compressed bodies are not taken, a small one could hide a huge one
+ * @returns the type without its version: {@link TAXII}'s or, not asked for by the standard but sent by OpenCTI's connector, {@link STIX}'s
  * @throws TaxiiError 415
  */
-export function checkContentType(header: string | undefined, encoding?: string): void {
+export function checkContentType(
+  header: string | undefined,
+  encoding?: string,
+): 'application/taxii+json' | 'application/stix+json' {
   if (encoding !== undefined && encoding.trim().toLowerCase() !== 'identity') {
-    throw new TaxiiError(415, 'content-type', `the body is sent as it is; the request says ${encoding.slice(0, 40)}`)
+    throw new TaxiiError(415, 'content-type', `the body is sent as it is; the request says ${encoding.slice(0, 40)}`, {
+      headers: { 'accept-encoding': 'identity' }, // RFC 9110 section 15.5.16
+    })
   }
-  const range = parseRange(header ?? '')
-  const version = range.parameters.get('version')
-  if (range.type === 'application/taxii+json' && (version === undefined || version === '2.1')) return
+  const { type, parameters } = parseRange(header ?? '')
+  const version = parameters.get('version')
+  const isKnown = type === 'application/taxii+json' || type === 'application/stix+json'
+  if (isKnown && (version === undefined || version === '2.1')) return type
   throw new TaxiiError(
     415,
     'content-type',

@@ -16,7 +16,7 @@ const month = (n: number) => `2026-0${n}-01T00:00:00.000Z`
 
 let server: TestServer
 before(async () => {
-  server = await startTestServer({ server: { page: 50, maxPage: 100 } })
+  server = await startTestServer({ server: { page: 50, maxPage: 100, maxContentLength: 67_108_864 } })
 })
 after(() => server.stop())
 

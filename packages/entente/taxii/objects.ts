@@ -11,6 +11,8 @@ import { type Allowed, formatNext, parseQuery, type Query } from './query.ts'
 import { toStatusResource } from './status.ts'
 import { toNotFound } from './server.ts'
 
+/** What a DELETE may carry: it means nothing. */
+const BODY_OF_NOTHING = 4096
 const LIST: Allowed = { fields: ['id', 'type', 'version', 'spec_version'], paging: true }
 const OBJECT: Allowed = { fields: ['version', 'spec_version'], paging: true }
 const VERSIONS: Allowed = { fields: ['spec_version'], paging: true }
@@ -36,15 +38,18 @@ export function objectRoutes(app: FastifyInstance, context: TaxiiContext, base: 
   })
 
   // 5.5 Add Objects
-  app.post(`${base}objects/`, async (request, reply) => {
+  const onRequest = async (request: FastifyRequest) => {
     checkAccept(request.headers.accept)
-    const target = resolve(request)
-    requireWrite(target)
+    requireWrite(resolve(request))
     checkContentType(request.headers['content-type'], request.headers['content-encoding'])
+  }
+  app.post(`${base}objects/`, { onRequest }, async (request, reply) => {
+    const target = resolve(request)
     const { validation, onConflict, repost } = target.config
     const { objects, failed } = await readEnvelope(request.body as Buffer, {
       maxBytes: context.config.maxContentLength,
       policy: validation,
+      isStix: checkContentType(request.headers['content-type']) === 'application/stix+json',
       known: ids => context.notary.store.known(target.number, ids),
     })
     const row = await context.notary.submit({
@@ -96,7 +101,8 @@ export function objectRoutes(app: FastifyInstance, context: TaxiiContext, base: 
   })
 
   // 5.7 Delete an Object: the default of match[version] applies, so without it only the newest version goes (section 3.4.1)
-  app.delete<{ Params: { objectId: string } }>(`${base}objects/:objectId/`, async (request, reply) => {
+  const bodyLimit = BODY_OF_NOTHING
+  app.delete<{ Params: { objectId: string } }>(`${base}objects/:objectId/`, { bodyLimit }, async (request, reply) => {
     checkAccept(request.headers.accept)
     const target = resolve(request)
     if (!target.read || !target.write)
@@ -160,7 +166,7 @@ async function checkHold(context: TaxiiContext, target: Target, rows: RecordRow[
       throw new TaxiiError(
         500,
         'integrity',
-        'the stored object does not match the log, so since when it is held can\'t be told: it is not deleted',
+        "the stored object does not match the log, so since when it is held can't be told: it is not deleted",
       )
     until = Math.max(until, 'for' in hold ? row.added + hold.for : hold.until)
   }

@@ -13,8 +13,6 @@ export type Page = {
   withheld: number
 }
 
-/** A page ends early rather than grow beyond this. */
-const MAX_PAGE_BYTES = 33_554_432
 const CHUNK = 1001
 
 /**
@@ -195,6 +193,7 @@ function createCollector(context: TaxiiContext, limit: number) {
   let next: number | undefined
   let withheld = 0
   let bytes = 0
+  const maxBytes = context.memory.pageBytes()
   const bad = (row: RecordRow, reason: string) => {
     withheld++
     context.damage.note(row, reason)
@@ -206,7 +205,7 @@ function createCollector(context: TaxiiContext, limit: number) {
     },
     /** Not a promise: this is called for every row of a page. @returns false when the page was full before */
     take: (row: RecordRow, opened: Opened | Invalid): boolean => {
-      if (items.length >= limit || bytes > MAX_PAGE_BYTES) {
+      if (items.length >= limit || bytes > maxBytes) {
         next = row.seq
         return false
       }

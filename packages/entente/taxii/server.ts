@@ -1,5 +1,5 @@
-import { type Server, STATUS_CODES } from 'node:http'
-import type { Socket } from 'node:net'
+import type { Server, ServerResponse } from 'node:http'
+import type { SecureContextOptions } from 'node:tls'
 import Fastify, {
   type FastifyError,
   type FastifyHttpOptions,
@@ -10,29 +10,56 @@ import Fastify, {
 import { NotaryError } from '#notary/errors.ts'
 import { StoreError } from '#store/store.ts'
 import type { Principal } from './auth/auth.ts'
+import { type BodyPace, DEFAULT_PACE, readBody } from './body.ts'
+import { checkHead, createConnections, discardRest, MAX_HEAD_BYTES } from './connection.ts'
 import { findTarget, type Target, type TaxiiContext } from './context.ts'
 import { TaxiiError, toErrorMessage } from './errors.ts'
 import { evidenceRoutes, logRoutes } from './evidence.ts'
 import { sendJson, TAXII } from './media.ts'
 import { trackMethods } from './methods.ts'
 import { objectRoutes } from './objects.ts'
+import { createGate, DEFAULT_RATE, type RateLimits } from './rate.ts'
 import { discoveryRoute, rootRoutes } from './resources.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
     principal: Principal
+    response: ServerResponse
   }
   interface FastifyContextConfig {
     /** Served without credentials. */
     anyone?: boolean
+    /** Never counted: asked every few seconds by whatever watches over the server. */
+    uncounted?: boolean
   }
 }
 
-export type TaxiiServerOptions = { tls?: { cert: Buffer; key: Buffer } | undefined }
+/** TLS 1.2 as HTTP/2 allows it: ephemeral keys and AEAD only, nothing of RFC 7540 Appendix A (TAXII 2.1 section 8.2.2); and all of TLS 1.3. */
+const CIPHERS = [
+  'TLS_AES_256_GCM_SHA384',
+  'TLS_CHACHA20_POLY1305_SHA256',
+  'TLS_AES_128_GCM_SHA256',
+  'ECDHE+AESGCM',
+  'ECDHE+CHACHA20',
+].join(':')
+/** Smaller answers are not worth counting. */
+const COUNTED_BYTES = 65_536
 
-/** How long a client may take to send a request, and to begin one on a connection it keeps. */
-const REQUEST_TIMEOUT_MS = 120_000
-const KEEP_ALIVE_MS = 65_000
+/** Milliseconds: to send the head of a request, the whole of it, and to begin the next one on a connection that is kept. */
+export type Timeouts = { headersMs: number; requestMs: number; keepAliveMs: number }
+export const DEFAULT_TIMEOUTS: Timeouts = { headersMs: 15_000, requestMs: 300_000, keepAliveMs: 65_000 }
+/** Connections at a time; more are closed at once. */
+export const DEFAULT_CONNECTIONS = 1000
+
+export type TaxiiServerOptions = {
+  tls?: SecureContextOptions & { requestCert?: boolean }
+  timeouts?: Timeouts
+  pace?: BodyPace
+  rate?: RateLimits
+  maxConnections?: number
+  /** Addresses of proxies whose `X-Forwarded-For` is believed, separated by commas; as they are, CIDR, `loopback`, `uniquelocal`. */
+  trustProxy?: string | undefined
+}
 
 /**
  * The TAXII 2.1 server over a notary: answers only what the reader has verified. Not listening yet.
@@ -41,11 +68,22 @@ const KEEP_ALIVE_MS = 65_000
  * nothing of the inside, and is logged under its `error_id`.
  */
 export function createTaxiiServer(context: TaxiiContext, options: TaxiiServerOptions = {}): FastifyInstance {
-  const { config, notary } = context
+  const { config, notary, memory } = context
+  const { timeouts = DEFAULT_TIMEOUTS, pace = DEFAULT_PACE, maxConnections = DEFAULT_CONNECTIONS } = options
+  const connections = createConnections(context.newId)
+  const gate = createGate(context.authenticate, options.rate ?? DEFAULT_RATE, () => performance.now())
+  const http = {
+    maxHeaderSize: MAX_HEAD_BYTES,
+    headersTimeout: timeouts.headersMs,
+    // How often Node looks for connections that are too slow; by itself every half minute.
+    connectionsCheckingInterval: Math.min(5000, Math.ceil(timeouts.headersMs / 3)),
+    requireHostHeader: false, // ours to refuse, with an error message
+  }
   const app = Fastify({
     bodyLimit: config.maxContentLength,
-    requestTimeout: REQUEST_TIMEOUT_MS,
-    keepAliveTimeout: KEEP_ALIVE_MS,
+    requestTimeout: timeouts.requestMs,
+    keepAliveTimeout: timeouts.keepAliveMs,
+    trustProxy: options.trustProxy ?? false,
     // Section 3.1 has paths end with a slash; clients that forget it are served, not redirected.
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: 512 },
     forceCloseConnections: 'idle',
@@ -54,26 +92,43 @@ export function createTaxiiServer(context: TaxiiContext, options: TaxiiServerOpt
       const taxii = toTaxiiError(error)
       return sendJson(reply.code(taxii.status), TAXII, toErrorMessage(taxii, context.newId()))
     },
-    clientErrorHandler: (error, socket) => refuseConnection(error, socket, context.newId()),
-    ...(options.tls ? { https: { ...options.tls, minVersion: 'TLSv1.2' } } : {}),
+    clientErrorHandler: connections.refuse,
+    ...(options.tls ? { https: { ...http, ...options.tls, minVersion: 'TLSv1.2', ciphers: CIPHERS } } : { http }),
   } as FastifyHttpOptions<Server>) as FastifyInstance
+  connections.takeOver(app.server)
+  app.server.maxConnections = maxConnections
 
   const methodsAt = trackMethods(app)
 
   // Bodies stay bytes: they are parsed once, strictly, by the resource.
   app.removeAllContentTypeParsers()
-  app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body))
+  app.addContentTypeParser('*', (request: FastifyRequest) =>
+    readBody(request.raw, request.response, {
+      most: request.routeOptions.bodyLimit ?? config.maxContentLength,
+      budget: memory.bodies,
+      pace,
+    }),
+  )
 
+  // Everything that can be refused without the body is refused before it: who it is, what is there, and (in the routes) rights and types.
   app.decorateRequest('principal', undefined as unknown as Principal)
-  app.addHook('onRequest', async request => {
-    if (request.routeOptions.config.anyone || request.is404) return
-    const principal = await context.authenticate(request.headers.authorization)
-    if (!principal) {
+  app.decorateRequest('response', undefined as unknown as ServerResponse)
+  app.addHook('onRequest', async (request, reply) => {
+    request.response = reply.raw
+    checkHead(request.raw)
+    const { anyone, uncounted } = request.routeOptions.config
+    if (uncounted) return
+    const { authorization } = request.headers
+    const principal = await gate.principal(authorization, request.ip)
+    if (principal) request.principal = principal
+    else if (anyone || authorization === undefined) gate.anonymous(request.ip)
+    if (!principal && !anyone) {
       throw new TaxiiError(401, 'credentials', 'this needs valid credentials: HTTP Basic, or an API token as Bearer', {
         headers: { 'www-authenticate': 'Basic realm="taxii", charset="UTF-8", Bearer realm="taxii"' },
       })
     }
-    request.principal = principal
+    // Whether something else exists at this path is for those who may know.
+    if (request.is404) throw nothingHere(request)
   })
 
   discoveryRoute(app, context)
@@ -89,21 +144,17 @@ export function createTaxiiServer(context: TaxiiContext, options: TaxiiServerOpt
     evidenceRoutes(app, context, base, resolve)
   }
 
-  app.setNotFoundHandler(async request => {
-    // Whether something else exists at this path is for those who may know.
-    if (!(await context.authenticate(request.headers.authorization))) {
-      throw new TaxiiError(401, 'credentials', 'this needs valid credentials', {
-        headers: { 'www-authenticate': 'Basic realm="taxii", charset="UTF-8"' },
-      })
-    }
+  const nothingHere = (request: FastifyRequest): TaxiiError => {
     const methods = methodsAt(request.url)
-    if (methods.length > 0) {
-      const allow = methods.join(', ')
-      throw new TaxiiError(405, 'method', `${request.method} is not possible here: this resource takes ${allow}`, {
-        headers: { allow },
-      })
-    }
-    throw new TaxiiError(404, 'not-found', 'there is nothing at this path: begin at /taxii2/')
+    if (methods.length === 0)
+      return new TaxiiError(404, 'not-found', 'there is nothing at this path: begin at /taxii2/')
+    const allow = methods.join(', ')
+    return new TaxiiError(405, 'method', `${request.method} is not possible here: this resource takes ${allow}`, {
+      headers: { allow },
+    })
+  }
+  app.setNotFoundHandler(async request => {
+    throw nothingHere(request)
   })
 
   app.setErrorHandler(async (error: FastifyError, request, reply) => {
@@ -119,7 +170,18 @@ export function createTaxiiServer(context: TaxiiContext, options: TaxiiServerOpt
         ...(taxii.code === 'internal' ? { stack: error.stack } : {}),
       })
     }
+    if (!request.raw.complete) {
+      reply.removeHeader('connection') // Fastify's; closing now would take the answer away from who is still sending
+      discardRest(request.raw)
+    }
     return sendJson(reply.code(taxii.status).headers(taxii.headers), TAXII, toErrorMessage(taxii, id))
+  })
+
+  // An answer is held until the client has fetched it.
+  app.addHook('onSend', async (_request, reply, payload) => {
+    if (!Buffer.isBuffer(payload) || payload.length < COUNTED_BYTES || reply.statusCode >= 400) return
+    memory.answers.take(payload.length)
+    reply.raw.once('close', () => memory.answers.giveBack(payload.length))
   })
 
   app.addHook('onResponse', async (request, reply) => {
@@ -162,18 +224,10 @@ function toTaxiiError(error: FastifyError | Error): TaxiiError {
     })
   }
   const { code, statusCode } = error as FastifyError
-  if (code === 'FST_ERR_CTP_BODY_TOO_LARGE')
-    return new TaxiiError(
-      413,
-      'too-large',
-      'the body is larger than max_content_length of the API root: send it in parts',
-    )
   if (code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE')
     return new TaxiiError(415, 'content-type', `objects are sent as ${TAXII}`)
   if (code === 'FST_ERR_MAX_PARAM_LENGTH') return new TaxiiError(404, 'not-found', 'no id or name is that long')
   if (code === 'FST_ERR_BAD_URL') return new TaxiiError(400, 'path', 'the path is not percent-encoded UTF-8')
-  if (code === 'FST_ERR_CTP_INVALID_CONTENT_LENGTH')
-    return new TaxiiError(400, 'body', 'the body is not as long as Content-Length says')
   if (statusCode === 408) return new TaxiiError(408, 'timeout', 'the request was not sent in time')
   if (statusCode !== undefined && statusCode >= 400 && statusCode < 500)
     return new TaxiiError(400, 'path', 'the request was not understood')
@@ -183,20 +237,6 @@ function toTaxiiError(error: FastifyError | Error): TaxiiError {
     'something went wrong on our side; the operator finds it under this error_id',
     { cause: error },
   )
-}
-
-/** What Node's parser refuses has no request to answer: the error message goes to the socket as it is. */
-function refuseConnection(error: NodeJS.ErrnoException, socket: Socket, errorId: string): void {
-  if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy()
-  const taxii =
-    error.code === 'HPE_HEADER_OVERFLOW'
-      ? new TaxiiError(431, 'too-large', 'the header of the request is too large')
-      : error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
-        ? new TaxiiError(408, 'timeout', 'the request was not sent in time')
-        : new TaxiiError(400, 'path', 'this is not HTTP as it was expected')
-  const body = JSON.stringify(toErrorMessage(taxii, errorId))
-  const head = `HTTP/1.1 ${taxii.status} ${STATUS_CODES[taxii.status]}\r\nContent-Type: ${TAXII}\r\nContent-Length: ${body.length}`
-  socket.end(`${head}\r\nConnection: close\r\n\r\n${body}`)
 }
 
 function fromNotary(error: NotaryError): TaxiiError {

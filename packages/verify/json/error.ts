@@ -2,8 +2,8 @@
  * Why a text or a value is refused:
  * `syntax` not JSON (RFC 8259); `utf8` not UTF-8; `duplicate-key` a name twice in one object (RFC 7493 section 2.3);
  * `number` not finite, or an integer that a double cannot hold exactly (RFC 7493 section 2.2); `surrogate` half of a
- * surrogate pair (RFC 7493 section 2.1); `too-big`, `too-deep`, `too-many-keys` over a limit; `type` nothing that JSON
- * has; `member` the member asked for is not there or is no array.
+ * surrogate pair (RFC 7493 section 2.1); `too-big`, `too-deep`, `too-many-keys`, `too-many-values` over a limit; `type`
+ * nothing that JSON has; `member` the member asked for is not there or is no array.
  */
 export type JsonErrorCode =
   | 'syntax'
@@ -14,6 +14,7 @@ export type JsonErrorCode =
   | 'too-big'
   | 'too-deep'
   | 'too-many-keys'
+  | 'too-many-values'
   | 'type'
   | 'member'
 

@@ -296,6 +296,8 @@ test('limits hold before anything is parsed', () => {
   assert.throws(() => parseStrict('"€€€€"', { maxBytes: 10 }), code('too-big'))
   assert.deepEqual(parseStrict('{"a":1,"b":2}', { maxKeys: 2 }), { a: 1, b: 2 })
   assert.throws(() => parseStrict('{"a":1,"b":[{"c":2}]}', { maxKeys: 2 }), code('too-many-keys'))
+  assert.throws(() => parseStrict('[[],{},1,"a,b"]', { maxValues: 6 }), code('too-many-values'))
+  parseStrict('[[],{},1,"a,b,[{"]', { maxValues: 7 })
   assert.deepEqual(scanJson(bytes('{"a:":[1,{"b":"\\\\"}]}'), { maxBytes: 99, maxDepth: 9 }), { colons: 2, depth: 3 })
 })
 

@@ -3,7 +3,7 @@ import { findDuplicateKey } from './duplicate.ts'
 import { JsonError } from './error.ts'
 import { type JsonLimits, type JsonScan, scanJson } from './scan.ts'
 
-/** 100 MiB, the server's default `maxContentLength`; 64 levels. */
+/** 100 MiB; 64 levels. */
 export const DEFAULT_LIMITS: JsonLimits = { maxBytes: 104_857_600, maxDepth: 64 }
 
 // A byte order mark is kept, so that JSON.parse refuses it: RFC 8259 section 8.1 forbids to send one.

@@ -5,9 +5,16 @@ export type Principal = { name: string; roles: readonly string[] }
  * Port: turns an `Authorization` header into a principal.
  *
  * MUST resolve undefined for credentials that are absent, unknown, malformed, expired or of a scheme that it doesn't
- * take, and MUST take as long for an unknown user as for a wrong password. MUST NOT throw for anything that a client sends.
+ * take, and MUST take as long for an unknown user as for a wrong password. MUST NOT throw for anything that a client sends, but TaxiiError
+ * `overloaded` where too many wait.
+ *
+ * MUST call `attempt` with the name that is claimed before it does anything costly (deriving a key, asking a provider), and let through what
+ * that throws: this is where guessing is slowed down.
  */
-export type Authenticate = (authorization: string | undefined) => Promise<Principal | undefined>
+export type Authenticate = (
+  authorization: string | undefined,
+  attempt?: (name: string) => void,
+) => Promise<Principal | undefined>
 
 export type Rights = { read: readonly string[]; write: readonly string[] }
 

@@ -1,5 +1,6 @@
 import { hash, randomBytes, scrypt, timingSafeEqual } from 'node:crypto'
 import { closeSync, existsSync, fsyncSync, openSync, readFileSync, renameSync, statSync, writeSync } from 'node:fs'
+import { TaxiiError } from '../errors.ts'
 import type { Authenticate, Principal } from './auth.ts'
 
 /** scrypt (RFC 7914) with about 16 MiB and 40 ms a call; stored with each hash so that it can be raised. */
@@ -7,6 +8,10 @@ const COST = { N: 16384, r: 8, p: 1 }
 /** How long checked credentials are remembered, under a key that only this process has. */
 const REMEMBER_MS = 60_000
 const MAX_REMEMBERED = 10_000
+/** Passwords derived at a time: each takes 16 MiB and one of the four threads that files and others need too. */
+const DERIVING = 2
+/** Passwords that wait for it: beyond that is more than a second. */
+const MAX_WAITING = 50
 /** How often the file is looked at for changes. */
 const RELOAD_MS = 500
 
@@ -95,6 +100,7 @@ export function localAuthenticate(
   const key = randomBytes(32)
   const secret = key.toString('base64')
   const remembered = new Map<string, { principal: Principal; until: number; stamp: string }>()
+  const inTurn = createTurns(DERIVING, MAX_WAITING)
   let users = readUsers(file)
   let stamp = stampOf(file)
   let looked = now()
@@ -116,15 +122,16 @@ export function localAuthenticate(
     return users
   }
 
-  async function basic(encoded: string): Promise<Principal | undefined> {
+  async function basic(encoded: string, attempt: (name: string) => void): Promise<Principal | undefined> {
     const text = Buffer.from(encoded, 'base64').toString()
     const colon = text.indexOf(':')
     if (colon < 0) return undefined
     const [name, password] = [text.slice(0, colon), text.slice(colon + 1)]
+    attempt(name)
     const user = current().users.find(u => u.name === name)
     // An unknown user costs the same time.
     const salt = user ? Buffer.from(user.salt, 'base64url') : key
-    const derived = await derive(password, salt, user?.cost ?? COST)
+    const derived = await inTurn(() => derive(password, salt, user?.cost ?? COST))
     if (!user || !timingSafeEqual(derived, Buffer.from(user.password, 'base64url'))) return undefined
     return { name: user.name, roles: user.roles }
   }
@@ -139,7 +146,7 @@ export function localAuthenticate(
     return { name: user.name, roles: found.roles.filter(r => user.roles.includes(r)) }
   }
 
-  return async authorization => {
+  return async (authorization, attempt = () => {}) => {
     if (authorization === undefined || authorization.length > 8192) return undefined
     const space = authorization.indexOf(' ')
     const scheme = authorization.slice(0, space).toLowerCase()
@@ -152,12 +159,36 @@ export function localAuthenticate(
     const memo = hash('sha256', secret + credentials, 'base64')
     const known = remembered.get(memo)
     if (known && known.until > now() && known.stamp === stamp) return known.principal
-    const principal = await basic(credentials)
+    const principal = await basic(credentials, attempt)
     if (principal) {
       if (remembered.size >= MAX_REMEMBERED) remembered.clear()
       remembered.set(memo, { principal, until: now() + REMEMBER_MS, stamp })
     }
     return principal
+  }
+}
+
+/** Runs at most `atOnce` at a time, the others in the order in which they came; more than `most` that wait are refused. */
+function createTurns(atOnce: number, most: number) {
+  const waiting: (() => void)[] = []
+  let running = 0
+  return async <T>(work: () => Promise<T>): Promise<T> => {
+    if (running >= atOnce) {
+      if (waiting.length >= most) {
+        throw new TaxiiError(503, 'overloaded', 'too many are logging in: try again in a moment', {
+          headers: { 'retry-after': '2' },
+        })
+      }
+      await new Promise<void>(resolve => waiting.push(resolve))
+    } else running++
+    try {
+      return await work()
+    } finally {
+      // The turn goes to whoever waits longest, or is free again.
+      const next = waiting.shift()
+      if (next) next()
+      else running--
+    }
   }
 }
 

@@ -58,7 +58,9 @@ export async function startTestServer(config: Record<string, unknown> = {}): Pro
   const data = mkdtempSync(join(tmpdir(), 'entente-taxii-'))
   const file = join(data, 'entente.yaml')
   const apiRoots = [{ path: '/api/', title: 'Test root', collections: COLLECTIONS }]
-  writeFileSync(file, stringify({ ledgers: [], apiRoots, ...config }))
+  // Tests come without credentials, or with wrong ones, more often than any client.
+  const limits = { rateLimit: { failures: 0, anonymous: 0 }, ...(config['server'] as Record<string, unknown>) }
+  writeFileSync(file, stringify({ ledgers: [], apiRoots, ...config, server: limits }))
   const loaded = loadConfig({ file, data, port: '0', env: {} })
   writeUsers(loaded.paths.users, { ...readUsers(loaded.paths.users), users: await (users ??= createUsers()) })
   const logged: TestServer['logged'] = []

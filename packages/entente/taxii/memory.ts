@@ -1,0 +1,53 @@
+import { TaxiiError } from './errors.ts'
+
+/** Bytes that all clients together may have this process hold. */
+export type MemoryLimits = {
+  /** Bodies of requests that were not answered yet. */
+  bodies: number
+  /** Answers that were not fetched yet; pages get smaller before this is reached. */
+  answers: number
+}
+export const DEFAULT_MEMORY: MemoryLimits = { bodies: 67_108_864, answers: 67_108_864 }
+
+/** A page ends early rather than grow beyond this, and is never cut below the other. */
+const MAX_PAGE_BYTES = 33_554_432
+const MIN_PAGE_BYTES = 1_048_576
+
+/** A number of bytes that is shared. */
+export type Budget = {
+  /** @throws TaxiiError 503 `overloaded` where that much is not left */
+  take(bytes: number): void
+  giveBack(bytes: number): void
+  left(): number
+}
+
+/** What bounds the memory of a server whatever its clients do. */
+export type Memory = { bodies: Budget; answers: Budget; pageBytes(): number }
+
+export function createMemory(limits: MemoryLimits = DEFAULT_MEMORY): Memory {
+  const bodies = createBudget(limits.bodies, 'requests')
+  const answers = createBudget(limits.answers, 'answers')
+  return {
+    bodies,
+    answers,
+    pageBytes: () => Math.max(MIN_PAGE_BYTES, Math.min(MAX_PAGE_BYTES, answers.left() / 2)),
+  }
+}
+
+function createBudget(total: number, what: string): Budget {
+  let held = 0
+  return {
+    take: bytes => {
+      if (held + bytes > total && held > 0) {
+        throw new TaxiiError(503, 'overloaded', `too many ${what} are under way: try again in a moment`, {
+          headers: { 'retry-after': '2' },
+        })
+      }
+      held += bytes
+    },
+    giveBack: bytes => {
+      held -= bytes
+    },
+    left: () => Math.max(0, total - held),
+  }
+}
