@@ -44,8 +44,12 @@ export type Stage = {
   found(apiRoot: string, id: string): void
   /** Spread the dates of `count` new records so that the last one falls on a whole millisecond. Once a collection, before `place`. */
   reserve(collection: number, count: number, now: number): void
-  /** The next place: index in the log, `seq` and date in the collection. */
-  place(collection: number): { leaf: number; seq: number; added: number }
+  /**
+   * The next place: index in the log, `seq` and date in the collection.
+   *
+   * @param date instead of a reserved one, of a record that another server dated; it must be after that of the record before
+   */
+  place(collection: number, date?: number): { leaf: number; seq: number; added: number }
   /** The commitment of a record, in the order of the places. */
   enter(collection: number, commitment: Uint8Array): void
   /** Nothing was placed or founded. */
@@ -242,10 +246,14 @@ function createStage(origin: string, base: State): Stage {
       const end = Math.ceil(Math.max(now, last + count) / 1000) * 1000
       touched.set(number, { at: [], nextDate: end - count + 1, placed: 0 })
     },
-    place: number => {
+    place: (number, date) => {
       const t = touched.get(number) as { nextDate: number; placed: number }
-      const seq = (collections.get(number)?.count ?? 0) + t.placed++
-      return { leaf: start + placed++, seq, added: t.nextDate++ }
+      const { count = 0, lastAdded = 0 } = collections.get(number) ?? {}
+      const before = t.placed === 0 ? lastAdded : t.nextDate - 1
+      if (date !== undefined && date <= before) throw new RangeError(`the date ${date} is not after ${before}`)
+      const added = date ?? t.nextDate
+      t.nextDate = added + 1
+      return { leaf: start + placed++, seq: count + t.placed++, added }
     },
     enter: (number, commitment) => {
       touched.get(number)?.at.push(entries.length)

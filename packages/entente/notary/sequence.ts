@@ -31,6 +31,8 @@ export type SubmittedObject = {
   /** RFC 8785 text. */
   canonical: string
   warning?: string
+  /** `date_added` that it had on another server, microseconds since 1970: after that of every record of the collection (notary/import.ts). */
+  imported?: number
 }
 
 /** A request: objects to add, or (with `erase`) one whose versions go. */
@@ -158,7 +160,9 @@ type Placed = {
   rows: { row: RecordRow; plan?: Plan; erases?: RecordRow }[]
 }
 
-const isLogged = (plan: Plan): boolean => plan.do === 'store' || (plan.do === 'refuse' && plan.log !== undefined)
+/** What is refused of an import happened elsewhere, if at all: it is no event of this log. */
+const isLogged = (plan: Plan): boolean =>
+  plan.do === 'store' || (plan.do === 'refuse' && plan.log !== undefined && plan.object.imported === undefined)
 const leafOf = (of: Plan | Stored | number): number => (typeof of === 'number' ? of : (of as { leaf: number }).leaf)
 
 function place(stage: Stage, request: Request, plans: Plan[], erasure: Erasure): Placed {
@@ -173,15 +177,24 @@ function place(stage: Stage, request: Request, plans: Plan[], erasure: Erasure):
   }
   for (const plan of plans) {
     if (!isLogged(plan)) continue
-    const at = stage.place(request.collection)
-    const { id, spec } = plan.object
+    const { id, spec, imported } = plan.object
+    const at = stage.place(request.collection, imported)
     const version = plan.object.version ?? formatMicros(at.added)
     const versionDigits = plan.object.version === undefined ? 6 : plan.object.versionDigits
     if (plan.do !== 'duplicate') plan.leaf = at.leaf
     if (plan.do === 'store') plan.version = version
     rows.push({
       plan,
-      row: { ...base, ...at, kind: plan.do === 'store' ? 'object' : 'equivocation', id, version, versionDigits, spec },
+      row: {
+        ...base,
+        ...at,
+        imported: imported !== undefined,
+        kind: plan.do === 'store' ? 'object' : 'equivocation',
+        id,
+        version,
+        versionDigits,
+        spec,
+      },
     })
   }
   for (const erases of erasure.rows) {
