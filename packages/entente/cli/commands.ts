@@ -189,6 +189,27 @@ export const commands: readonly Command[] = [
   ),
   lazily(
     {
+      name: 'import',
+      summary: 'Take over what another TAXII server holds: API roots, collections, rights, objects with their dates',
+      usage: 'import medallion FILE [--data DIR] [--config FILE] [--dry-run]',
+      subcommands: ['medallion'],
+      options: { ...DATA, 'dry-run': FLAG, validation: TEXT },
+      help: {
+        'medallion FILE': 'the data file of a medallion server with its memory backend',
+        '--data DIR': 'data folder of a server that does not run, or a new one (default: ./data, or ENTENTE_DATA)',
+        '--config FILE': 'configuration (YAML) to write, or to add to (default: DIR/entente.yaml)',
+        '--dry-run': 'write nothing: say what would be imported, and what is refused and why (exit 1)',
+        '--validation P': 'how objects are held against STIX: strict, standard or permissive (the default)',
+      },
+      examples: [
+        'entente import medallion default_data.json --data /var/lib/entente --dry-run',
+        'entente import medallion default_data.json --data /var/lib/entente --config /etc/entente.yaml',
+      ],
+    },
+    () => import('./commands/import.ts'),
+  ),
+  lazily(
+    {
       name: 'user',
       summary: 'Manage the local users of a server; a running one sees it within a second',
       usage: 'user add|list|remove|password|roles [NAME]',

@@ -13,14 +13,14 @@ import { CliError } from './errors.ts'
 
 const strict = { additionalProperties: false }
 const object = <T extends Record<string, TSchema>>(properties: T) => Type.Object(properties, strict)
-const UUID_V4 = '^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$'
+const UUID = '^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$'
 
 const Roles = (standard: string) =>
   Type.Array(Type.String({ minLength: 1 }), { default: [standard], description: 'Roles of which a caller needs one' })
 const Require = Type.Union([Type.Literal('all'), Type.Literal('any'), Type.Integer({ minimum: 1 })], { default: 'all' })
 
 const CollectionSchema = object({
-  id: Type.Optional(Type.String({ pattern: UUID_V4, description: 'UUID of version 4, lower case' })),
+  id: Type.Optional(Type.String({ pattern: UUID, description: 'UUID, lower case; a new one of version 4 (TAXII 2.1 section 2)' })),
   alias: Type.Optional(Type.String({ pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$' })),
   title: Type.String({ minLength: 1, maxLength: 1000 }),
   description: Type.Optional(Type.String({ maxLength: 10_000 })),

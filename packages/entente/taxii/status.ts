@@ -37,7 +37,8 @@ export async function toStatusResource(
     request_timestamp: formatMicros(row.requested),
     total_count: accepted + failed,
     ...lists,
-    x_entente_receipt: row.receipt,
+    // A status that was taken over from another server has none.
+    ...(row.receipt === '' ? {} : { x_entente_receipt: row.receipt }),
     x_entente: {
       size: row.size,
       level: ledgers.some(l => l.final) ? (final ? 'final' : 'anchored') : 'logged',
