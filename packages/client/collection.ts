@@ -38,6 +38,8 @@ export type TaxiiCollection = {
   records(from?: number, options?: { end?: number; limit?: number }): AsyncGenerator<unknown[], void, void>
   /** docs/formats.md 7, for verifyObject. Unverified. */
   proof(id: string, version?: string): Promise<ObjectProof>
+  /** docs/formats.md 7, of any record by its `seq`, for verifyObject. Unverified. */
+  recordProof(seq: number): Promise<ObjectProof>
   /** docs/formats.md 9, for verifyCollectionProof. Unverified. */
   collectionProof(): Promise<object>
 }
@@ -107,6 +109,7 @@ export function openCollection(http: Http, clock: Clock, address: string): Taxii
       const query = formatQuery(version === undefined ? {} : { versions: [version] })
       return (await http(`${objectUrl(id)}proof/${query}`, { accept: PROOF })).json as ObjectProof
     },
+    recordProof: async seq => (await http(`${url}records/${seq}/proof/`, { accept: PROOF })).json as ObjectProof,
     collectionProof: async () => (await http(`${url}proof/`, { accept: PROOF })).json as object,
   }
 }
