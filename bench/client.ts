@@ -14,6 +14,8 @@ export type Task = { side: Side } & (
   | { do: 'get'; from: number; count: number; each: 1 | 2 }
   /** The whole collection of `objects` objects in pages, `passes` times. */
   | { do: 'read'; limit: number; objects: number; passes: number }
+  /** Each path below the collection once, on one connection. */
+  | { do: 'paths'; paths: string[] }
   | { do: 'complete'; from: number; count: number; objects: number; connections: number }
 )
 export type Result = {
@@ -138,6 +140,10 @@ async function run(task: Task): Promise<Result> {
           await timed(200, 'GET', task.each === 1 ? `${path}${one}/` : `${path}?match[id]=${one},${two}`)
         }
         objects = task.count * task.each
+      })
+    case 'paths':
+      return measured(async () => {
+        for (const at of task.paths) await timed(200, 'GET', `${side.collection}${at}`)
       })
     case 'read':
       return measured(async () => {

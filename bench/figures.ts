@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import type { Result, Side } from './client.ts'
 import { measureLedger } from './ledger.ts'
+import { million } from './million.ts'
 import { startMedallion } from './medallion.ts'
 import { type Client, createStarted, type Server, type Started, startClient, startServer } from './processes.ts'
 import type { Figure } from './report.ts'
@@ -15,7 +16,7 @@ export type Run = {
   profile: string | undefined
   say: (text: string) => void
 }
-type Bench = (run: Run, started: Started, client: Client) => Promise<Figure[]>
+export type Bench = (run: Run, started: Started, client: Client) => Promise<Figure[]>
 
 const ms = (n: number) => `${n.toFixed(2)} ms`
 const rate = (r: Result) => (r.objects / r.ms) * 1000
@@ -225,7 +226,7 @@ const load: Bench = async (run, started, client) => {
 const ledger: Bench = run => measureLedger(join(run.folder, 'ledger'), run.quick)
 
 /** By the names that `--only` takes. */
-export const benches: Record<string, Bench> = { reference, log, read, load, ledger }
+export const benches: Record<string, Bench> = { reference, log, read, load, ledger, million }
 
 /** Runs one bench in processes of its own, and stops them. */
 export async function runBench(name: string, run: Run): Promise<Figure[]> {

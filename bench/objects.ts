@@ -30,10 +30,17 @@ function load(): Parts[] {
     })
 }
 
-/** Identifier of object number `n`: new for every `n`, and the same in every run. */
+/**
+ * Identifier of object number `n` (below 2^32): new for every `n`, the same in every run, and in no order, as real ones are: whatever
+ * is kept sorted by them is written in random places.
+ */
 export function idOf(n: number): string {
   parts ??= load()
-  return `${(parts[n % parts.length] as Parts).type}--00000000-0000-4000-8000-${n.toString(16).padStart(12, '0')}`
+  // Odd factors and shifts of 32 bits lose nothing, so no two numbers get one UUID.
+  let x = Math.imul(n ^ (n >>> 16), 0x7feb352d)
+  x = Math.imul(x ^ (x >>> 15), 0x846ca68b)
+  const hex = ((x ^ (x >>> 16)) >>> 0).toString(16).padStart(8, '0')
+  return `${(parts[n % parts.length] as Parts).type}--${hex}-0000-4000-8000-000000000000`
 }
 
 /** An envelope of `count` real objects, each under an id of its own, as bytes. */

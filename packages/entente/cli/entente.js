@@ -6,7 +6,17 @@ import * as module from 'node:module' // Node 20 has no enableCompileCache to im
 import { dirname, join } from 'node:path'
 
 const main = join(import.meta.dirname, 'main.ts')
+/**
+ * A server lives long, and most of what it reads is garbage a moment later: collecting that early, and few arenas to scatter it over, halves its memory
+ * (`npm run bench -- --only million`) for the same speed.
+ */
+const SMALL_NURSERY = '--max-semi-space-size=4'
+const FEW_ARENAS = { MALLOC_ARENA_MAX: '2' }
 if (Number(process.versions.node.split('.')[0]) >= 24) {
+  if (process.argv[2] === 'serve' && process.execve && !process.execArgv.includes(SMALL_NURSERY)) {
+    const args = [process.execPath, SMALL_NURSERY, ...process.execArgv, ...process.argv.slice(1)]
+    process.execve(process.execPath, args, { ...FEW_ARENAS, ...process.env })
+  }
   module.enableCompileCache() // keeps compiled code in the temporary folder: the second start takes half the time
   await import(main)
 } else {

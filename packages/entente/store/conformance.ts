@@ -239,6 +239,39 @@ export function storeConformance(name: string, create: () => Promise<StoreSubjec
       same(await read(['mal%', "tool' or 1=1 --"]), [])
     })
 
+    conforms(
+      'records: types, versions of STIX and versions, each alone and together, against a plain filter',
+      async store => {
+        const types = ['malware', 'tool', 'note']
+        const rows = Array.from({ length: 36 }, (_, i) => ({
+          id: `${types[i % 3]}--8e2e2d2b-17d4-4cbf-938f-98ee46b3cd${String(i).padStart(2, '0')}`,
+          spec: i % 4 === 0 ? '2.0' : '2.1',
+          version: i % 5 < 2 ? V2 : V3,
+          ...(i % 9 === 0 ? { kind: 'equivocation' as const, refused: 'ab'.repeat(32) } : {}),
+        }))
+        await commitRecords(store, rows)
+        const wanted = <T>(list: T[] | undefined, value: T) => !list || list.includes(value)
+        for (const t of [undefined, ['tool'], ['note', 'malware'], ['report']])
+          for (const specs of [undefined, ['2.0'], ['2.1', '2.0'], ['2.2']])
+            for (const versions of [undefined, [V2], [V3, V2], ['2001-01-01T00:00:00.000000Z']])
+              for (const [from, limit] of [
+                [0, 100],
+                [7, 5],
+              ] as const) {
+                if (!t && !specs && !versions) continue
+                const expected = rows
+                  .map((row, seq) => ({ ...row, seq }))
+                  .filter(r => r.seq >= from && !r.refused && wanted(t, r.id.split('--')[0]))
+                  .filter(r => wanted(specs, r.spec) && wanted(versions, r.version))
+                const found = await store.records(1, { from, limit, types: t, specs, versions, text: 'none' })
+                same(
+                  seqs(found),
+                  expected.slice(0, limit).map(r => r.seq),
+                )
+              }
+      },
+    )
+
     conforms('records: with the text of all rows, of newest rows, or of none', async store => {
       const { head } = await commitRecords(store, [{}, { version: V2 }])
       await store.commit(head, { ...emptyBatch(headOf(9)), supersede: [{ leaf: 0, by: 1 }] })
@@ -563,6 +596,7 @@ export function storeConformance(name: string, create: () => Promise<StoreSubjec
 const ID = 'indicator--8e2e2d2b-17d4-4cbf-938f-98ee46b3cd3f'
 const V1 = '2026-01-01T00:00:00.000000Z'
 const V2 = '2026-02-01T00:00:00.123000Z'
+const V3 = '2026-03-01T00:00:00.000000Z'
 
 export const headOf = (size: number): StoredHead => ({ size, note: `checkpoint of size ${size}\n` })
 const bytes = (length: number, fill: number): Uint8Array => new Uint8Array(length).fill(fill)

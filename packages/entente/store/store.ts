@@ -132,8 +132,12 @@ export type RecordSelection = {
   /** First `seq`, inclusive. */
   from: number
   limit: number
-  /** Only these STIX types. */
+  /** Only object rows of these STIX types. */
   types?: string[] | undefined
+  /** Only object rows of these versions of STIX, as in {@link RecordRow.spec}. */
+  specs?: string[] | undefined
+  /** Only object rows of these versions, as in {@link RecordRow.version}. */
+  versions?: string[] | undefined
   /**
    * 'last' leaves out the text of rows that a newer version has really superseded (the rows themselves stay, so that gaps show): the
    * object row of the same id at the log index `superseded` has a later version, or the same and a higher index. Where another row

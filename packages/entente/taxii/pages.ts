@@ -83,6 +83,8 @@ async function scan(context: TaxiiContext, target: Target, query: Query, from: n
   // What a row says of itself is enough for one kind of version; for several, all versions of the object are compared.
   const simple = !specs && !versions.first && !(versions.last && versions.exact.length > 0)
   const text = simple ? (versions.last ? 'last' : 'versions') : 'all'
+  const isExact = !versions.last && !versions.first && !versions.all
+  const isWhole = !types && !specs && !isExact
   const count = notary.log.collections.get(target.number)?.count ?? 0
   const collector = createCollector(context, query.limit)
   const chosen = new Map<string, Set<number>>() // id -> log indexes that the version filter selects
@@ -92,6 +94,8 @@ async function scan(context: TaxiiContext, target: Target, query: Query, from: n
       from: at,
       limit: Math.min(query.limit + 1, CHUNK),
       types,
+      specs,
+      versions: isExact ? versions.exact : undefined,
       text,
     })
     const published = rows.filter(r => isPublished(context, r))
@@ -99,7 +103,7 @@ async function scan(context: TaxiiContext, target: Target, query: Query, from: n
     let o = 0
     for (const row of published) {
       const verified = row.text === null ? undefined : opened[o++]
-      if (!types) {
+      if (isWhole) {
         collector.missing(row.seq - expected)
         expected = row.seq + 1
       }
@@ -123,7 +127,7 @@ async function scan(context: TaxiiContext, target: Target, query: Query, from: n
     if (rows.length < Math.min(query.limit + 1, CHUNK)) break
     at = (rows.at(-1) as RecordRow).seq + 1
   }
-  if (!types) collector.missing(count - expected)
+  if (isWhole) collector.missing(count - expected)
   return collector.page()
 }
 

@@ -272,12 +272,15 @@ describe('erased text', () => {
 
 describe('query plans', () => {
   // With no statistics, as in production: nothing runs `analyze`.
-  const SMALL = ['head', 'collection', 'anchor'] // a row each, for a collection, for an anchor
+  const SMALL = ['head', 'collection', 'anchor', 'json_each'] // a row each, for a collection, an anchor, a value asked for
   const INTENDED: [match: RegExp, plan: RegExp][] = [
     [/from record where leaf = /, /USING INTEGER PRIMARY KEY/],
     [/from record where coll = \? and seq /, /record_seq \(coll=\? AND seq[<>]\?\)/],
     [/from record where coll = \? order by seq/, /record_seq/],
-    [/from record where coll = \? and type /, /COVERING INDEX record_type \(coll=\? AND type=\? AND seq>\?\)/],
+    [/record_type /, /COVERING INDEX record_type \(coll=\? AND type=\? AND spec=\? AND seq>\?\)/],
+    [/seq, leaf from record indexed by record_spec/, /INDEX record_spec \(coll=\? AND spec=\? AND seq>\?\)/],
+    [/min\(spec\) from record indexed by record_spec/, /SEARCH record USING INDEX record_spec \(coll=\? AND spec>\?\)/],
+    [/record_version /, /INDEX record_version \(coll=\? AND version=\? AND seq>\?\)/],
     [/from record .*where coll = \? and id = \? and version/, /record_id \(coll=\? AND id=\? AND version=\?\)/],
     [/from record .*where coll = \? and id = \? and kind/, /record_id \(coll=\? AND id=\?\)/],
     [/update record/, /USING INTEGER PRIMARY KEY/],
@@ -334,7 +337,9 @@ async function useEverything(store: Store & Journal): Promise<void> {
   await store.recordAt(0)
   for (const text of ['last', 'all', 'none'] as const) {
     for (const types of [undefined, ['indicator'], ['indicator', 'tool']])
-      await store.records(1, { from: 0, limit: 9, types, text })
+      for (const specs of [undefined, ['2.1']])
+        for (const versions of [undefined, [version]])
+          await store.records(1, { from: 0, limit: 9, types, specs, versions, text })
   }
   await store.versions(1, id)
   await store.lookup(1, id, version)

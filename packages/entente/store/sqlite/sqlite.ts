@@ -63,10 +63,9 @@ export function openSqliteStore(options: SqliteOptions): Store & Journal {
     if (readOnly)
       db.exec('begin') // one snapshot for all reads: of what is committed meanwhile an auditor would see a part
     else {
-      db.exec(
-        'pragma journal_mode = wal; pragma synchronous = full; pragma secure_delete = on; pragma cache_size = -65536',
-      )
-      db.exec('pragma wal_autocheckpoint = 4000; pragma mmap_size = 268435456')
+      // Nothing is mapped into memory (mmap_size): a read error would end the process, and the pages would count as its own.
+      db.exec('pragma journal_mode = wal; pragma synchronous = full; pragma secure_delete = on')
+      db.exec('pragma cache_size = -32768; pragma wal_autocheckpoint = 4000')
       migrate(db)
       wipe(db) // what a crash after an erasure left behind
       if (maxPages !== undefined) db.exec(`pragma max_page_count = ${maxPages}`)
@@ -111,6 +110,50 @@ export function openSqliteStore(options: SqliteOptions): Store & Journal {
       then coalesce(text, case when id is not null then x'' end) end from record`,
     all: selectRecord,
     none: `select ${RECORD_COLUMNS}, null from record`,
+  }
+
+  /**
+   * Log indexes of the rows that a filter selects, in order of `seq`. Each combination of wanted values has a place in an index where its
+   * rows lie in that order; these walks are merged. One query for all of them would read every row of the collection.
+   */
+  function filtered(collection: number, { from, limit, types, specs, versions }: RecordSelection): number[] {
+    const places: [number, number][] = []
+    const walk = (index: string, where: string, ...values: string[]) => {
+      const found = sql(
+        `select seq, leaf from record indexed by ${index} where type is not null and coll = ? and ${where} and seq >= ? order by seq limit ?`,
+        true,
+      ).all(collection, ...values, from, limit)
+      for (const place of found as unknown as [number, number][]) places.push(place)
+    }
+    if (versions) {
+      // Few rows share a version, so those of other types are passed over one by one.
+      const among = (column: string, wanted: string[] | undefined) =>
+        wanted ? ` and ${column} in (select value from json_each(?))` : ''
+      const where = `version = ?${among('type', types)}${among('spec', specs)}`
+      const lists = [types, specs].filter(list => list !== undefined).map(list => JSON.stringify(list))
+      for (const version of new Set(versions)) walk('record_version', where, version, ...lists)
+    } else {
+      for (const spec of new Set(specs ?? specsOf(collection))) {
+        if (!types) walk('record_spec', 'spec = ?', spec)
+        else for (const type of new Set(types)) walk('record_type', 'type = ? and spec = ?', type, spec)
+      }
+    }
+    places.sort((a, b) => a[0] - b[0])
+    return places.slice(0, limit).map(([, leaf]) => leaf)
+  }
+
+  /** The versions of STIX that a collection holds: a step in the index for each. */
+  function specsOf(collection: number): string[] {
+    const after = sql(
+      'select min(spec) from record indexed by record_spec where type is not null and coll = ? and spec > ?',
+      true,
+    )
+    const specs: string[] = []
+    for (;;) {
+      const [spec] = after.get(collection, specs.at(-1) ?? '') as unknown as [string | null]
+      if (spec === null) return specs
+      specs.push(spec)
+    }
   }
 
   /** Set while erased text may still lie in the write-ahead log. */
@@ -217,24 +260,15 @@ export function openSqliteStore(options: SqliteOptions): Store & Journal {
         const row = sql(`${selectRecord} where leaf = ?`, true).get(leaf)
         return row && toRecordRow(row)
       }),
-    records: (collection, { from, limit, types, text }) =>
+    records: (collection, selection) =>
       reading(() => {
-        if (!types)
+        const { from, limit, types, specs, versions, text } = selection
+        if (!types && !specs && !versions)
           return sql(`${selections[text]} where coll = ? and seq >= ? order by seq limit ?`, true)
             .all(collection, from, limit)
             .map(toRecordRow)
-        // One walk of the index a type, merged: a single query for all of them would read every row of the collection.
-        const places: [number, number][] = []
-        for (const type of new Set(types)) {
-          const found = sql(
-            'select seq, leaf from record where coll = ? and type = ? and seq >= ? order by seq limit ?',
-            true,
-          ).all(collection, type, from, limit)
-          for (const place of found as unknown as [number, number][]) places.push(place)
-        }
-        places.sort((a, b) => a[0] - b[0])
         const row = sql(`${selections[text]} where leaf = ?`, true)
-        return places.slice(0, limit).map(([, leaf]) => toRecordRow(row.get(leaf)))
+        return filtered(collection, selection).map(leaf => toRecordRow(row.get(leaf)))
       }),
     versions: (collection, id) =>
       reading(() =>
