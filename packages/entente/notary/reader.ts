@@ -2,7 +2,7 @@ import { hash } from 'node:crypto'
 import type { RecordRow, Store } from '#store/store.ts'
 import type { Log } from './log.ts'
 import { deletedSeq, objectSpan } from './record.ts'
-import type { EntryBundle } from './tiles.ts'
+import { type EntryBundle, entryOf } from './tiles.ts'
 
 /** Why a row is not served: its text is gone, its hash is not the log's, or its index columns say something else than its text. */
 export type Invalid = { ok: false; reason: 'missing' | 'hash' | 'columns' }
@@ -61,13 +61,13 @@ function check(log: Log, row: RecordRow, bundle: EntryBundle): Opened | Invalid 
   const collection = log.collections.get(row.collection)
   if (!collection) return BAD_COLUMNS
   const i = row.leaf % 256
-  const at = bundle.offsets[i] as number
-  // An entry of 32 bytes is a record's; the heads entries between them are longer.
-  const isEntry = i < bundle.count && (bundle.offsets[i + 1] as number) - 2 - at === 32
-  // As strings of one byte a character: a Buffer for every hash costs half as much as the hash (bench/run.ts, read).
-  if (!isEntry || hash('sha256', row.text, 'binary') !== bundle.bytes.toString('latin1', at, at + 32)) return BAD_HASH
+  if (i >= bundle.count) return BAD_HASH
+  const commitment = entryOf(bundle, i)
+  // An entry of 32 bytes is a record's; the heads entries between them are longer, and no hash. As strings of one byte a character: a
+  // Buffer for every hash costs half as much as the hash (bench/run.ts, read).
+  if (hash('sha256', row.text, 'binary') !== commitment.toString('latin1')) return BAD_HASH
   const text = Buffer.from(row.text.buffer, row.text.byteOffset, row.text.byteLength)
   const span = objectSpan(collection.frame, row, text)
   if (!span) return BAD_COLUMNS
-  return { ok: true, object: text.subarray(span.start, span.end), text, commitment: bundle.bytes.subarray(at, at + 32) }
+  return { ok: true, object: text.subarray(span.start, span.end), text, commitment }
 }

@@ -8,8 +8,16 @@ const KEPT = 4096
 /** What the tiles are checked up to: the right edge of the log under the head that this process published. */
 export type Edge = { size: number; tiles: Map<number, { index: number; data: Uint8Array }>; lastBundle: Uint8Array }
 
-/** Entries of 256 neighbours in the log, checked; `offsets[i]` is where entry i begins, its 2 bytes of length skipped. */
-export type EntryBundle = { bytes: Buffer; offsets: Uint32Array; count: number }
+/**
+ * Entries of 256 neighbours in the log; `offsets[i]` is where entry i begins, its 2 bytes of length skipped. `unchecked`: those that are still
+ * to be compared with their leaves, the first time that they are asked for.
+ */
+export type EntryBundle = {
+  bytes: Buffer
+  offsets: Uint32Array
+  count: number
+  unchecked?: { index: number; leaves: Uint8Array; isChecked: Uint8Array; isBroken: boolean }
+}
 
 /**
  * Tiles and entry bundles of the log, each checked against its parent tile and so on up to the published head before anybody sees
@@ -54,17 +62,13 @@ export function createVerifiedTiles(store: Store, tree: number, start: Edge): Ve
     bundle: async index => {
       if (index === Math.floor(edge.size / 256)) return last
       const known = bundles.get(String(index))
-      if (known) return known
+      if (known && !known.unchecked?.isBroken) return known // it may have been mended since
       if ((index + 1) * 256 > edge.size) throw broken(`entry bundle ${index} lies beyond the head at ${edge.size}`)
       const data = await store.entryBundle(index)
       if (!data) throw broken(`entry bundle ${index} is missing`)
       const bundle = decodeBundle(data)
       if (bundle.count !== 256) throw broken(`entry bundle ${index} holds ${bundle.count} entries instead of 256`)
-      const leaves = await tile(0, index)
-      for (let i = 0; i < 256; i++) {
-        if (!sameBytes(hashLeaf(entryOf(bundle, i)), 0, leaves, i * 32))
-          throw broken(`entry ${index * 256 + i} does not match its leaf`)
-      }
+      bundle.unchecked = { index, leaves: await tile(0, index), isChecked: new Uint8Array(256), isBroken: false }
       bundles.set(String(index), bundle)
       return bundle
     },
@@ -94,8 +98,22 @@ export function decodeBundle(data: Uint8Array): EntryBundle {
   return { bytes, offsets, count }
 }
 
+/**
+ * Entry `i` of a bundle. Of one from {@link VerifiedTiles.bundle} it is what the log has there.
+ *
+ * @throws NotaryError `integrity`
+ */
 export function entryOf(bundle: EntryBundle, i: number): Buffer {
-  return bundle.bytes.subarray(bundle.offsets[i], (bundle.offsets[i + 1] as number) - 2)
+  const entry = bundle.bytes.subarray(bundle.offsets[i], (bundle.offsets[i + 1] as number) - 2)
+  const { unchecked } = bundle
+  if (unchecked && unchecked.isChecked[i] === 0) {
+    if (!sameBytes(hashLeaf(entry), 0, unchecked.leaves, i * 32)) {
+      unchecked.isBroken = true
+      throw broken(`entry ${unchecked.index * 256 + i} does not match its leaf`)
+    }
+    unchecked.isChecked[i] = 1
+  }
+  return entry
 }
 
 function sameBytes(a: Uint8Array, atA: number, b: Uint8Array, atB: number): boolean {
