@@ -149,6 +149,40 @@ export const commands: readonly Command[] = [
   ),
   lazily(
     {
+      name: 'erase',
+      summary: 'Delete an object of a collection, and prove that nothing of it is left',
+      usage: 'erase COLLECTION_URL ID [--version V|all] [--prove --data DIR]',
+      options: {
+        ...LOGIN,
+        ...TRUST_OPTIONS,
+        ...MEMORY_OPTIONS,
+        config: TEXT,
+        data: TEXT,
+        version: TEXTS,
+        prove: FLAG,
+        needle: TEXTS,
+      },
+      help: {
+        '--version V': 'last (the default), first, all, or exact versions',
+        '--prove':
+          "search the server's data folder byte by byte for what was erased, and check the log's record of the deletion",
+        '--needle TEXT': 'with --prove: look for this as well; may be repeated',
+        ...TRUST_HELP,
+        ...MEMORY_HELP,
+        ...LOGIN_HELP,
+        '--key VKEY|FILE': "the log's verifier key, which you believe (default: of DIR/log.key)",
+        '--data DIR':
+          'data folder of the server, which must be on this machine for --prove (default: ./data, or ENTENTE_DATA)',
+        '--config FILE': 'configuration (YAML)',
+      },
+      examples: [
+        'entente erase http://127.0.0.1:6100/api/collections/default/ indicator--… --version all --prove --data data',
+      ],
+    },
+    () => import('./commands/erase.ts'),
+  ),
+  lazily(
+    {
       name: 'verify',
       summary: 'Check proofs, saved reads, receipts and evidence offline, against a key that you believe',
       usage: 'verify FILE… --key VKEY|FILE [--url SERVER]',
