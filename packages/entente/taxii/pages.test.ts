@@ -57,6 +57,15 @@ test('T44 with match[spec_version] first and last are those of the versions that
   assert.deepEqual(days(selectVersions(mixed, filter({ last: true }), ['2.0', '2.1'])), [3])
 })
 
+test('T44 without match[spec_version] only the latest STIX counts in which what is asked for is there', () => {
+  const mixed = rows(3, 1, 2).map((r, i) => ({ ...r, spec: i === 0 ? '2.0' : '2.1' }))
+  assert.deepEqual(days(selectVersions(mixed, filter({ last: true }))), [2])
+  assert.deepEqual(days(selectVersions(mixed, filter({ first: true }))), [1])
+  assert.deepEqual(days(selectVersions(mixed, filter({ all: true }))), [1, 2])
+  assert.deepEqual(days(selectVersions(mixed, filter({ exact: [version(3)] }))), [3])
+  assert.deepEqual(days(selectVersions(mixed, filter({ exact: [version(3), version(1)] }))), [1])
+})
+
 test('the selection keeps the order of date_added and neither adds nor repeats', () => {
   fc.assert(
     fc.property(

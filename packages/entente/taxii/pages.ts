@@ -81,7 +81,9 @@ async function scan(context: TaxiiContext, target: Target, query: Query, from: n
   const { notary } = context
   const { versions, specs, types } = query
   // What a row says of itself is enough for one kind of version; for several, all versions of the object are compared.
-  const simple = !specs && !versions.first && !(versions.last && versions.exact.length > 0)
+  // Where objects of STIX 2.0 may be, which versions count depends on the others (latestSpec).
+  const isMixed = target.config.validation === 'permissive'
+  const simple = !isMixed && !specs && !versions.first && !(versions.last && versions.exact.length > 0)
   const text = simple ? (versions.last ? 'last' : 'versions') : 'all'
   const isExact = !versions.last && !versions.first && !versions.all
   const isWhole = !types && !specs && !isExact
@@ -164,7 +166,8 @@ export function selectVersions(rows: RecordRow[], versions: VersionFilter, specs
     const other = served.get(toWritten(row))
     if (!other || other.seq < row.seq) served.set(toWritten(row), row)
   }
-  const candidates = rows.filter(r => served.get(toWritten(r)) === r && (!specs || specs.includes(r.spec ?? '2.1')))
+  const current = rows.filter(r => served.get(toWritten(r)) === r)
+  const candidates = specs ? current.filter(r => specs.includes(toSpec(r))) : latestSpec(current, versions)
   if (versions.all) return candidates
   const sorted = [...candidates].sort(byVersion)
   const picked = new Set<RecordRow>()
@@ -180,6 +183,17 @@ export function withReplaced(rows: RecordRow[], selected: RecordRow[]): RecordRo
   return rows.filter(r => versions.has(toWritten(r)))
 }
 
+/**
+ * Without `match[spec_version]` only the latest version of STIX counts in which an object is there (section 3.4.1: of what matches the remainder of
+ * the request, so that an exact version of an older one is found).
+ */
+function latestSpec(rows: RecordRow[], { exact, last, first, all }: VersionFilter): RecordRow[] {
+  const isNamed = (row: RecordRow) => last || first || all || exact.includes(row.version as string)
+  const latest = rows.filter(isNamed).reduce((spec, row) => (toSpec(row) > spec ? toSpec(row) : spec), '')
+  return rows.filter(row => toSpec(row) === latest)
+}
+
+const toSpec = (row: RecordRow): string => row.spec ?? '2.1'
 const toWritten = (row: RecordRow): string => `${row.version} ${row.versionDigits}`
 
 /** Oldest version first; of one instant the one that was added first. */

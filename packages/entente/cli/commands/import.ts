@@ -13,7 +13,6 @@ import { CliError, EXIT } from '../errors.ts'
 import { configure } from '../medallion-config.ts'
 import {
   type MedallionCollection,
-  type MedallionData,
   type MedallionRoot,
   readMedallion,
   type Refused,
