@@ -69,6 +69,8 @@ test('permissive: what breaks the specification warns, what has no type, id or v
     ['type', of('malware', { type: 7 })],
     ['id', of('malware', { id: 'malware--1' })],
     ['id_type', of('malware', { id: idOf('tool') })],
+    ['required', of('malware', { id: undefined })],
+    ['kind', of('malware', { id: null })],
     ['kind', of('malware', { created: 7 })],
     ['timestamp', of('malware', { modified: 'now' })],
     ['bundle', of('bundle')],

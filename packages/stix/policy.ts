@@ -44,7 +44,8 @@ const TOLERATED: ReadonlySet<Rule> = new Set<Rule>([
 
 /** Under `permissive`, where the version of an object (or of a member of a bundle) comes from: a timestamp or nothing. */
 const VERSION = /^\$(?:\.objects\[\d+\])?\.(?:created|modified)$/
-const VERSION_RULES: ReadonlySet<Rule> = new Set<Rule>(['kind', 'timestamp'])
+const ID = /^\$(?:\.objects\[\d+\])?\.id$/
+const PLACED: ReadonlySet<Rule> = new Set<Rule>(['kind', 'timestamp', 'required'])
 
 /** The severity of a rule under a policy; `undefined`: it says nothing. */
 export function severityOf(rule: Rule, policy: Policy): Severity | undefined {
@@ -54,9 +55,10 @@ export function severityOf(rule: Rule, policy: Policy): Severity | undefined {
   return INDISPENSABLE.has(rule) ? 'error' : 'warning'
 }
 
-/** A finding of such a rule at such a path is an error under `permissive` too. */
-export const isVersionRule = (rule: Rule): boolean => VERSION_RULES.has(rule)
-export const isVersionPath = (path: string): boolean => VERSION.test(path)
+/** A finding of such a rule is an error under `permissive` too where it is about the id or the version. */
+export const isPlaced = (rule: Rule): boolean => PLACED.has(rule)
+export const isIndispensableAt = (rule: Rule, path: string): boolean =>
+  (rule !== 'timestamp' && ID.test(path)) || (rule !== 'required' && VERSION.test(path))
 
 export type Severities = Readonly<Record<Rule, Severity | undefined>>
 

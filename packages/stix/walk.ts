@@ -1,6 +1,6 @@
 /** The state of one walk over one object: where we are, what we found, and the bounds. */
 import type { Position } from './pattern/error.ts'
-import { isVersionPath, isVersionRule, type Severities, severities } from './policy.ts'
+import { isIndispensableAt, isPlaced, type Severities, severities } from './policy.ts'
 import type { Rule, Severity } from './rules.ts'
 
 export type Json = Readonly<Record<string, unknown>>
@@ -115,9 +115,9 @@ export class Walk {
     let severity = this.bounds.severities[rule]
     let path: string | undefined
     if (severity !== 'error') {
-      if (this.bounds.severities === severities.permissive && isVersionRule(rule)) {
+      if (this.bounds.severities === severities.permissive && isPlaced(rule)) {
         path = this.#where()
-        if (isVersionPath(path)) severity = 'error'
+        if (isIndispensableAt(rule, path)) severity = 'error'
       }
       if (severity === undefined || (severity === 'warning' && !this.#warns(rule))) return
     }

@@ -6,6 +6,7 @@ import {
   type Policy,
   type Rule,
   specVersion,
+  type Timestamp,
   tlpMarkings,
   validateObject,
 } from '@entente/stix'
@@ -182,11 +183,8 @@ function judge(value: unknown, canonical: string, policy: Policy, isKnown?: (id:
   const isError = (f: Finding) => f.severity === 'error' && !(policy === 'standard' && TOLERATED.has(f.rule))
   const errors = findings.filter(isError)
   const object = value as Record<string, unknown>
-  const written = errors.length === 0 ? objectVersion(object) : undefined
-  const version = written === undefined ? undefined : parseTimestamp(written)
   const messages = describe(errors)
-  if (version && version.fractionDigits > 6)
-    messages.push(`version ${written}: at most six digits after the decimal point are told apart`)
+  const version = errors.length === 0 ? readVersion(object, messages) : undefined
   if (messages.length > 0) {
     const { id: name, modified, created } = typeof value === 'object' && value !== null ? object : {}
     const id = typeof name === 'string' ? name.slice(0, MAX_ID) : 'unknown'
@@ -202,6 +200,27 @@ function judge(value: unknown, canonical: string, policy: Policy, isKnown?: (id:
     canonical,
     ...(findings.length > 0 ? { warning: describe(findings).join('; ') } : {}),
   }
+}
+
+/**
+ * What the record says of the version must follow from the object (docs/formats.md 1), also where its type has no use for `modified` and
+ * `created` and no rule is about them: a record that doesn't would fail every reader who verifies the collection.
+ */
+function readVersion(object: Record<string, unknown>, messages: string[]): Timestamp | undefined {
+  const written = objectVersion(object)
+  const version = written === undefined ? undefined : parseTimestamp(written)
+  if (version && version.fractionDigits > 6)
+    messages.push(`version ${written}: at most six digits after the decimal point are told apart`)
+  // As a verifier reads it: a number in `modified` is not passed over for `created`.
+  if (
+    version
+      ? (object['modified'] ?? object['created']) !== written
+      : (object['modified'] ?? object['created'] ?? null) !== null
+  )
+    messages.push(
+      'modified, or created without it, is the version of an object and must be a timestamp (STIX 2.1 section 3.6)',
+    )
+  return version
 }
 
 /** Path, what is wrong, rule and section of the first findings, and how many there are besides. */

@@ -6,7 +6,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { stringify } from 'yaml'
 import { loadConfig } from '#cli/config.ts'
-import { type RunningServer, startServer } from '#cli/serve.ts'
+import { type Logger, type RunningServer, startServer } from '#cli/serve.ts'
+import type { Clock } from '#notary/time.ts'
 import { createUser, type LocalUser, readUsers, writeUsers } from '../auth/local.ts'
 import { TAXII } from '../media.ts'
 
@@ -54,8 +55,17 @@ let users: Promise<LocalUser[]> | undefined
 const createUsers = () =>
   Promise.all(Object.entries(USERS).map(([name, roles]) => createUser(name, `${name}-password`, roles)))
 
-export async function startTestServer(config: Record<string, unknown> = {}): Promise<TestServer> {
-  const data = mkdtempSync(join(tmpdir(), 'entente-taxii-'))
+export type TestOptions = {
+  clock?: Clock
+  /** Of a server that was closed: this one goes on with it. */
+  data?: string
+}
+
+export async function startTestServer(
+  config: Record<string, unknown> = {},
+  options: TestOptions = {},
+): Promise<TestServer> {
+  const data = options.data ?? mkdtempSync(join(tmpdir(), 'entente-taxii-'))
   const file = join(data, 'entente.yaml')
   const apiRoots = [{ path: '/api/', title: 'Test root', collections: COLLECTIONS }]
   // Tests come without credentials, or with wrong ones, more often than any client.
@@ -64,9 +74,10 @@ export async function startTestServer(config: Record<string, unknown> = {}): Pro
   const loaded = loadConfig({ file, data, port: '0', env: {} })
   writeUsers(loaded.paths.users, { ...readUsers(loaded.paths.users), users: await (users ??= createUsers()) })
   const logged: TestServer['logged'] = []
-  const server = await startServer(loaded.config, loaded.paths, (level, message, details) => {
+  const log: Logger = (level, message, details) => {
     if (message !== 'request') logged.push({ level, message, details })
-  })
+  }
+  const server = await startServer(loaded.config, loaded.paths, log, undefined, options.clock)
   const ask: TestServer['ask'] = (method, path, asked = {}) => send(server.url, method, path, asked)
   return {
     ...server,
