@@ -212,11 +212,8 @@ function readVersion(object: Record<string, unknown>, messages: string[]): Times
   if (version && version.fractionDigits > 6)
     messages.push(`version ${written}: at most six digits after the decimal point are told apart`)
   // As a verifier reads it: a number in `modified` is not passed over for `created`.
-  if (
-    version
-      ? (object['modified'] ?? object['created']) !== written
-      : (object['modified'] ?? object['created'] ?? null) !== null
-  )
+  const claimed = object['modified'] ?? object['created'] ?? null
+  if (claimed !== null && (!version || claimed !== written))
     messages.push(
       'modified, or created without it, is the version of an object and must be a timestamp (STIX 2.1 section 3.6)',
     )
