@@ -1,7 +1,7 @@
 // Promise 1: nothing acknowledged is lost. The server is killed at every numbered crash point of notary/sequence.ts and at random
 // under load; after each, everything that was answered with 202 is there, no seq or log index twice, and the audit is clean.
 import assert from 'node:assert/strict'
-import { cpSync } from 'node:fs'
+import { cpSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { before, suite, test } from 'node:test'
 import { loadConfig } from '../../packages/entente/cli/config.ts'
@@ -96,6 +96,12 @@ async function checkAfterRestart(
   await auditClean(data)
 }
 
+/** Files below a folder in which a text stands. */
+function filesWith(folder: string, text: string): string[] {
+  const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter(f => f.isFile())
+  return files.map(f => join(f.parentPath, f.name)).filter(file => readFileSync(file).includes(text))
+}
+
 suite('kill -9 at each crash point', { concurrency: false }, () => {
   let prepared: string
   // Keys, users and the empty collection are there; their commits don't count.
@@ -130,6 +136,42 @@ suite('kill -9 at each crash point', { concurrency: false }, () => {
         await checkAfterRestart(data, acknowledged, unknown)
       })
     }
+  }
+
+  // C0 is where the statuses of the object have lost their details and nothing else has happened.
+  for (const [name, point, isGone] of [
+    ['C0, before the commit', 'before-commit', false],
+    ['C2, after the commit, before the write-ahead log is emptied', 'after-commit', true],
+  ] as const) {
+    test(`a deletion, killed at ${name}: all of it is there, or none of it anywhere`, async t => {
+      const data = join(temporaryFolder(t), 'data')
+      cpSync(prepared, data, { recursive: true })
+      const [object, other] = sampleObjects(2, 900) as [Record<string, unknown>, Record<string, unknown>]
+      const path = `${OBJECTS}${object['id']}/`
+      const post = { objects: [object, other, { ...object, name: 'another content' }] }
+      const first = await startEntente(data)
+      const { json } = await first.request('POST', OBJECTS, post)
+      assert.deepEqual([json.success_count + json.pending_count, json.failure_count], [2, 1])
+      await first.stop()
+
+      const crashed = await startEntente(data, { script: crashing, env: { ENTENTE_TEST_CRASH: `${point}:1` } })
+      await assert.rejects(crashed.request('DELETE', path))
+      await crashed.exited
+      assert.equal(crashed.child.signalCode, 'SIGKILL')
+      await auditClean(data)
+
+      const again = await startEntente(data)
+      const { status } = await again.request('GET', path)
+      assert.equal(status, isGone ? 404 : 200)
+      if (!isGone) assert.equal((await again.request('DELETE', path)).status, 200)
+      const { json: left } = await again.request('GET', `/api/status/${json.id}/`)
+      assert.deepEqual([left.total_count, left.failure_count, left.failures], [3, 1, undefined])
+      assert.deepEqual(filesWith(data, object['id'] as string), [])
+      assert.ok(filesWith(data, other['id'] as string).length > 0)
+      await again.stop()
+      assert.deepEqual(filesWith(data, object['id'] as string), [])
+      await auditClean(data)
+    })
   }
 
   test('C1 and C2 in the very first commit of a new folder', async t => {
