@@ -161,7 +161,7 @@ test('records that the server withholds make a read that is not whole: exit 4', 
     entente get: the server withheld 1 record that does not match its log: this is not all
     [exit 4]
     $ entente get $URL --id indicator--00000000-0000-4000-8000-000000000001 --proof
-    entente get: Internal error: the stored object does not match the log: there is no proof of it (500, …)
+    entente get: Internal error: the stored record does not match the log: there is no proof of it (500, …)
     [exit 4]
     $ entente get $URL --records --out read.json --json
     {…"verified":true,…"withheld":1}

@@ -164,6 +164,10 @@ test('collections, as the configuration and the log have them', async t => {
     ledgers…
     require      all
     on_invalid   withhold
+    validation   standard
+    on_conflict  fail
+    hold         -
+    repost       allow
     $ entente collection show inbox --config entente.yaml --json
     {"api_root":"/api/","id":"…","alias":"inbox",…}
     $ entente collection show nope --config entente.yaml
