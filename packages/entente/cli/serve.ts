@@ -1,15 +1,12 @@
 import { randomBytes, randomUUID } from 'node:crypto'
-import { chmodSync, existsSync, mkdirSync, readFileSync } from 'node:fs'
+import { chmodSync, existsSync, readFileSync } from 'node:fs'
 import type { Server as HttpsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
-import { createAnchoring } from '#notary/anchoring.ts'
 import { createDamage } from '#notary/damage.ts'
-import { openErasedTags } from '#notary/erased.ts'
-import { openLogKey, writeSecret } from '#notary/key.ts'
-import { type Notary, openNotary } from '#notary/notary.ts'
+import { writeSecret } from '#notary/key.ts'
+import type { Notary } from '#notary/notary.ts'
 import { createPurge } from '#notary/purge.ts'
-import { type Clock, systemClock } from '#notary/time.ts'
-import { openSqliteStore } from '#store/sqlite/sqlite.ts'
+import type { Clock } from '#notary/time.ts'
 import { createUser, localAuthenticate, readUsers, ROLES, writeUsers } from '#taxii/auth/local.ts'
 import type { TaxiiContext } from '#taxii/context.ts'
 import { createMemory } from '#taxii/memory.ts'
@@ -17,14 +14,12 @@ import { createTaxiiServer } from '#taxii/server.ts'
 import { type Certificates, openCertificates } from './certificates.ts'
 import type { Config, Paths } from './config.ts'
 import { CliError } from './errors.ts'
-import { defaultOrigin, toApiRoots } from './identity.ts'
-import { openAnchors, toEvidence, toPins } from './ledgers.ts'
+import { toEvidence, toPins } from './ledgers.ts'
 import { createMetrics } from './metrics.ts'
 import { statusRoutes } from './health.ts'
+import { type Fault, type Logger, openLogFolder } from './open-log.ts'
 
-export type Logger = TaxiiContext['log']
-/** Test hooks: called at the crash points that notary/sequence.ts names. */
-export type Fault = (point: string) => void
+export type { Fault, Logger }
 
 export type RunningServer = {
   url: string
@@ -44,41 +39,15 @@ export async function startServer(
   paths: Paths,
   log: Logger,
   fault?: Fault,
-  clock: Clock = systemClock,
+  clock?: Clock,
 ): Promise<RunningServer> {
   const closers: (() => Promise<unknown>)[] = []
   const closeAll = async () => {
     for (const close of closers.splice(0).reverse()) await close()
   }
   try {
-    mkdirSync(paths.data, { recursive: true, mode: 0o700 })
-    // A key is made for a new folder only: a store without its key is a loss to report, not to paper over.
-    const isNew = !existsSync(paths.store)
-    const key = openLogKey(paths.logKey, config.log.origin ?? defaultOrigin, isNew)
-    const store = openSqliteStore({ path: paths.store, create: true, ...(fault ? { fault } : {}) })
-    closers.push(() => store.close())
-    const origin = key.signer.name
-    const apiRoots = toApiRoots(config, key.vkey)
-    const alert = (message: string, details: Record<string, unknown>) => log('error', message, details)
-    const isRefusing = apiRoots.some(r => r.collections.some(c => c.repost === 'refuse'))
-    const erased = isRefusing ? { erased: await openErasedTags(paths.erasedKey, store) } : {}
-    const notary = await openNotary({ store, origin, vkey: key.vkey, signer: key.signer, clock, alert, ...erased })
-    closers.push(() => notary.close())
-
-    const anchors = await openAnchors(config, paths, origin)
-    closers.push(() => Promise.allSettled(anchors.map(a => a.close())))
-    const anchoring = createAnchoring({
-      notary,
-      anchors,
-      intervalMs: config.anchoring.intervalMs,
-      log,
-      ...(fault ? { fault } : {}),
-    })
-    closers.push(() => anchoring.close())
-    await anchoring.start()
-
-    if (!notary.halted)
-      await notary.found(apiRoots.flatMap(r => r.collections.map(c => ({ apiRoot: r.path, id: c.id }))))
+    const { vkey, notary, anchors, anchoring, apiRoots, close } = await openLogFolder(config, paths, log, fault, clock)
+    closers.push(close)
     const policies = apiRoots.flatMap(r =>
       r.collections.map(c => [notary.collection(r.path, c.id)?.number ?? 0, c] as const),
     )
@@ -86,7 +55,7 @@ export async function startServer(
     closers.push(() => purge.close())
     await ensureAdmin(paths)
 
-    const damage = createDamage(notary, alert)
+    const damage = createDamage(notary, (message, details) => log('error', message, details))
     for (const c of notary.log.collections.values()) await damage.count(c)
     const context: TaxiiContext = {
       config: {
@@ -97,7 +66,7 @@ export async function startServer(
         apiRoots,
       },
       notary,
-      vkey: key.vkey,
+      vkey,
       damage,
       authenticate: localAuthenticate(paths.users, Date.now, error =>
         log('error', 'the file of users was changed and cannot be read: the users before the change hold', {

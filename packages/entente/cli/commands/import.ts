@@ -11,13 +11,8 @@ import type { Args } from '../commands.ts'
 import { type Config, loadConfig, type Paths } from '../config.ts'
 import { CliError, EXIT } from '../errors.ts'
 import { configure } from '../medallion-config.ts'
-import {
-  type MedallionCollection,
-  type MedallionRoot,
-  readMedallion,
-  type Refused,
-} from '../medallion.ts'
-import { withNotary } from '../offline.ts'
+import { type MedallionCollection, type MedallionRoot, readMedallion, type Refused } from '../medallion.ts'
+import { withNotary, withReadOnlyNotary } from '../offline.ts'
 import { dataFolder } from '../options.ts'
 import { openOutput } from '../output.ts'
 import { counted, note, print } from '../print.ts'
@@ -158,7 +153,8 @@ async function within(
   paths: Paths,
   run: (notary: Notary, apiRoots: ApiRootConfig[]) => Promise<void>,
 ): Promise<void> {
-  if (!isDry || existsSync(paths.store)) return withNotary(config, paths, log, run, isDry)
+  if (!isDry) return withNotary(config, paths, log, run)
+  if (existsSync(paths.store)) return withReadOnlyNotary(config, paths, run)
   const folder = mkdtempSync(join(tmpdir(), 'entente-import-'))
   try {
     const { paths: thrownAway } = loadConfig({ data: folder, env: {} })

@@ -1,0 +1,74 @@
+import { existsSync, mkdirSync } from 'node:fs'
+import type { Anchor } from '#ledger/anchor.ts'
+import { type Anchoring, createAnchoring } from '#notary/anchoring.ts'
+import { openErasedTags } from '#notary/erased.ts'
+import { openLogKey } from '#notary/key.ts'
+import { type Notary, openNotary } from '#notary/notary.ts'
+import { type Clock, systemClock } from '#notary/time.ts'
+import { openSqliteStore } from '#store/sqlite/sqlite.ts'
+import type { ApiRootConfig, TaxiiContext } from '#taxii/context.ts'
+import type { Config, Paths } from './config.ts'
+import { defaultOrigin, toApiRoots } from './identity.ts'
+import { openAnchors } from './ledgers.ts'
+
+export type Logger = TaxiiContext['log']
+/** Test hooks: called at the crash points that notary/sequence.ts names. */
+export type Fault = (point: string) => void
+
+/** The log of a data folder, for the one process that writes to it. */
+export type OpenLog = {
+  vkey: string
+  notary: Notary
+  anchors: Anchor[]
+  anchoring: Anchoring
+  apiRoots: ApiRootConfig[]
+  close(): Promise<void>
+}
+
+/**
+ * Opens store, log and ledgers, and compares them before anything is written: a store that is older than a ledger halts the notary. A folder
+ * that is empty gets a key and a store.
+ *
+ * @throws StoreError (`locked` where another process writes there), NotaryError, LedgerError; nothing is left open then
+ */
+export async function openLogFolder(
+  config: Config,
+  paths: Paths,
+  log: Logger,
+  fault?: Fault,
+  clock: Clock = systemClock,
+): Promise<OpenLog> {
+  const closers: (() => Promise<unknown>)[] = []
+  const close = async () => {
+    for (const one of closers.splice(0).reverse()) await one()
+  }
+  try {
+    mkdirSync(paths.data, { recursive: true, mode: 0o700 })
+    // A key is made for a new folder only: a store without its key is a loss to report, not to paper over.
+    const isNew = !existsSync(paths.store)
+    const { signer, vkey } = openLogKey(paths.logKey, config.log.origin ?? defaultOrigin, isNew)
+    const store = openSqliteStore({ path: paths.store, create: true, ...(fault ? { fault } : {}) })
+    closers.push(() => store.close())
+    const origin = signer.name
+    const apiRoots = toApiRoots(config, vkey)
+    const alert = (message: string, details: Record<string, unknown>) => log('error', message, details)
+    const isRefusing = apiRoots.some(r => r.collections.some(c => c.repost === 'refuse'))
+    const erased = isRefusing ? { erased: await openErasedTags(paths.erasedKey, store) } : {}
+    const notary = await openNotary({ store, origin, vkey, signer, clock, alert, ...erased })
+    closers.push(() => notary.close())
+
+    const anchors = await openAnchors(config, paths, origin)
+    closers.push(() => Promise.allSettled(anchors.map(a => a.close())))
+    const { intervalMs } = config.anchoring
+    const anchoring = createAnchoring({ notary, anchors, intervalMs, log, ...(fault ? { fault } : {}) })
+    closers.push(() => anchoring.close())
+    await anchoring.start()
+
+    if (!notary.halted)
+      await notary.found(apiRoots.flatMap(r => r.collections.map(c => ({ apiRoot: r.path, id: c.id }))))
+    return { vkey, notary, anchors, anchoring, apiRoots, close }
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
