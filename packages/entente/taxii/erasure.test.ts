@@ -22,6 +22,7 @@ const COLLECTIONS = [
   { alias: 'once', title: 'Takes nothing twice', repost: 'refuse' },
   { alias: 'days', title: 'Holds for 30 days', hold: '30d' },
   { alias: 'until', title: 'Holds until a date', hold: '2026-03-01T12:00:00Z' },
+  { alias: 'strict', title: 'Takes nothing that refers to nothing', validation: 'strict' },
   { alias: 'mirror', title: 'Mirrors another server', onConflict: 'keepBoth' },
 ]
 const month = (n: number) => `2026-0${n}-01T00:00:00.000Z`
@@ -108,13 +109,19 @@ test('statuses forget what was erased: counts stay, and so do the details of oth
     content: 'see there',
     object_refs: [gone.id, newId('malware')],
   }
-  const first = await server.add([note])
+  const first = await server.add([kept, note], 'strict')
+  assert.match(first.failures[0].message, new RegExp(gone.id))
+  await server.add([gone], 'strict')
+  assert.equal((await remove(server, gone.id, '', 'strict')).status, 200)
   const second = await server.add([gone, kept, { ...gone, name: 'other' }, { ...gone, confidence: 101 }])
   assert.deepEqual([second.success_count, second.failure_count], [2, 2])
   assert.equal((await remove(server, gone.id)).status, 200)
   const [one, two] = [await status(server, first), await status(server, second)]
-  assert.deepEqual([one.total_count, one.success_count, one.successes.length], [1, 1, 1])
-  assert.equal(one.successes[0].message, 'the details named an object that was erased')
+  assert.deepEqual([one.total_count, one.success_count, one.failure_count], [2, 1, 1])
+  assert.deepEqual(
+    one.failures.map((f: any) => [f.id, f.message]),
+    [[id, 'the details named an object that was erased']],
+  )
   assert.deepEqual([two.total_count, two.success_count, two.failure_count], [4, 2, 2])
   assert.deepEqual(
     two.successes.map((s: any) => s.id),
@@ -122,9 +129,7 @@ test('statuses forget what was erased: counts stay, and so do the details of oth
   )
   assert.equal('failures' in two, false)
   assert.equal(two.x_entente_receipt, second.x_entente_receipt, 'the receipt names commitments only')
-  // The note is another object: its own text names what it refers to.
-  assert.equal((await remove(server, id)).status, 200)
-  assert.deepEqual(filesWith(server, [gone.id, id]), [])
+  assert.deepEqual(filesWith(server, [gone.id]), [])
   assert.deepEqual(filesWith(server, [kept.id]).length > 0, true, 'the search finds what is there')
 })
 

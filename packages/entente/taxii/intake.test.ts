@@ -48,7 +48,7 @@ describe('standard', () => {
     assert.deepEqual([status.success_count, status.failure_count], [2, 0])
     assert.deepEqual(
       status.successes.map((s: any) => s.message),
-      [undefined, `$.target_ref: "${missing}" is not known here (unresolved_reference, STIX 2.1 section 3.3)`],
+      [undefined, `$.target_ref: not known here (unresolved_reference, STIX 2.1 section 3.3)`],
     )
   })
 
@@ -70,8 +70,29 @@ describe('standard', () => {
       relationship(kept.id, kept.id),
     ])
     assert.deepEqual([status.success_count, status.failure_count], [2, 2])
-    assert.match(status.successes[0].message, /\$\.source_ref: .*not known here.*; \$\.target_ref: .*not known here/)
+    assert.match(status.successes[0].message, /^\$\.source_ref, \$\.target_ref: not known here/)
     assert.equal(status.successes[1].message, undefined)
+  })
+
+  test('references deep in an object are told with their place', async () => {
+    const marking = newId('marking-definition')
+    const status = await add([
+      indicator({
+        granular_markings: [{ selectors: ['pattern'], marking_ref: marking }],
+        created_by_ref: newId('identity'),
+        x_own: 1,
+        confidence: 7,
+      }),
+      url({ extensions: { 'x-own-ext': { some: 1 } }, object_marking_refs: [TLP_GREEN, marking] }),
+    ])
+    assert.equal(
+      status.successes[0].message,
+      '$.granular_markings[0].marking_ref, $.created_by_ref: not known here (unresolved_reference, STIX 2.1 section 3.3)',
+    )
+    assert.match(
+      status.successes[1].message,
+      /^\$\.object_marking_refs\[1\]: not known here .*; \$\.extensions.* \(custom_extension/,
+    )
   })
 
   test('what is stored in another collection, or was erased, is not known', async () => {
@@ -110,8 +131,8 @@ describe('standard', () => {
       indicator(names),
     ])
     const { message } = status.successes[0]
-    assert.match(message, /; and 95 more$/)
-    assert.ok(message.length < 1500, `${message.length}`)
+    assert.match(message, /^(?:\$\.object_marking_refs\[\d\], ){5}and 295 more: not known here/)
+    assert.ok(message.length < 500, `${message.length}`)
     assert.match(status.failures[0].message, /; and 95 more$/)
     assert.ok(status.failures[0].message.length < 3500, `${status.failures[0].message.length}`)
   })

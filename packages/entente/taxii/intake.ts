@@ -31,7 +31,7 @@ const MAX_DEPTH = 64
  * Values of any kind, and objects, in one request. A body of `{},{},…` takes a hundred times its size in memory and as many verdicts: what
  * honest clients send is far from both.
  */
-const MAX_VALUES = 1_000_000
+const MAX_VALUES = 500_000
 const MAX_OBJECTS = 20_000
 /**
  * Rules that published content breaks and whose breach costs nothing: ATT&CK has a marking definition whose `created` is without milliseconds
@@ -104,8 +104,8 @@ function parseEnvelope(
 type Judged = SubmittedObject | StatusItem
 
 /**
- * Judges every object as if all that it refers to were known, asks the store once for what is not in the envelope, and judges again whoever
- * refers to nothing.
+ * Judges every object as if all that it refers to were known, asks the store once for what is not in the envelope, and tells whoever refers to
+ * nothing, or under `strict` judges it again.
  */
 async function judgeAll(values: unknown[], canonical: string[], options: IntakeOptions): Promise<Judged[]> {
   const { policy } = options
@@ -130,6 +130,15 @@ async function judgeAll(values: unknown[], canonical: string[], options: IntakeO
     options,
   )
   if (unknown.size === 0) return judged
+  if (policy === 'standard') {
+    for (let i = 0, at = 0; i < ends.length; i++) {
+      const end = ends[i] as number
+      let isOpen = false
+      for (; at < end; at++) isOpen ||= unknown.has(references[at] as string)
+      if (isOpen) tellUnresolved(judged[i] as Judged, unknown)
+    }
+    return judged
+  }
   const isKnown = (id: string) => !unknown.has(id)
   const dependents = indexReferences(references, ends)
   let lost = [...unknown]
@@ -162,6 +171,35 @@ async function findUnknown(ids: string[], { known }: IntakeOptions): Promise<Set
   for (let at = 0; at < asked.length; at += ASKED)
     for (const id of await known(asked.slice(at, at + ASKED))) unknown.delete(id)
   return unknown
+}
+
+/** Adds to the message of an object where it refers to nothing; to judge all of it again would cost more than all else of the intake. */
+function tellUnresolved(one: Judged, unknown: ReadonlySet<string>): void {
+  if (!('canonical' in one)) return
+  const paths: string[] = []
+  findReferences(one.value, '$', false, unknown, paths)
+  if (paths.length === 0) return
+  const shown = paths.slice(0, SHOWN).map(path => cut(path, MAX_PATH))
+  if (paths.length > SHOWN) shown.push(`and ${paths.length - SHOWN} more`)
+  const message = `${shown.join(', ')}: not known here (unresolved_reference, STIX 2.1 section 3.3)`
+  one.warning = one.warning === undefined ? message : `${message}; ${one.warning}`
+}
+
+/** Properties that refer to something end with `_ref` or `_refs` (STIX 2.1 section 3.1). The object was validated: it isn't deep. */
+function findReferences(
+  value: object,
+  path: string,
+  isRefs: boolean,
+  unknown: ReadonlySet<string>,
+  found: string[],
+): void {
+  for (const [name, part] of Object.entries(value)) {
+    const isReference = typeof part === 'string' && (isRefs || name.endsWith('_ref')) && unknown.has(part)
+    if (!isReference && (typeof part !== 'object' || part === null)) continue
+    const at = Array.isArray(value) ? `${path}[${name}]` : `${path}.${name}`
+    if (isReference) found.push(at)
+    else findReferences(part as object, at, name.endsWith('_refs'), unknown, found)
+  }
 }
 
 /** Id -> places of the objects that refer to it. */
@@ -220,9 +258,10 @@ function readVersion(object: Record<string, unknown>, messages: string[]): Times
   return version
 }
 
+const cut = (text: string, most: number): string => (text.length > most ? `${text.slice(0, most)}…` : text)
+
 /** Path, what is wrong, rule and section of the first findings, and how many there are besides. */
 function describe(findings: readonly Finding[]): string[] {
-  const cut = (text: string, most: number) => (text.length > most ? `${text.slice(0, most)}…` : text)
   const messages = findings
     .slice(0, SHOWN)
     .map(f => `${cut(f.path, MAX_PATH)}: ${cut(f.message, MAX_MESSAGE)} (${f.rule}, STIX 2.1 section ${f.section})`)
