@@ -20,7 +20,9 @@ const Roles = (standard: string) =>
 const Require = Type.Union([Type.Literal('all'), Type.Literal('any'), Type.Integer({ minimum: 1 })], { default: 'all' })
 
 const CollectionSchema = object({
-  id: Type.Optional(Type.String({ pattern: UUID, description: 'UUID, lower case; a new one of version 4 (TAXII 2.1 section 2)' })),
+  id: Type.Optional(
+    Type.String({ pattern: UUID, description: 'UUID, lower case; a new one of version 4 (TAXII 2.1 section 2)' }),
+  ),
   alias: Type.Optional(Type.String({ pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$' })),
   title: Type.String({ minLength: 1, maxLength: 1000 }),
   description: Type.Optional(Type.String({ maxLength: 10_000 })),
@@ -156,6 +158,18 @@ export const ConfigSchema = object({
   ledgers: Type.Array(Type.Union([EmbeddedLedger, EvmLedger]), { default: [{ id: 'local', kind: 'embedded' }] }),
   anchoring: Type.Object(
     { intervalMs: Type.Integer({ minimum: 10, default: 500 }), require: Require },
+    { ...strict, default: {} },
+  ),
+  audit: Type.Object(
+    {
+      share: Type.Number({
+        minimum: 0,
+        maximum: 1,
+        default: 0.05,
+        description: 'Part of a core that reads everything again and again; 0: nothing does',
+      }),
+      pauseMs: Type.Integer({ minimum: 10, default: 600_000, description: 'From the end of a round to the next' }),
+    },
     { ...strict, default: {} },
   ),
   auth: Type.Object({ kind: Type.Literal('local', { default: 'local' }) }, { ...strict, default: {} }),

@@ -1,9 +1,10 @@
 import type { FastifyInstance } from 'fastify'
+import type { AuditorState } from '#notary/auditor.ts'
 import { formatMicros } from '#notary/time.ts'
 import type { TaxiiContext } from '#taxii/context.ts'
 
 /** `/healthz`: the process answers. `/readyz`: it can take writes. `/`: where things are. All without credentials, all without content. */
-export function statusRoutes(app: FastifyInstance, context: TaxiiContext): void {
+export function statusRoutes(app: FastifyInstance, context: TaxiiContext, audit?: AuditorState): void {
   const { notary } = context
   const anyone = { config: { anyone: true } }
   const watched = { config: { anyone: true, uncounted: true } }
@@ -21,6 +22,7 @@ export function statusRoutes(app: FastifyInstance, context: TaxiiContext): void 
       ...(halted ? { code: halted.code, reason: halted.message } : {}),
       log_size: notary.log.size,
       ledgers,
+      ...(audit ? { audit: toAudit(audit) } : {}),
     }
   })
 
@@ -33,3 +35,10 @@ export function statusRoutes(app: FastifyInstance, context: TaxiiContext): void 
       )
   })
 }
+
+const toAudit = ({ rounds, records, problems, completed }: AuditorState) => ({
+  rounds,
+  records,
+  problems,
+  ...(completed === undefined ? {} : { completed: formatMicros(completed) }),
+})

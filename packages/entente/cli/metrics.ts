@@ -1,12 +1,13 @@
 import type { AddressInfo } from 'node:net'
 import Fastify, { type FastifyInstance } from 'fastify'
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
+import type { AuditorState } from '#notary/auditor.ts'
 import type { TaxiiContext } from '#taxii/context.ts'
 
 export type Metrics = { listen(at: { host: string; port: number }): Promise<string>; close(): Promise<void> }
 
 /** Prometheus metrics of a server, on an address of their own so that they are never public by accident. */
-export function createMetrics(app: FastifyInstance, context: TaxiiContext): Metrics {
+export function createMetrics(app: FastifyInstance, context: TaxiiContext, audit?: AuditorState): Metrics {
   const registers = [new Registry()]
   const registry = registers[0] as Registry
   collectDefaultMetrics({ register: registry })
@@ -39,6 +40,16 @@ export function createMetrics(app: FastifyInstance, context: TaxiiContext): Metr
   gauge('entente_log_size', 'Entries in the log', () => context.notary.log.size)
   gauge('entente_halted', '1 while writing has stopped', () => (context.notary.halted ? 1 : 0))
   gauge('entente_integrity_failures', 'Records that failed verification since the start', () => context.damage.failures)
+  if (audit) {
+    gauge('entente_audit_rounds', 'Rounds of the continuous audit that were completed', () => audit.rounds)
+    gauge('entente_audit_records', 'Records that the continuous audit has looked at', () => audit.records)
+    gauge('entente_audit_problems', 'What was wrong in the last round', () => audit.problems)
+    gauge(
+      'entente_audit_completed_timestamp_seconds',
+      'When the last round was completed',
+      () => (audit.completed ?? 0) / 1e6,
+    )
+  }
   const anchored = new Gauge({
     name: 'entente_anchored_size',
     help: 'Log size that is final on a ledger',

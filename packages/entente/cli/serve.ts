@@ -2,6 +2,7 @@ import { randomBytes, randomUUID } from 'node:crypto'
 import { chmodSync, existsSync, readFileSync } from 'node:fs'
 import type { Server as HttpsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
+import { startAuditor } from '#notary/auditor.ts'
 import { createDamage } from '#notary/damage.ts'
 import { writeSecret } from '#notary/key.ts'
 import type { Notary } from '#notary/notary.ts'
@@ -55,8 +56,11 @@ export async function startServer(
     closers.push(() => purge.close())
     await ensureAdmin(paths)
 
-    const damage = createDamage(notary, (message, details) => log('error', message, details))
+    const alert = (message: string, details: Record<string, unknown>) => log('error', message, details)
+    const damage = createDamage(notary, alert)
     for (const c of notary.log.collections.values()) await damage.count(c)
+    const auditor = config.audit.share > 0 ? startAuditor({ notary, damage, alert, ...config.audit }) : undefined
+    closers.push(async () => auditor?.close())
     const context: TaxiiContext = {
       config: {
         ...config.discovery,
@@ -89,8 +93,8 @@ export async function startServer(
     const app = openServer(context, config.server, certificates?.options)
     const unfollow = certificates?.follow(app.server as HttpsServer, log)
     closers.push(async () => unfollow?.())
-    statusRoutes(app, context)
-    const metrics = createMetrics(app, context)
+    statusRoutes(app, context, auditor?.state)
+    const metrics = createMetrics(app, context, auditor?.state)
     closers.push(() => app.close())
     const url = await listen(app, config.server)
     purge.start()

@@ -11,7 +11,9 @@ export type Damage = {
   /** Rows that failed verification in this process, by log index, for as long as they do. */
   note(row: RecordRow, reason: string): void
   cleared(row: RecordRow): void
-  /** Rows of the collection that are missing or invalid, as far as is known; looks again when others wrote to the store. */
+  /** Rows of the collection that are missing; looks again when others wrote to the store. */
+  missing(collection: Collection): Promise<number>
+  /** Those, and the rows that are known to be invalid. */
   count(collection: Collection): Promise<number>
   /** Integrity failures seen since the start (a metric). */
   readonly failures: number
@@ -22,8 +24,27 @@ export function createDamage(
   alert: (message: string, details: Record<string, unknown>) => void,
 ): Damage {
   const invalid = new Map<number, number>() // log index -> collection
-  const missing = new Map<number, { count: number; at: number; writes: number }>()
+  const missing = new Map<number, { count: number; writes: number }>() // by collection
   let failures = 0
+
+  async function countMissing(collection: Collection): Promise<number> {
+    const writes = await notary.store.foreignWrites()
+    const known = missing.get(collection.number)
+    if (known?.writes === writes) return known.count
+    const { present, firstMissing } = await notary.store.gaps(collection.number, collection.count)
+    const count = collection.count - present
+    missing.set(collection.number, { count, writes })
+    if (count > 0 && count !== known?.count) {
+      failures += count
+      alert('records are missing from the store', {
+        collection: collection.id,
+        missing: count,
+        first_missing_seq: firstMissing,
+      })
+    }
+    return count
+  }
+
   return {
     get failures() {
       return failures
@@ -43,23 +64,9 @@ export function createDamage(
     cleared: row => {
       if (invalid.delete(row.leaf)) notary.store.label(row.leaf, false).catch(() => {})
     },
+    missing: countMissing,
     count: async collection => {
-      const writes = await notary.store.foreignWrites()
-      let known = missing.get(collection.number)
-      if (!known || known.writes !== writes) {
-        const { present, firstMissing } = await notary.store.gaps(collection.number, collection.count)
-        known = { count: collection.count - present, at: collection.count, writes }
-        missing.set(collection.number, known)
-        if (known.count > 0) {
-          failures += known.count
-          alert('records are missing from the store', {
-            collection: collection.id,
-            missing: known.count,
-            first_missing_seq: firstMissing,
-          })
-        }
-      }
-      let bad = known.count
+      let bad = await countMissing(collection)
       for (const number of invalid.values()) if (number === collection.number) bad++
       return bad
     },

@@ -39,6 +39,11 @@ export interface Store {
   known(collection: number, ids: string[]): Promise<Set<string>>
   /** Whether this tag was kept when an object was erased ({@link Batch.erasedTags}); without a tag, whether any was. */
   wasErased(tag?: Uint8Array): Promise<boolean>
+  /**
+   * The `seq` of those of the rows from `from` on, `limit` places, that a filter does not find where they belong, because what the store derived
+   * for finding them (the STIX type of an object row's id) is not theirs. Ascending.
+   */
+  misfiled(collection: number, range: { from: number; limit: number }): Promise<number[]>
   /** Rows present with `seq` below `count`, and the first `seq` that is missing. */
   gaps(collection: number, count: number): Promise<{ present: number; firstMissing: number | undefined }>
 

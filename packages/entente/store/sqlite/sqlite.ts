@@ -320,6 +320,16 @@ export function openSqliteStore(options: SqliteOptions): Store & Journal {
             ? sql('select 1 from erased limit 1').get()
             : sql('select 1 from erased where tag = ?').get(tag)) !== undefined,
       ),
+    misfiled: (collection, { from, limit }) =>
+      reading(() =>
+        (
+          sql(
+            `select seq from record where coll = ? and seq >= ? and seq < ? and type is not
+             case when kind = 0 and id is not null then substr(id, 1, instr(id, '--') - 1) end order by seq`,
+            true,
+          ).all(collection, from, from + limit) as unknown as [number][]
+        ).map(([seq]) => seq),
+      ),
     gaps: (collection, count) =>
       reading(() => {
         const present = (
