@@ -4,6 +4,7 @@ import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { type TestContext, test } from 'node:test'
+import fc from 'fast-check'
 import { canonicalize } from '@entente/verify/json'
 import { verifyCollection, verifyObject } from '@entente/verify/proof'
 import { audit } from '#notary/audit.ts'
@@ -329,6 +330,61 @@ test('keepBoth: all contents of a version are erased together, in any order of v
     await assertSound(server, 'mirror')
   }
 })
+
+test('keepBoth: whatever comes and goes in whatever order, the last content of each version is served', async t => {
+  const server = await start(t)
+  const base = '/api/collections/mirror'
+  const post = fc.array(fc.record({ version: fc.integer({ min: 1, max: 3 }), name: fc.constantFrom('a', 'b', 'c') }), {
+    minLength: 1,
+    maxLength: 4,
+  })
+  const step = fc.oneof({ weight: 3, arbitrary: post }, fc.constantFrom('last', 'first', 'all', month(1), month(2)))
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 8 }), async steps => {
+      const id = newId('tool')
+      const of = (n: number, name: string) => {
+        const [created, modified] = [month(1), month(n)]
+        return { type: 'tool', spec_version: '2.1', id, created, modified, name }
+      }
+      const model = new Map<number, string[]>() // contents of each version, in the order in which they came
+      for (const s of steps) {
+        const kept = [...model.keys()].sort()
+        if (typeof s !== 'string') {
+          await server.add(
+            s.map(o => of(o.version, o.name)),
+            'mirror',
+          )
+          for (const { version, name } of s) {
+            const contents = model.get(version) ?? []
+            if (!contents.includes(name)) model.set(version, [...contents, name])
+          }
+        } else {
+          const wanted: Record<string, (number | undefined)[]> = {
+            last: kept.slice(-1),
+            first: kept.slice(0, 1),
+            all: kept,
+          }
+          const gone = (wanted[s] ?? [Number(s.slice(5, 7))]).filter(n => n !== undefined && model.delete(n))
+          const { status: got } = await remove(server, id, `?match[version]=${s}`, 'mirror')
+          assert.equal(got, gone.length > 0 ? 200 : 404)
+        }
+        const all = [...model].map(([n, names]) => of(n, names.at(-1) as string)).sort(byVersion)
+        for (const query of [`match[id]=${id}`, 'match[type]=tool', 'limit=1000']) {
+          const read = async (versions: string) => {
+            const { json } = await server.ask('GET', `${base}/objects/?${query}${versions}`)
+            return ((json.objects ?? []) as any[]).filter(o => o.id === id).sort(byVersion)
+          }
+          assert.deepEqual(await read('&match[version]=all'), all, query)
+          assert.deepEqual(await read(''), all.slice(-1), query)
+        }
+      }
+      await remove(server, id, '?match[version]=all', 'mirror')
+    }),
+    { seed: 11, numRuns: 20 },
+  )
+  await assertSound(server, 'mirror')
+})
+const byVersion = (a: { modified: string }, b: { modified: string }) => (a.modified < b.modified ? -1 : 1)
 
 test('keepBoth: beyond a number of contents the version refuses more', async t => {
   const server = await start(t)
