@@ -59,7 +59,7 @@ export function withBase64({ what, bytes }: Needle): Needle[] {
 const MIN_BASE64 = 12
 
 /**
- * Searches every file below the folders, byte by byte, links followed. Each needle is told once a file.
+ * Searches every file below the folders, byte by byte, links followed. Each needle is told once a file; files are named as from the first folder.
  *
  * @throws Error of the file system where something can't be read: what was not searched is not clean
  */
@@ -78,7 +78,7 @@ export async function searchFolders(
       result.bytes += await searchFile(file, matcher, ({ what }, offset) => {
         if (told.has(what) || result.found.length >= MAX_FOUND) return
         told.add(what)
-        result.found.push({ file: relative(folder, file), what, offset })
+        result.found.push({ file: relative(folders[0] as string, file), what, offset })
       })
       onProgress(result.bytes)
     }

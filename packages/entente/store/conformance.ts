@@ -653,7 +653,7 @@ const collection = (number: number, count: number): CollectionHead => ({
   root: bytes(32, count),
 })
 
-const statusRow = (id: string): StatusRow => ({
+export const statusRow = (id: string): StatusRow => ({
   id,
   apiRoot: '/api/',
   collection: 1,

@@ -127,6 +127,8 @@ test('erase --prove wants the folder of that server, and deletes nothing before 
     assert.match(err, message)
     assert.equal(got, code)
   }
+  const strange = ['--data', here.data, '--password', password, '--key', elsewhere.server.context.vkey]
+  assert.equal((await entente([...args, ...strange], { cwd: here.folder })).code, 4, 'a log of another key')
   const other = ['--data', here.data, '--needle', 'abc']
   assert.equal((await entente([...args, ...other], { cwd: here.folder })).code, 2)
   const withoutProve = ['erase', here.url, here.id, '--needle', 'abcdef', '--data', here.data]

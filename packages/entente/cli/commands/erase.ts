@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto'
+import { existsSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { checkpointIn, serverLog, type TaxiiCollection, type Watch } from '@entente/client'
 import { ProofError, type Trust, verifyObject } from '@entente/verify/proof'
@@ -27,7 +28,7 @@ export async function run({ values, positionals: given }: Args): Promise<number>
   const isProving = isSet(values, 'prove')
   if (!isProving && extra.length > 0) throw new CliError('usage', '--needle is for the search of --prove')
   const versions = listOf(values, 'version')
-  const site = isProving ? openSite(values) : undefined
+  const site = isProving ? await openSite(values) : undefined
   const connection = await connect(address, values)
   const { collection, info } = connection
   if (!info.can_read || !info.can_write)
@@ -57,11 +58,16 @@ function toNeedle(text: string, i: number): Needle {
 /** The data folder of the server, and what is believed of its log. */
 type Site = { folders: string[]; store: string; trust: Trust; data: string }
 
-function openSite(values: Record<string, unknown>): Site {
+async function openSite(values: Record<string, unknown>): Promise<Site> {
   const { config, paths } = openData(values)
   const origin = config.log.origin ?? defaultOrigin
   const trust = readTrustOptions(values) ?? { vkeys: [openLogKey(paths.logKey, origin, false).vkey] }
-  return { folders: [paths.data], store: paths.store, trust, data: paths.data }
+  // Loads a ledger's driver, which is not needed to delete something.
+  const { ledgerFolder } = await import('../ledgers.ts')
+  const ledgers = config.ledgers
+    .flatMap(l => (l.kind === 'embedded' ? [ledgerFolder(l, paths)] : []))
+    .filter(existsSync)
+  return { folders: [paths.data, ...ledgers], store: paths.store, trust, data: paths.data }
 }
 
 /** A new connection each time: it shows the store as it is then, and none is open while the server erases. */
