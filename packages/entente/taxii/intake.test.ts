@@ -80,6 +80,7 @@ describe('standard', () => {
       indicator({
         granular_markings: [{ selectors: ['pattern'], marking_ref: marking }],
         created_by_ref: newId('identity'),
+        x_own_ref: marking,
         x_own: 1,
         confidence: 7,
       }),

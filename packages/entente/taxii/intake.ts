@@ -196,6 +196,7 @@ function findReferences(
   for (const [name, part] of Object.entries(value)) {
     const isReference = typeof part === 'string' && (isRefs || name.endsWith('_ref')) && unknown.has(part)
     if (!isReference && (typeof part !== 'object' || part === null)) continue
+    if (path === '$' && name.startsWith('x_')) continue // custom content is not checked
     const at = Array.isArray(value) ? `${path}[${name}]` : `${path}.${name}`
     if (isReference) found.push(at)
     else findReferences(part as object, at, name.endsWith('_refs'), unknown, found)
