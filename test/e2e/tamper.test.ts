@@ -6,7 +6,15 @@ import { copyFileSync, cpSync, mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { before, suite, test } from 'node:test'
-import { OBJECTS, root, sampleObjects, startEntente, temporaryFolder, type TestServer } from '../support/server.ts'
+import {
+  OBJECTS,
+  root,
+  said,
+  sampleObjects,
+  startEntente,
+  temporaryFolder,
+  type TestServer,
+} from '../support/server.ts'
 
 type Report = {
   problems: { kind: string; message: string; seq?: number; id?: string; collection?: string }[]
@@ -30,12 +38,6 @@ function change(data: string, sql: (db: DatabaseSync) => void): void {
   const db = new DatabaseSync(join(data, 'store.db'), { timeout: 5000 })
   sql(db)
   db.close()
-}
-
-/** Waits until the server has printed this. */
-async function said(server: TestServer, pattern: RegExp): Promise<void> {
-  for (let i = 0; i < 100 && !pattern.test(server.output()); i++) await new Promise(resolve => setTimeout(resolve, 20))
-  assert.match(server.output(), pattern)
 }
 
 const problemsOf = (report: Report, kind: string) => report.problems.filter(p => p.kind === kind)

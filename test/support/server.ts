@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -91,6 +92,12 @@ export async function startEntente(
     stop: () => end('SIGTERM'),
     kill: () => end('SIGKILL'),
   }
+}
+
+/** Waits until the server has printed this. */
+export async function said(server: TestServer, pattern: RegExp): Promise<void> {
+  for (let i = 0; i < 100 && !pattern.test(server.output()); i++) await new Promise(resolve => setTimeout(resolve, 20))
+  assert.match(server.output(), pattern)
 }
 
 /** STIX objects of a fixed seed: the same on every run, and plainly not real. */

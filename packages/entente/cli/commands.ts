@@ -51,12 +51,19 @@ export const commands: readonly Command[] = [
     {
       name: 'serve',
       summary: 'Run the server',
-      usage: 'serve [--data DIR] [--config FILE] [--host H] [--port P]',
-      options: { ...DATA, host: { type: 'string' }, port: { type: 'string' }, quiet: { type: 'boolean' } },
+      usage: 'serve [--data DIR] [--config FILE] [--host H] [--port P] [--accept-clock]',
+      options: {
+        ...DATA,
+        host: { type: 'string' },
+        port: { type: 'string' },
+        quiet: { type: 'boolean' },
+        'accept-clock': { type: 'boolean' },
+      },
       help: {
         ...DATA_HELP,
         '--host H': 'address to listen on (default 127.0.0.1)',
         '--port P': 'port (default 6100)',
+        '--accept-clock': 'the clock is right, although it is far from the newest record or ledger block',
         '--quiet': 'log warnings and errors only',
       },
       examples: [

@@ -7,6 +7,7 @@ import { parse } from 'yaml'
 import { DEFAULT_MEMORY } from '#taxii/memory.ts'
 import { DEFAULT_RATE } from '#taxii/rate.ts'
 import { DEFAULT_CONNECTIONS, DEFAULT_TIMEOUTS } from '#taxii/server.ts'
+import { DEFAULT_CLOCK_BOUNDS } from '#notary/clock.ts'
 import { parseMicros } from '#notary/time.ts'
 import type { Hold } from '#taxii/context.ts'
 import { CliError } from './errors.ts'
@@ -158,6 +159,25 @@ export const ConfigSchema = object({
   ledgers: Type.Array(Type.Union([EmbeddedLedger, EvmLedger]), { default: [{ id: 'local', kind: 'embedded' }] }),
   anchoring: Type.Object(
     { intervalMs: Type.Integer({ minimum: 10, default: 500 }), require: Require },
+    { ...strict, default: {} },
+  ),
+  clock: Type.Object(
+    {
+      behindMs: Type.Integer({
+        minimum: 1000,
+        default: DEFAULT_CLOCK_BOUNDS.behindMs,
+        description: 'Nothing is stored while the clock is further behind the newest record or ledger than this',
+      }),
+      aheadMs: Type.Integer({
+        minimum: 60_000,
+        default: DEFAULT_CLOCK_BOUNDS.aheadMs,
+        description: 'Nor while it is further ahead of when the ledgers, or this server, last knew the time',
+      }),
+      accept: Type.Boolean({
+        default: false,
+        description: 'The clock is right, whatever records and ledgers say: rather --accept-clock, once',
+      }),
+    },
     { ...strict, default: {} },
   ),
   audit: Type.Object(

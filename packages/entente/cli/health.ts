@@ -12,7 +12,7 @@ export function statusRoutes(app: FastifyInstance, context: TaxiiContext, audit?
   app.get('/healthz', watched, async () => ({ status: 'ok', time: formatMicros(notary.clock()) }))
 
   app.get('/readyz', watched, async (_request, reply) => {
-    const { halted } = notary
+    const halted = notary.halted ?? notary.clockGuard.check() // the latter passes by itself
     const ledgers = context
       .ledgers()
       .map(l => ({ ledger: l.ledger, final_size: l.finalSize, ...(l.error === undefined ? {} : { error: l.error }) }))

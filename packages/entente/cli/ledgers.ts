@@ -87,6 +87,7 @@ function whenReachable(id: string, open: () => Promise<Anchor>): Anchor {
     kind: 'evm',
     describe: async () => (await get()).describe(),
     latest: async () => (await get()).latest(),
+    time: async () => (await get()).time(),
     append: async (checkpoint, consistency) => (await get()).append(checkpoint, consistency),
     read: async transaction => (await get()).read(transaction),
     find: async size => (await get()).find(size),

@@ -54,7 +54,7 @@ export async function openLogFolder(
     const alert = (message: string, details: Record<string, unknown>) => log('error', message, details)
     const isRefusing = apiRoots.some(r => r.collections.some(c => c.repost === 'refuse'))
     const erased = isRefusing ? { erased: await openErasedTags(paths.erasedKey, store) } : {}
-    const notary = await openNotary({ store, origin, vkey, signer, clock, alert, ...erased })
+    const notary = await openNotary({ store, origin, vkey, signer, clock, clockBounds: config.clock, alert, ...erased })
     closers.push(() => notary.close())
 
     const anchors = await openAnchors(config, paths, origin)

@@ -18,6 +18,9 @@ export interface Anchor {
   /** Largest checkpoint on the ledger, final or not; undefined before the first. MUST come from the ledger, not from memory. */
   latest(): Promise<Checkpoint | undefined>
 
+  /** Time of the newest block, seconds since 1970; undefined where blocks carry none. */
+  time(): Promise<number | undefined>
+
   /**
    * Anchors a checkpoint.
    * - MUST resolve only once it is in a block, as durable as the ledger makes it (final: see `finality`).

@@ -56,7 +56,9 @@ export function createAnchoring(options: AnchoringOptions): Anchoring {
   /** What the ledger has must be a prefix of this log; its newest anchor is entered in the journal if an answer was lost. */
   async function compare(l: Ledger): Promise<void> {
     const latest = await l.anchor.latest()
+    const time = await l.anchor.time()
     l.isCompared = true
+    if (time !== undefined) notary.clockGuard.witness(l.anchor.ledger, time * 1e6)
     // The ledger itself says how far it is; the journal counts only while it can't be asked.
     l.state.finalSize = Math.min(l.state.finalSize, latest?.size ?? 0)
     if (!latest) return

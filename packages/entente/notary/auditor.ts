@@ -97,7 +97,7 @@ export function startAuditor({ notary, damage, share, pauseMs, alert }: AuditorO
     while (isOpen()) {
       const writes = await store.foreignWrites()
       let problems = 0
-      for (const collection of [...log.collections.values()]) {
+      for (const collection of log.collections.values()) {
         problems += await check(collection)
         if (isOpen()) problems += await damage.missing(collection)
       }

@@ -9,6 +9,8 @@ export type NotaryErrorCode =
   | 'overloaded'
   /** The store failed and did not take the batch; the next one is tried again. */
   | 'unavailable'
+  /** This machine's clock can't be right; tried again with every batch. */
+  | 'clock'
   /** The notary is closing. */
   | 'closed'
 

@@ -1,6 +1,7 @@
 import type { NoteSigner } from '@entente/verify/tlog'
 import { type Journal, type StatusRow, type Store, StoreError } from '#store/store.ts'
 import type { ErasedTags } from './erased.ts'
+import { type ClockBounds, type ClockGuard, createClockGuard, DEFAULT_CLOCK_BOUNDS } from './clock.ts'
 import { NotaryError } from './errors.ts'
 import { type Collection, type Log, openLog } from './log.ts'
 import { createReader, type Reader } from './reader.ts'
@@ -13,6 +14,7 @@ export type NotaryOptions = {
   vkey: string
   signer: NoteSigner
   clock?: Clock
+  clockBounds?: ClockBounds
   random?: (bytes: number) => Buffer
   /** Needed where a collection refuses re-posting. */
   erased?: ErasedTags
@@ -36,6 +38,7 @@ export type Notary = {
   readonly reader: Reader
   readonly store: Store & Journal
   readonly clock: Clock
+  readonly clockGuard: ClockGuard
   /** Why nothing is written any more, once that is so. Reading may go on. */
   readonly halted: NotaryError | undefined
   /**
@@ -63,6 +66,9 @@ export async function openNotary(options: NotaryOptions): Promise<Notary> {
   const { erased, alert } = options
   const sequencer: Sequencer = { store, log, reader, signer, clock, random, erased, alert }
 
+  const newestRecord = () => Math.max(0, ...[...log.collections.values()].map(c => c.lastAdded))
+  const clockGuard = createClockGuard(clock, newestRecord, options.clockBounds ?? DEFAULT_CLOCK_BOUNDS)
+
   type Waiting = { request: Request; resolve: (s: StatusRow) => void; reject: (e: unknown) => void }
   const waiting: Waiting[] = []
   const listeners: (() => void)[] = []
@@ -84,6 +90,8 @@ export async function openNotary(options: NotaryOptions): Promise<Notary> {
     while (waiting.length > 0) {
       const batch = takeBatch()
       try {
+        const wrongClock = clockGuard.check()
+        if (wrongClock) throw wrongClock
         const before = log.size
         const statuses = await sequence(
           sequencer,
@@ -128,6 +136,7 @@ export async function openNotary(options: NotaryOptions): Promise<Notary> {
     reader,
     store,
     clock,
+    clockGuard,
     halt,
     get halted() {
       return halted

@@ -254,6 +254,8 @@ function fromNotary(error: NotaryError): TaxiiError {
         cause: error,
         headers: { 'retry-after': '3600' },
       })
+    case 'clock':
+      return new TaxiiError(503, 'unavailable', error.message, { cause: error, headers: { 'retry-after': '60' } })
     case 'overloaded':
       return new TaxiiError(503, 'overloaded', error.message, { cause: error, headers: { 'retry-after': '1' } })
     default:

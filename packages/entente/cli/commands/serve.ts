@@ -3,6 +3,7 @@ import { loadConfig } from '../config.ts'
 import { createLogger } from '../logger.ts'
 import { dataFolder } from '../options.ts'
 import { startServer } from '../serve.ts'
+import { isSet } from '../values.ts'
 
 /** Runs until SIGINT or SIGTERM; what is under way is finished then. */
 export async function run({ values }: Args): Promise<number> {
@@ -13,7 +14,8 @@ export async function run({ values }: Args): Promise<number> {
     port: values['port'] as string | undefined,
     env: process.env,
   })
-  const logger = createLogger(process.stderr, values['quiet'] === true ? 'warn' : 'info')
+  if (isSet(values, 'accept-clock')) config.clock.accept = true
+  const logger = createLogger(process.stderr, isSet(values, 'quiet') ? 'warn' : 'info')
   const server = await startServer(config, paths, logger)
   const say = (text: string) => process.stdout.write(`${text}\n`)
   say(`Entente is ready at ${server.url}`)
@@ -31,7 +33,8 @@ export async function run({ values }: Args): Promise<number> {
     )
     say('  this server could rewrite what no client, witness or other ledger has seen (docs/security.md).')
   }
-  if (server.notary.halted) process.stderr.write(`WRITING HAS STOPPED: ${server.notary.halted.message}\n`)
+  const stopped = server.notary.halted ?? server.notary.clockGuard.check()
+  if (stopped) process.stderr.write(`WRITING HAS STOPPED: ${stopped.message}\n`)
   await new Promise<void>(resolve => {
     process.once('SIGINT', () => resolve())
     process.once('SIGTERM', () => resolve())

@@ -47,6 +47,15 @@ export function anchorConformance(name: string, create: () => Promise<AnchorSubj
       assert.deepEqual(await anchor.describe(), identity)
     })
 
+    conforms('the time of the newest block', async ({ anchor }, tree) => {
+      const started = Math.floor(Date.now() / 1000)
+      await append(anchor, tree, 1)
+      const time = await anchor.time()
+      if (time === undefined) return
+      assert.ok(Number.isSafeInteger(time), `${time}`)
+      assert.ok(Math.abs(time - started) < 60, `${time} is not near ${started}`)
+    })
+
     conforms('append, then latest, find, read, finality, prove', async ({ anchor, countAnchors }, tree) => {
       const sizes = [1, 2, 7, 8, 300]
       const receipts: AnchorReceipt[] = []

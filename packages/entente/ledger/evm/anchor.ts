@@ -217,6 +217,7 @@ export async function createEvmAnchor(
     kind: 'evm',
     describe: async () => identity,
     latest,
+    time: async () => (await chain.header()).time,
     append({ size, root }, consistency) {
       checkSize(size)
       if (root.length !== 32) throw new LedgerError('invalid', `a root has 32 bytes, this one ${root.length}`)
