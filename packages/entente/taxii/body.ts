@@ -6,11 +6,12 @@ import type { Budget } from './memory.ts'
 export type BodyPace = { minRate: number; graceMs: number }
 export const DEFAULT_PACE: BodyPace = { minRate: 4096, graceMs: 10_000 }
 
-/** Room that a body gets at first; it doubles from there, so that what a client only announces costs nothing. */
+/** Room that a body gets at first, and then at a time: what a client only announces costs nothing, and nothing is copied twice as it grows. */
 const FIRST_BYTES = 65_536
+const SEGMENT_BYTES = 1_048_576
 
 /**
- * The body of a request, whole. Bytes are copied into one buffer as they come: kept as they come, a body of one-byte chunks would cost a
+ * The body of a request, whole. Bytes are copied into segments as they come: kept as they come, a body of one-byte chunks would cost a
  * hundred times its size. What it takes of `budget` is given back when the response is closed.
  *
  * @param most bytes that are taken
@@ -26,28 +27,48 @@ export function readBody(
   if (announced > most) return Promise.reject(tooLarge(most))
   if (request.headers.expect !== undefined) response.writeContinue()
   return new Promise((resolve, reject) => {
-    let body = Buffer.alloc(0)
+    const segments: Buffer[] = []
     let length = 0
+    let room = 0
     let held = 0
-    const grow = (needed: number) => {
-      const size = Math.min(most, Math.max(needed, body.length * 2, Math.min(announced, FIRST_BYTES)))
-      budget.take(size - held)
-      held = size
-      const larger = Buffer.allocUnsafe(size)
-      body.copy(larger, 0, 0, length)
-      body = larger
+    const append = (chunk: Buffer) => {
+      for (let at = 0; at < chunk.length; ) {
+        if (room === 0) {
+          const most = segments.length === 0 ? FIRST_BYTES : SEGMENT_BYTES
+          room = announced > length ? Math.min(announced - length, most) : most
+          budget.take(room)
+          held += room
+          segments.push(Buffer.allocUnsafeSlow(room))
+        }
+        const segment = segments.at(-1) as Buffer
+        const copied = chunk.copy(segment, segment.length - room, at)
+        at += copied
+        room -= copied
+        length += copied
+      }
     }
-    const end = (error?: Error) => {
+    /** Detached, their memory is free now and not at the next collection: what is refused by the megabyte must not add up. */
+    const release = () => {
+      for (const { buffer } of segments.splice(0)) (buffer as ArrayBuffer).transfer(0)
+    }
+    const whole = (): Buffer => {
+      const [first, ...rest] = segments
+      if (first && rest.length === 0) return first.subarray(0, length)
+      const body = Buffer.concat(segments, length) // not counted: for the moment in which it is parsed
+      release()
+      return body
+    }
+    const end = (error?: Error): void => {
       clearInterval(timer)
       request.off('data', onData).off('end', onEnd).off('error', onBreak).off('close', onBreak)
-      if (error) reject(error)
-      else resolve(body.subarray(0, length))
+      if (!error) return resolve(whole())
+      release()
+      reject(error)
     }
     const onData = (chunk: Buffer) => {
       try {
         if (length + chunk.length > most) throw tooLarge(most)
-        if (length + chunk.length > body.length) grow(length + chunk.length)
-        length += chunk.copy(body, length)
+        append(chunk)
       } catch (error) {
         end(error as Error)
       }

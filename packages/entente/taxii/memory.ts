@@ -1,4 +1,5 @@
 import { TaxiiError } from './errors.ts'
+import { createTurns } from './turns.ts'
 
 /** Bytes that all clients together may have this process hold. */
 export type MemoryLimits = {
@@ -7,11 +8,11 @@ export type MemoryLimits = {
   /** Answers that were not fetched yet; pages get smaller before this is reached. */
   answers: number
 }
-export const DEFAULT_MEMORY: MemoryLimits = { bodies: 67_108_864, answers: 67_108_864 }
+export const DEFAULT_MEMORY: MemoryLimits = { bodies: 67_108_864, answers: 16_777_216 }
 
 /** A page ends early rather than grow beyond this, and is never cut below the other. */
-const MAX_PAGE_BYTES = 33_554_432
-const MIN_PAGE_BYTES = 1_048_576
+const MAX_PAGE_BYTES = 4_194_304
+const MIN_PAGE_BYTES = 524_288
 
 /** A number of bytes that is shared. */
 export type Budget = {
@@ -22,7 +23,16 @@ export type Budget = {
 }
 
 /** What bounds the memory of a server whatever its clients do. */
-export type Memory = { bodies: Budget; answers: Budget; pageBytes(): number }
+export type Memory = {
+  bodies: Budget
+  answers: Budget
+  pageBytes(): number
+  /** What takes much memory, one after the other. */
+  inTurn<T>(work: () => Promise<T>): Promise<T>
+}
+
+/** Large requests that wait for their turn. */
+const MAX_WAITING = 100
 
 export function createMemory(limits: MemoryLimits = DEFAULT_MEMORY): Memory {
   const bodies = createBudget(limits.bodies, 'requests')
@@ -30,6 +40,7 @@ export function createMemory(limits: MemoryLimits = DEFAULT_MEMORY): Memory {
   return {
     bodies,
     answers,
+    inTurn: createTurns(1, MAX_WAITING, 'too many large requests are under way'),
     pageBytes: () => Math.max(MIN_PAGE_BYTES, Math.min(MAX_PAGE_BYTES, answers.left() / 2)),
   }
 }

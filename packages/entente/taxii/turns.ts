@@ -1,0 +1,25 @@
+import { TaxiiError } from './errors.ts'
+
+/** Runs at most `atOnce` at a time, the others in the order in which they came; more than `most` that wait are refused with 503 `overloaded`. */
+export function createTurns(atOnce: number, most: number, what: string) {
+  const waiting: (() => void)[] = []
+  let running = 0
+  return async <T>(work: () => Promise<T>): Promise<T> => {
+    if (running >= atOnce) {
+      if (waiting.length >= most) {
+        throw new TaxiiError(503, 'overloaded', `${what}: try again in a moment`, {
+          headers: { 'retry-after': '2' },
+        })
+      }
+      await new Promise<void>(resolve => waiting.push(resolve))
+    } else running++
+    try {
+      return await work()
+    } finally {
+      // The turn goes to whoever waits longest, or is free again.
+      const next = waiting.shift()
+      if (next) next()
+      else running--
+    }
+  }
+}
