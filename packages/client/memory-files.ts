@@ -118,7 +118,8 @@ const ifThere = <T>(path: string, run: () => T): T | undefined =>
     try {
       return run()
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+      const { code } = error as NodeJS.ErrnoException
+      if (code === 'ENOENT' || code === 'ENOTDIR') return undefined
       throw error
     }
   })
