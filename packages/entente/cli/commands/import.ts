@@ -186,7 +186,7 @@ async function takeCollection(
   const where = `${root.path}collections/${collection.id}/`
   const before = refused.length
   const found = notary.collection(root.path, collection.id)
-  const objects = await judge(notary, found?.number, collection, policy, where, refused)
+  const objects = await judge(notary, found?.number, collection, policy, where, refused, progress)
   const plan = await planImport(notary, found?.number, objects)
   refused.push(
     ...plan.refused.map(({ object, reason }) => ({ where, id: object.id, version: object.version ?? 'none', reason })),
@@ -212,6 +212,7 @@ async function judge(
   policy: Policy,
   where: string,
   refused: Refused[],
+  progress: Progress,
 ): Promise<ImportedObject[]> {
   const own = new Set(collection.objects.map(({ object }) => object['id']))
   const known = async (ids: string[]) => {
@@ -225,6 +226,7 @@ async function judge(
   const dates = spreadDates(collection.objects.map(o => o.added))
   const objects: ImportedObject[] = []
   for (const [i, { object }] of collection.objects.entries()) {
+    progress.update(i, collection.objects.length, `objects of ${collection.title} checked`)
     const body = Buffer.from(`{"objects":[${canonicalize(object)}]}`)
     const {
       objects: [one],
