@@ -83,7 +83,7 @@ test('the first sight is believed and said to be that; then the key and the larg
   // Another key under the same name, of the server and of the reader
   const note = createLog(9).note(9, OTHER_KEY.signer)
   const source = { ...createLog(9).source, checkpoint: async () => note }
-  await assert.rejects(watchOf(source, memory).head(), { code: 'unverified' })
+  await assert.rejects(watchOf(source, memory).head(), { code: 'disagreement', message: /not signed by the key/ })
   await assert.rejects(watchOf(createLog(9).source, memory, [OTHER_KEY.vkey]).head(), { code: 'unverified' })
   await assert.rejects(watchOf(source, memory, [OTHER_KEY.vkey]).head(), {
     code: 'disagreement',

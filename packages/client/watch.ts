@@ -93,7 +93,7 @@ export function createWatch({ source, memory, vkeys, now = Date.now }: WatchOpti
       : remembered === undefined
         ? [source ? [await source.key()] : [], 'first-use' as const]
         : [[remembered], 'remembered' as const]
-    const checkpoint = verifyCheckpoint(note, { logs: keys.map(parseVkey) })
+    const checkpoint = verifyUnder(note, keys, key === 'remembered')
     const vkey = formatVkey(checkpoint.log)
     const other = known.find(({ entry }) => entry.vkey !== vkey)
     if (other)
@@ -186,6 +186,20 @@ function readRemembered(entry: Remembered): Known {
     throw new ClientError('memory', `what is remembered of ${entry.origin} is damaged: ${(cause as Error).message}`, {
       cause,
     })
+  }
+}
+
+/** A log that is remembered and signs with another key is not that log, whatever it is called. */
+function verifyUnder(note: string, vkeys: readonly string[], isRemembered: boolean): VerifiedCheckpoint {
+  try {
+    return verifyCheckpoint(note, { logs: vkeys.map(parseVkey) })
+  } catch (cause) {
+    if (!isRemembered || !(cause instanceof TlogError) || cause.code !== 'unverified') throw cause
+    throw new ClientError(
+      'disagreement',
+      `the checkpoint that is shown is not signed by the key that is remembered of its log (${vkeys.join(', ')}): ask the operator, and compare the key by another way`,
+      { cause },
+    )
   }
 }
 
