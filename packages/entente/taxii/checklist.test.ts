@@ -57,6 +57,37 @@ test('T10 resources of our own: proofs, records, the log; named with x_entente_,
     assert.equal((await server.ask('GET', path, { headers: { accept: '*/*' } })).status, 200, path)
 })
 
+const post = (body: string) => server.ask('POST', '/api/collections/default/objects/', { body })
+
+test('T16 bodies are I-JSON in UTF-8: a key twice, half of a surrogate pair, other encodings are refused', async () => {
+  for (const body of ['{"objects":[{"a":1,"a":2}]}', '{"objects":[{"x_s":"\\ud800"}]}', '{"objects":[{"\\udfff":1}]}'])
+    assertTaxiiError(await post(body), 422, 'body')
+  const body = Buffer.from('{"objects":[{}]}', 'utf16le')
+  assertTaxiiError(await server.ask('POST', '/api/collections/default/objects/', { body }), 422, 'body')
+  assert.equal((await post(JSON.stringify({ objects: [indicator({ name: 'Ünï \u{1f600}' })] }))).json.success_count, 1)
+})
+
+test('T19 integers are within 2^53 - 1 either way', async () => {
+  for (const number of ['9007199254740992', '-9007199254740992', '1e999'])
+    assertTaxiiError(await post(`{"objects":[{"x_n":${number}}]}`), 422, 'body')
+  const status = await server.add([indicator({ x_n: 9007199254740991, x_m: -9007199254740991 })])
+  assert.equal(status.success_count, 1)
+})
+
+test('T53 B13 manifest and versions have more together with next, and it leads on', async () => {
+  const object = indicator()
+  await server.add([object, { ...object, modified: '2026-02-01T00:00:00.000Z' }, indicator()])
+  for (const [path, list] of [
+    ['manifest/?match[version]=all&limit=1', 'objects'],
+    [`objects/${object.id}/versions/?limit=1`, 'versions'],
+  ] as const) {
+    const first = (await server.get(path)).json
+    assert.deepEqual([first.more, typeof first.next, first[list].length], [true, 'string', 1])
+    const second = (await server.get(`${path}&next=${first.next}`)).json
+    assert.notDeepEqual(second[list], first[list])
+  }
+})
+
 test('T21 exact names: properties of every resource are those of the standard, or begin with x_entente', async () => {
   const object = indicator()
   const posted = await server.add([object, { type: 'indicator' }])

@@ -9,6 +9,8 @@ const MAX_FIELDS = 100
 /** What a refused client may go on sending, and for how long, before its connection is cut. */
 const DISCARD_BYTES = 16_777_216
 const DISCARD_MS = 10_000
+/** How long a client has to read the answer that ends its connection. */
+const CLOSE_MS = 1000
 
 /** What Node would answer by itself, and bare, is answered as everything else is. */
 export function createConnections(newId: () => string) {
@@ -51,7 +53,9 @@ function trackAnswers() {
 function endWith(socket: Socket, error: TaxiiError, errorId: string): void {
   const body = JSON.stringify(toErrorMessage(error, errorId))
   const head = `HTTP/1.1 ${error.status} ${STATUS_CODES[error.status]}\r\nContent-Type: ${TAXII}\r\nContent-Length: ${Buffer.byteLength(body)}`
+  // Ended is not closed: a client that stays would keep its place among the connections.
   socket.end(`${head}\r\nConnection: close\r\n\r\n${body}`)
+  setTimeout(() => socket.destroy(), CLOSE_MS).unref()
 }
 
 function fromParser({ code }: NodeJS.ErrnoException): TaxiiError {

@@ -39,12 +39,12 @@ export async function sendRaw(
       if (length < needed) return
       const parsed = parseAnswers(Buffer.concat(received))
       needed = parsed.needed
-      if (parsed.answers.length >= answers) resolve()
+      if (parsed.answers.length >= answers) finish()
     })
     socket.setTimeout(timeoutMs, finish)
   })
   for (const part of parts) {
-    if (closed || (received.length > 0 && answers === 1)) break
+    if (closed) break
     if (!socket.write(part)) await Promise.race([drained(socket), done])
     if (pauseMs > 0) await sleep(pauseMs)
   }
