@@ -246,7 +246,7 @@ export function createHostile(random: Random, authorization: string, maxContentL
     }),
     () => ({
       name: 'ten thousand refused objects',
-      parts: [post(envelope(...Array(10_000).fill({ id: 'x'.repeat(100) })))],
+      parts: [post(envelope(...Array.from({ length: 10_000 }, () => ({ id: 'x'.repeat(100) }))))],
       expected: [202],
     }),
     () => ({

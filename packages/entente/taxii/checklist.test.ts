@@ -97,10 +97,9 @@ test('T21 exact names: properties of every resource are those of the standard, o
     ['/api/collections/default/', ['id', 'title', 'description', 'alias', 'can_read', 'can_write', 'media_types']],
     [
       `/api/status/${posted.id}/`,
-      [
-        ...['id', 'status', 'request_timestamp', 'total_count', 'success_count', 'successes', 'failure_count'],
-        ...['failures', 'pending_count', 'pendings'],
-      ],
+      'id status request_timestamp total_count success_count successes failure_count failures pending_count pendings'.split(
+        ' ',
+      ),
     ],
     ['/api/collections/default/objects/?limit=1', ['more', 'next', 'objects']],
     ['/api/collections/default/manifest/?limit=1', ['more', 'next', 'objects']],
