@@ -2,16 +2,17 @@ import type { FastifyInstance } from 'fastify'
 import type { AuditorState } from '#notary/auditor.ts'
 import { formatMicros } from '#notary/time.ts'
 import type { TaxiiContext } from '#taxii/context.ts'
+import { type Operation, OPERATIONS } from '#taxii/operations.ts'
 
 /** `/healthz`: the process answers. `/readyz`: it can take writes. `/`: where things are. All without credentials, all without content. */
 export function statusRoutes(app: FastifyInstance, context: TaxiiContext, audit?: AuditorState): void {
   const { notary } = context
-  const anyone = { config: { anyone: true } }
-  const watched = { config: { anyone: true, uncounted: true } }
+  const anyone = { config: { anyone: true, operation: OPERATIONS.overview } }
+  const watched = (operation: Operation) => ({ config: { anyone: true, uncounted: true, operation } })
 
-  app.get('/healthz', watched, async () => ({ status: 'ok', time: formatMicros(notary.clock()) }))
+  app.get('/healthz', watched(OPERATIONS.healthz), async () => ({ status: 'ok', time: formatMicros(notary.clock()) }))
 
-  app.get('/readyz', watched, async (_request, reply) => {
+  app.get('/readyz', watched(OPERATIONS.readyz), async (_request, reply) => {
     const halted = notary.halted ?? notary.clockGuard.check() // the latter passes by itself
     const ledgers = context
       .ledgers()

@@ -9,6 +9,7 @@ import { requireRead, type Target, type TaxiiContext } from './context.ts'
 import { TaxiiError } from './errors.ts'
 import { checkAccept, PROOF, RECORDS, TAXII, sendJson } from './media.ts'
 import type { Resolve } from './objects.ts'
+import { type Operation, OPERATIONS } from './operations.ts'
 import { selectVersions } from './pages.ts'
 import { parseQuery } from './query.ts'
 import { toNotFound } from './server.ts'
@@ -16,21 +17,23 @@ import { toNotFound } from './server.ts'
 /** The public log (C2SP tlog-tiles): hashes and checkpoints, nothing of any content, so no credentials. */
 export function logRoutes(app: FastifyInstance, context: TaxiiContext): void {
   const { notary } = context
-  const anyone = { config: { anyone: true } }
+  const anyone = (operation: Operation) => ({ config: { anyone: true, operation } })
 
-  app.get('/log/checkpoint', anyone, async (_request, reply) => {
+  app.get('/log/checkpoint', anyone(OPERATIONS.checkpoint), async (_request, reply) => {
     const { head } = notary.log
     if (!head) throw new TaxiiError(404, 'not-found', 'the log has no checkpoint yet')
     return reply.type('text/plain; charset=utf-8').header('cache-control', 'no-cache').send(head.note)
   })
 
-  app.get('/log/key', anyone, async (_request, reply) =>
+  app.get('/log/key', anyone(OPERATIONS.key), async (_request, reply) =>
     reply.type('text/plain; charset=utf-8').send(`${context.vkey}\n`),
   )
 
-  app.get('/log/ledgers', anyone, async (_request, reply) => sendJson(reply, 'application/json', await context.pins()))
+  app.get('/log/ledgers', anyone(OPERATIONS.ledgers), async (_request, reply) =>
+    sendJson(reply, 'application/json', await context.pins()),
+  )
 
-  app.get<{ Params: { '*': string } }>('/log/tile/*', anyone, async (request, reply) => {
+  app.get<{ Params: { '*': string } }>('/log/tile/*', anyone(OPERATIONS.tile), async (request, reply) => {
     const data = await readTile(context, `tile/${request.params['*']}`)
     if (!data) throw new TaxiiError(404, 'not-found', 'the log has no such tile')
     return reply
@@ -64,63 +67,75 @@ export function evidenceRoutes(app: FastifyInstance, context: TaxiiContext, base
   const { notary } = context
   const limits = { page: context.config.page, maxPage: context.config.maxPage }
 
-  app.get<{ Params: { objectId: string } }>(`${base}objects/:objectId/proof/`, async (request, reply) => {
-    checkAccept(request.headers.accept, [PROOF, TAXII])
-    const target = readable(resolve(request))
-    const { versions, specs } = parseQuery(
-      request.url.split('?')[1] ?? '',
-      { fields: ['version', 'spec_version'], paging: false },
-      limits,
-    )
-    const rows = selectVersions(await notary.store.versions(target.number, request.params.objectId), versions, specs)
-    const row = rows.filter(r => r.leaf < notary.log.size).at(-1)
-    if (!row) throw await toNotFound(context, target)
-    return sendJson(reply, PROOF, await recordProof(context, target, row))
-  })
+  app.get<{ Params: { objectId: string } }>(
+    `${base}objects/:objectId/proof/`,
+    { config: { operation: OPERATIONS.objectProof } },
+    async (request, reply) => {
+      checkAccept(request.headers.accept, [PROOF, TAXII])
+      const target = readable(resolve(request))
+      const { versions, specs } = parseQuery(
+        request.url.split('?')[1] ?? '',
+        { fields: ['version', 'spec_version'], paging: false },
+        limits,
+      )
+      const rows = selectVersions(await notary.store.versions(target.number, request.params.objectId), versions, specs)
+      const row = rows.filter(r => r.leaf < notary.log.size).at(-1)
+      if (!row) throw await toNotFound(context, target)
+      return sendJson(reply, PROOF, await recordProof(context, target, row))
+    },
+  )
 
   // Of any record, by its place: that of a deletion above all, which has no id.
-  app.get<{ Params: { seq: string } }>(`${base}records/:seq/proof/`, async (request, reply) => {
-    checkAccept(request.headers.accept, [PROOF, TAXII])
-    const target = readable(resolve(request))
-    const seq = integer('the number of the record', request.params.seq, 0)
-    if (seq >= (notary.log.collections.get(target.number)?.count ?? 0))
-      throw new TaxiiError(404, 'not-found', `the collection has no record ${seq}`)
-    const [row] = await notary.store.records(target.number, { from: seq, limit: 1, text: 'all' })
-    if (row?.seq === seq && row.text === null && (await notary.reader.isErased(row)))
-      throw new TaxiiError(404, 'not-found', `record ${seq} was erased: a later record says so`)
-    if (row?.seq !== seq)
-      throw new TaxiiError(500, 'integrity', `record ${seq} is missing from the store. The operator has been alerted`)
-    return sendJson(reply, PROOF, await recordProof(context, target, row))
-  })
+  app.get<{ Params: { seq: string } }>(
+    `${base}records/:seq/proof/`,
+    { config: { operation: OPERATIONS.recordProof } },
+    async (request, reply) => {
+      checkAccept(request.headers.accept, [PROOF, TAXII])
+      const target = readable(resolve(request))
+      const seq = integer('the number of the record', request.params.seq, 0)
+      if (seq >= (notary.log.collections.get(target.number)?.count ?? 0))
+        throw new TaxiiError(404, 'not-found', `the collection has no record ${seq}`)
+      const [row] = await notary.store.records(target.number, { from: seq, limit: 1, text: 'all' })
+      if (row?.seq === seq && row.text === null && (await notary.reader.isErased(row)))
+        throw new TaxiiError(404, 'not-found', `record ${seq} was erased: a later record says so`)
+      if (row?.seq !== seq)
+        throw new TaxiiError(500, 'integrity', `record ${seq} is missing from the store. The operator has been alerted`)
+      return sendJson(reply, PROOF, await recordProof(context, target, row))
+    },
+  )
 
-  app.get(`${base}proof/`, async (request, reply) => {
+  app.get(`${base}proof/`, { config: { operation: OPERATIONS.collectionProof } }, async (request, reply) => {
     checkAccept(request.headers.accept, [PROOF, TAXII])
     const target = readable(resolve(request))
     return sendJson(reply, PROOF, await collectionProof(context, target))
   })
 
-  app.get<{ Querystring: { from?: string; limit?: string } }>(`${base}records/`, async (request, reply) => {
-    checkAccept(request.headers.accept, [RECORDS, TAXII])
-    const target = readable(resolve(request))
-    const from = integer('from', request.query.from, 0)
-    const limit = Math.min(integer('limit', request.query.limit, limits.page), limits.maxPage)
-    if (limit === 0) throw new TaxiiError(400, 'query', 'limit is 0: it is a positive whole number')
-    const count = notary.log.collections.get(target.number)?.count ?? 0
-    const rows = (await notary.store.records(target.number, { from, limit, text: 'all' })).filter(
-      r => r.leaf < notary.log.size,
-    )
-    const bySeq = new Map(rows.map(r => [r.seq, r]))
-    const end = Math.min(count, from + limit)
-    const parts: string[] = []
-    let seq = from
-    for (let bytes = 0; seq < end && bytes < context.memory.pageBytes(); seq++) {
-      const part = await recordOrReason(context, target, bySeq.get(seq), seq)
-      bytes += part.length
-      parts.push(part)
-    }
-    const next = seq < count ? `"more":true,"next":${seq},` : ''
-    return sendJson(reply, RECORDS, `{${next}"records":[${parts.join(',')}]}`)
-  })
+  app.get<{ Querystring: { from?: string; limit?: string } }>(
+    `${base}records/`,
+    { config: { operation: OPERATIONS.records } },
+    async (request, reply) => {
+      checkAccept(request.headers.accept, [RECORDS, TAXII])
+      const target = readable(resolve(request))
+      const from = integer('from', request.query.from, 0)
+      const limit = Math.min(integer('limit', request.query.limit, limits.page), limits.maxPage)
+      if (limit === 0) throw new TaxiiError(400, 'query', 'limit is 0: it is a positive whole number')
+      const count = notary.log.collections.get(target.number)?.count ?? 0
+      const rows = (await notary.store.records(target.number, { from, limit, text: 'all' })).filter(
+        r => r.leaf < notary.log.size,
+      )
+      const bySeq = new Map(rows.map(r => [r.seq, r]))
+      const end = Math.min(count, from + limit)
+      const parts: string[] = []
+      let seq = from
+      for (let bytes = 0; seq < end && bytes < context.memory.pageBytes(); seq++) {
+        const part = await recordOrReason(context, target, bySeq.get(seq), seq)
+        bytes += part.length
+        parts.push(part)
+      }
+      const next = seq < count ? `"more":true,"next":${seq},` : ''
+      return sendJson(reply, RECORDS, `{${next}"records":[${parts.join(',')}]}`)
+    },
+  )
 }
 
 /** docs/formats.md 7. @throws TaxiiError 500 `integrity` */

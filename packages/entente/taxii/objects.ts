@@ -6,6 +6,7 @@ import { requireRead, requireWrite, type Target, type TaxiiContext } from './con
 import { TaxiiError } from './errors.ts'
 import { readEnvelope } from './intake.ts'
 import { checkAccept, checkContentType, STIX, TAXII, sendJson } from './media.ts'
+import { OPERATIONS } from './operations.ts'
 import { type Page, readPage, selectVersions, withReplaced } from './pages.ts'
 import { type Allowed, formatNext, parseQuery, type Query } from './query.ts'
 import { toStatusResource } from './status.ts'
@@ -33,7 +34,7 @@ export function objectRoutes(app: FastifyInstance, context: TaxiiContext, base: 
   }
 
   // 5.4 Get Objects
-  app.get(`${base}objects/`, async (request, reply) => {
+  app.get(`${base}objects/`, { config: { operation: OPERATIONS.objects } }, async (request, reply) => {
     checkAccept(request.headers.accept)
     const target = readTarget(request)
     return sendEnvelope(reply, await readPage(context, target, query(request, LIST)))
@@ -45,14 +46,14 @@ export function objectRoutes(app: FastifyInstance, context: TaxiiContext, base: 
     requireWrite(resolve(request))
     checkContentType(request.headers['content-type'], request.headers['content-encoding'])
   }
-  app.post(`${base}objects/`, { onRequest }, async (request, reply) => {
+  app.post(`${base}objects/`, { onRequest, config: { operation: OPERATIONS.addObjects } }, async (request, reply) => {
     const body = request.body as Buffer
     const add = () => addObjects(context, resolve(request), request, body)
     return sendJson(reply.code(202), TAXII, await (body.length > LARGE_BODY ? context.memory.inTurn(add) : add()))
   })
 
   // 5.3 Get Object Manifests
-  app.get(`${base}manifest/`, async (request, reply) => {
+  app.get(`${base}manifest/`, { config: { operation: OPERATIONS.manifest } }, async (request, reply) => {
     checkAccept(request.headers.accept, [TAXII, STIX])
     const target = readTarget(request)
     const page = await readPage(context, target, query(request, LIST))
@@ -67,26 +68,34 @@ export function objectRoutes(app: FastifyInstance, context: TaxiiContext, base: 
   })
 
   // 5.6 Get an Object
-  app.get<{ Params: { objectId: string } }>(`${base}objects/:objectId/`, async (request, reply) => {
-    checkAccept(request.headers.accept)
-    const target = readTarget(request)
-    return sendEnvelope(reply, await readObject(context, target, request.params.objectId, query(request, OBJECT)))
-  })
+  app.get<{ Params: { objectId: string } }>(
+    `${base}objects/:objectId/`,
+    { config: { operation: OPERATIONS.object } },
+    async (request, reply) => {
+      checkAccept(request.headers.accept)
+      const target = readTarget(request)
+      return sendEnvelope(reply, await readObject(context, target, request.params.objectId, query(request, OBJECT)))
+    },
+  )
 
   // 5.8 Get Object Versions
-  app.get<{ Params: { objectId: string } }>(`${base}objects/:objectId/versions/`, async (request, reply) => {
-    checkAccept(request.headers.accept)
-    const target = readTarget(request)
-    const all = { ...query(request, VERSIONS), versions: { all: true, last: false, first: false, exact: [] } }
-    const page = await readObject(context, target, request.params.objectId, all)
-    const versions = page.items.map(({ row }) => toVersion(row))
-    setPageHeaders(reply, page)
-    return sendJson(reply, TAXII, { ...more(page), ...(versions.length > 0 ? { versions } : {}) })
-  })
+  app.get<{ Params: { objectId: string } }>(
+    `${base}objects/:objectId/versions/`,
+    { config: { operation: OPERATIONS.versions } },
+    async (request, reply) => {
+      checkAccept(request.headers.accept)
+      const target = readTarget(request)
+      const all = { ...query(request, VERSIONS), versions: { all: true, last: false, first: false, exact: [] } }
+      const page = await readObject(context, target, request.params.objectId, all)
+      const versions = page.items.map(({ row }) => toVersion(row))
+      setPageHeaders(reply, page)
+      return sendJson(reply, TAXII, { ...more(page), ...(versions.length > 0 ? { versions } : {}) })
+    },
+  )
 
   // 5.7 Delete an Object: the default of match[version] applies, so without it only the newest version goes (section 3.4.1)
-  const bodyLimit = BODY_OF_NOTHING
-  app.delete<{ Params: { objectId: string } }>(`${base}objects/:objectId/`, { bodyLimit }, async (request, reply) => {
+  const deleting = { bodyLimit: BODY_OF_NOTHING, config: { operation: OPERATIONS.deleteObject } }
+  app.delete<{ Params: { objectId: string } }>(`${base}objects/:objectId/`, deleting, async (request, reply) => {
     checkAccept(request.headers.accept)
     const target = resolve(request)
     if (!target.read || !target.write)

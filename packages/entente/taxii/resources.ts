@@ -4,12 +4,13 @@ import type { ApiRootConfig, CollectionConfig, TaxiiContext } from './context.ts
 import { findTarget } from './context.ts'
 import { TaxiiError } from './errors.ts'
 import { checkAccept, STIX, TAXII, sendJson } from './media.ts'
+import { OPERATIONS } from './operations.ts'
 import { toStatusResource } from './status.ts'
 
 /** Discovery at the server's root (TAXII 2.1 section 4.1). */
 export function discoveryRoute(app: FastifyInstance, context: TaxiiContext): void {
   const { config } = context
-  app.get('/taxii2/', async (request, reply) => {
+  app.get('/taxii2/', { config: { operation: OPERATIONS.discovery } }, async (request, reply) => {
     checkAccept(request.headers.accept)
     // Relative: right behind any proxy and under any name (section 4.1.1).
     const roots = config.apiRoots
@@ -26,7 +27,7 @@ export function discoveryRoute(app: FastifyInstance, context: TaxiiContext): voi
 
 /** API root, its collections and statuses (sections 4.2, 4.3, 5.1, 5.2). */
 export function rootRoutes(app: FastifyInstance, context: TaxiiContext, root: ApiRootConfig): void {
-  app.get(root.path, async (request, reply) => {
+  app.get(root.path, { config: { operation: OPERATIONS.apiRoot } }, async (request, reply) => {
     checkAccept(request.headers.accept)
     return sendJson(reply, TAXII, {
       title: root.title,
@@ -37,30 +38,38 @@ export function rootRoutes(app: FastifyInstance, context: TaxiiContext, root: Ap
     })
   })
 
-  app.get(`${root.path}collections/`, async (request, reply) => {
+  app.get(`${root.path}collections/`, { config: { operation: OPERATIONS.collections } }, async (request, reply) => {
     checkAccept(request.headers.accept)
     const collections = visible(root, request.principal).map(c => toCollection(root, c, request.principal))
     return sendJson(reply, TAXII, collections.length > 0 ? { collections } : {})
   })
 
-  app.get<{ Params: { collection: string } }>(`${root.path}collections/:collection/`, async (request, reply) => {
-    checkAccept(request.headers.accept)
-    const { config } = findTarget(context, root, request.params.collection, request.principal)
-    return sendJson(reply, TAXII, toCollection(root, config, request.principal))
-  })
+  app.get<{ Params: { collection: string } }>(
+    `${root.path}collections/:collection/`,
+    { config: { operation: OPERATIONS.collection } },
+    async (request, reply) => {
+      checkAccept(request.headers.accept)
+      const { config } = findTarget(context, root, request.params.collection, request.principal)
+      return sendJson(reply, TAXII, toCollection(root, config, request.principal))
+    },
+  )
 
-  app.get<{ Params: { status: string } }>(`${root.path}status/:status/`, async (request, reply) => {
-    checkAccept(request.headers.accept)
-    const row = await context.notary.store.status(request.params.status)
-    const collection = row && context.notary.log.collections.get(row.collection)
-    const config = collection && root.collections.find(c => c.id === collection.id)
-    // A status is for who made the request (section 4.3); others aren't told that there is one.
-    const isOwn = row && (row.submitter === request.principal.name || isAdmin(request.principal))
-    if (!row || !config || !isOwn || row.apiRoot !== root.path) {
-      throw new TaxiiError(404, 'not-found', 'there is no such status, or it is not of a request of yours')
-    }
-    return sendJson(reply, TAXII, await toStatusResource(context, config, row))
-  })
+  app.get<{ Params: { status: string } }>(
+    `${root.path}status/:status/`,
+    { config: { operation: OPERATIONS.status } },
+    async (request, reply) => {
+      checkAccept(request.headers.accept)
+      const row = await context.notary.store.status(request.params.status)
+      const collection = row && context.notary.log.collections.get(row.collection)
+      const config = collection && root.collections.find(c => c.id === collection.id)
+      // A status is for who made the request (section 4.3); others aren't told that there is one.
+      const isOwn = row && (row.submitter === request.principal.name || isAdmin(request.principal))
+      if (!row || !config || !isOwn || row.apiRoot !== root.path) {
+        throw new TaxiiError(404, 'not-found', 'there is no such status, or it is not of a request of yours')
+      }
+      return sendJson(reply, TAXII, await toStatusResource(context, config, row))
+    },
+  )
 }
 
 const visible = (root: ApiRootConfig, principal: Principal): CollectionConfig[] =>

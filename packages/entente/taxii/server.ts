@@ -18,6 +18,7 @@ import { evidenceRoutes, logRoutes } from './evidence.ts'
 import { sendJson, TAXII } from './media.ts'
 import { trackMethods } from './methods.ts'
 import { objectRoutes } from './objects.ts'
+import { openApiRoute } from './openapi.ts'
 import { createGate, DEFAULT_RATE, type RateLimits } from './rate.ts'
 import { discoveryRoute, rootRoutes } from './resources.ts'
 
@@ -99,6 +100,7 @@ export function createTaxiiServer(context: TaxiiContext, options: TaxiiServerOpt
   app.server.maxConnections = maxConnections
 
   const methodsAt = trackMethods(app)
+  openApiRoute(app, config.title)
 
   // Bodies stay bytes: they are parsed once, strictly, by the resource.
   app.removeAllContentTypeParsers()
