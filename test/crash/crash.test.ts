@@ -11,6 +11,7 @@ import { openLogKey } from '../../packages/entente/notary/key.ts'
 import { defaultOrigin } from '../../packages/entente/cli/identity.ts'
 import { openSqliteStore } from '../../packages/entente/store/sqlite/sqlite.ts'
 import { OBJECTS, root, sampleObjects, startEntente, temporaryFolder, type TestServer } from '../support/server.ts'
+import { createRandom } from '../support/random.ts'
 
 const LONG = process.env['ENTENTE_TEST_LONG'] !== undefined
 const KILLS = LONG ? 200 : 6
@@ -185,7 +186,7 @@ suite('kill -9 at each crash point', { concurrency: false }, () => {
 
 test(`${KILLS} kills at random under load (seed ${SEED})`, async t => {
   const data = join(temporaryFolder(t), 'data')
-  const random = mulberry32(SEED)
+  const { next: random } = createRandom(SEED)
   const acknowledged = new Set<string>()
   let next = 0
   for (let i = 0; i < KILLS; i++) {
@@ -207,14 +208,3 @@ test(`${KILLS} kills at random under load (seed ${SEED})`, async t => {
   }
   console.log(`measured: ${KILLS} kills, ${acknowledged.size} objects acknowledged, none missing, none twice`)
 })
-
-/** A small seeded generator, so that a run can be repeated. */
-function mulberry32(seed: number): () => number {
-  let a = seed
-  return () => {
-    a = (a + 0x6d2b79f5) | 0
-    let t = Math.imul(a ^ (a >>> 15), 1 | a)
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296
-  }
-}
