@@ -249,8 +249,9 @@ async function collectionProof(context: TaxiiContext, target: Target): Promise<R
   }
 }
 
-function integer(name: string, text: string | undefined, standard: number): number {
+function integer(name: string, text: string | string[] | undefined, standard: number): number {
   if (text === undefined) return standard
+  if (Array.isArray(text)) throw new TaxiiError(400, 'query', `${name} is given ${text.length} times: give it once`)
   if (!/^\d{1,15}$/.test(text))
     throw new TaxiiError(400, 'query', `${name} is ${JSON.stringify(text.slice(0, 40))}: it is a whole number`)
   return Number(text)
