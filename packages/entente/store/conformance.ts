@@ -7,6 +7,7 @@ import {
   type Batch,
   type CollectionHead,
   type Journal,
+  type Mending,
   type RecordRow,
   type StatusRow,
   type Store,
@@ -75,6 +76,51 @@ export function storeConformance(name: string, create: () => Promise<StoreSubjec
       const again = await subject.open()
       await assertHolds(again, batch)
       await again.close()
+    })
+
+    conforms('what is mended takes the place of what was there, and nothing else changes', async store => {
+      const { head } = await commitRecords(store, [{ seq: 0 }, { seq: 1 }, { seq: 2 }])
+      const [zero, one, two] = await store.scan(0, 10)
+      assert.ok(head && zero && one && two)
+      same(await store.scan(1, 1), [one])
+      const text = bytes(40, 7)
+      await store.mend(head, {
+        ...NOTHING_MENDED,
+        rows: [{ ...one, text, superseded: 2 }],
+        remove: [two.leaf],
+        supersede: [{ leaf: zero.leaf, by: 1 }],
+        tiles: [{ tree: 0, level: 0, index: 0, data: bytes(64, 3) }],
+        entryBundles: [{ index: 0, data: bytes(70, 4) }],
+        collections: [{ ...collection(1, 2), apiRoot: '/other/' }],
+      })
+      same(await store.scan(0, 10), [
+        { ...zero, superseded: 1 },
+        { ...one, text, superseded: 2 },
+      ])
+      same(await store.tile(0, 0, 0), bytes(64, 3))
+      same(await store.entryBundle(0), bytes(70, 4))
+      same(await store.collections(), [{ ...collection(1, 2), apiRoot: '/other/' }])
+      same(await store.head(), head)
+      // A head that is not the expected one is a conflict, and leaves nothing.
+      await rejects(store.mend(headOf(99), { ...NOTHING_MENDED, remove: [zero.leaf] }), 'conflict')
+      same(await store.recordAt(zero.leaf), { ...zero, superseded: 1 })
+      await store.mend(undefined, { ...NOTHING_MENDED, head: headOf(3) })
+      same(await store.head(), headOf(3))
+      same(await store.integrity(), [])
+      await store.rebuildIndexes()
+      same(await store.scan(0, 1), [{ ...zero, superseded: 1 }])
+    })
+
+    conforms('a row whose seq is given to another loses the claim, and no text', async store => {
+      const { head } = await commitRecords(store, [{ seq: 0 }, { seq: 1 }])
+      const [zero, one] = await store.scan(0, 10)
+      assert.ok(zero && one)
+      await store.mend(head, { ...NOTHING_MENDED, rows: [{ ...zero, seq: 1 }] })
+      const kept = await store.recordAt(one.leaf)
+      same(kept?.text, one.text)
+      assert.notEqual(kept?.seq, 1)
+      await store.mend(head, { ...NOTHING_MENDED, rows: [zero, one] })
+      same(await store.scan(0, 10), [zero, one])
     })
 
     conforms('a commit on another head is a conflict and leaves nothing', async store => {
@@ -710,6 +756,8 @@ function changes(): Omit<Batch, 'head'> {
     openings: [{ submitter: 'another', opening: bytes(32, 9), name: 'bob' }],
   }
 }
+
+const NOTHING_MENDED: Mending = { rows: [], remove: [], supersede: [], tiles: [], entryBundles: [], collections: [] }
 
 async function assertHolds(store: Store, batch: Batch): Promise<void> {
   same(await store.head(), batch.head)

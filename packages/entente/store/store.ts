@@ -41,7 +41,7 @@ export interface Store {
   wasErased(tag?: Uint8Array): Promise<boolean>
   /**
    * The `seq` of those of the rows from `from` on, `limit` places, that a filter does not find where they belong, because what the store derived
-   * for finding them (the STIX type of an object row's id) is not theirs. Ascending.
+   * for finding them (the STIX type of an object row's id, the entries of its indexes) is not theirs. Ascending.
    */
   misfiled(collection: number, range: { from: number; limit: number }): Promise<number[]>
   /** Rows present with `seq` below `count`, and the first `seq` that is missing. */
@@ -71,6 +71,19 @@ export interface Store {
   purgeStatuses(before: number, sizes: ReadonlyMap<number, number>, limit: number): Promise<number>
   /** The opening of a submitter commitment (docs/formats.md 2). */
   opening(submitter: string): Promise<{ opening: Uint8Array; name: string } | undefined>
+
+  /** All rows at log indexes from `from` on, ascending, at most `limit`, whichever collection they say that they are of. */
+  scan(from: number, limit: number): Promise<RecordRow[]>
+  /**
+   * Puts right what the log shows to be wrong (notary/repair.ts); the log does not move. Atomic, durable and compared with the head as `commit`, but that
+   * `expected` MAY be undefined: of a store whose head is what is mended. A row in {@link Mending.rows} takes the place of the one at its log index, as a
+   * whole. A row at another index that claims its `seq` MUST NOT lose its text; it loses that claim.
+   */
+  mend(expected: StoredHead | undefined, mending: Mending): Promise<void>
+  /** What is wrong in the store's own structures, a sentence each; empty where nothing is. Reads everything. */
+  integrity(): Promise<string[]>
+  /** Builds everything anew by which rows are found; atomic. */
+  rebuildIndexes(): Promise<void>
 
   /** A number that changes when somebody other than this store wrote to its files; always the same where that can't be told. */
   foreignWrites(): Promise<number>
@@ -187,6 +200,19 @@ export type Batch = {
   collections: CollectionHead[]
   statuses: StatusRow[]
   openings: { submitter: string; opening: Uint8Array; name: string }[]
+}
+
+/** What {@link Store.mend} changes; whatever is not named stays. */
+export type Mending = {
+  head?: StoredHead
+  rows: RecordRow[]
+  /** Log indexes of rows that go. */
+  remove: number[]
+  supersede: Batch['supersede']
+  tiles: TileWrite[]
+  entryBundles: Batch['entryBundles']
+  /** All heads of collections, where any of them is wrong. */
+  collections: CollectionHead[]
 }
 
 export type AnchorRow = {

@@ -1,7 +1,16 @@
 import { accessSync, constants, existsSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
-import type { Batch, CollectionHead, Journal, RecordSelection, Store, StoredHead } from '#store/store.ts'
+import type {
+  Batch,
+  CollectionHead,
+  Journal,
+  Mending,
+  RecordSelection,
+  Store,
+  StoredHead,
+  TileWrite,
+} from '#store/store.ts'
 import { StoreError, type StoreErrorCode } from '#store/store.ts'
 import { migrate } from './schema.ts'
 import { fromRecordRow, RECORD_COLUMNS, toAnchorRow, toRecordRow, toStatusRow } from './rows.ts'
@@ -159,6 +168,15 @@ export function openSqliteStore(options: SqliteOptions): Store & Journal {
   /** Set while erased text may still lie in the write-ahead log. */
   let hasResidue = false
 
+  function writeTiles({ tiles, entryBundles }: { tiles: TileWrite[]; entryBundles: Batch['entryBundles'] }): void {
+    for (const t of tiles) {
+      sql(
+        'insert into tile(tree, level, idx, data) values(?,?,?,?) on conflict(tree, level, idx) do update set data = excluded.data',
+      ).run(t.tree, t.level, t.index, t.data)
+    }
+    for (const b of entryBundles) sql('insert or replace into bundle(idx, data) values(?,?)').run(b.index, b.data)
+  }
+
   function write(batch: Batch): void {
     const insert =
       sql(`insert into record(leaf, coll, seq, kind, added, imported, id, type, version, digits, spec, superseded, refused, invalid, text)
@@ -171,12 +189,7 @@ export function openSqliteStore(options: SqliteOptions): Store & Journal {
       ).run(by, leaf)
     }
     for (const tag of batch.erasedTags) sql('insert or ignore into erased(tag) values(?)').run(tag)
-    for (const t of batch.tiles) {
-      sql(
-        'insert into tile(tree, level, idx, data) values(?,?,?,?) on conflict(tree, level, idx) do update set data = excluded.data',
-      ).run(t.tree, t.level, t.index, t.data)
-    }
-    for (const b of batch.entryBundles) sql('insert or replace into bundle(idx, data) values(?,?)').run(b.index, b.data)
+    writeTiles(batch)
     for (const c of batch.collections) {
       // Not `or replace`: that would write the index on (api_root, id) again as well.
       sql(
@@ -204,6 +217,49 @@ export function openSqliteStore(options: SqliteOptions): Store & Journal {
     sql('insert or replace into head(one, size, note) values(1,?,?)').run(batch.head.size, batch.head.note)
   }
 
+  function writeMending({ head, rows, remove, supersede, tiles, entryBundles, collections }: Mending): void {
+    for (const leaf of remove) sql('delete from record where leaf = ?').run(leaf)
+    for (const row of rows) {
+      // Below zero no place is claimed, and none twice.
+      sql('update record set seq = -1 - leaf where coll = ? and seq = ? and leaf <> ?').run(
+        row.collection,
+        row.seq,
+        row.leaf,
+      )
+      sql(`insert into record(leaf, coll, seq, kind, added, imported, id, type, version, digits, spec, superseded, refused, invalid, text)
+        values(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) on conflict(leaf) do update set coll = excluded.coll, seq = excluded.seq, kind = excluded.kind,
+        added = excluded.added, imported = excluded.imported, id = excluded.id, type = excluded.type, version = excluded.version,
+        digits = excluded.digits, spec = excluded.spec, superseded = excluded.superseded, refused = excluded.refused,
+        invalid = excluded.invalid, text = excluded.text`).run(...fromRecordRow(row))
+    }
+    for (const { leaf, by } of supersede) sql('update record set superseded = ? where leaf = ?').run(by, leaf)
+    writeTiles({ tiles, entryBundles })
+    if (collections.length > 0) sql('delete from collection').run()
+    for (const c of collections) {
+      sql('insert into collection(number, api_root, id, count, last_added, root) values(?,?,?,?,?,?)').run(
+        c.number,
+        c.apiRoot,
+        c.id,
+        c.count,
+        c.lastAdded,
+        c.root,
+      )
+    }
+    if (head) {
+      sql('insert or replace into checkpoint(size, note) values(?,?)').run(head.size, head.note)
+      sql('insert or replace into head(one, size, note) values(1,?,?)').run(head.size, head.note)
+    }
+  }
+
+  function expectHead(expected: StoredHead | undefined): void {
+    const head = readHead()
+    if (head?.note === expected?.note) return
+    throw new StoreError(
+      'conflict',
+      `the store's head is at size ${head?.size ?? 0}, this commit builds on ${expected?.size ?? 0}: another process writes here`,
+    )
+  }
+
   /** A durable change of its own that isn't part of the log. What it overwrites is wiped with it, or by the next commit. */
   const changing = async <T>(change: () => T): Promise<T> =>
     reading(() => {
@@ -228,13 +284,7 @@ export function openSqliteStore(options: SqliteOptions): Store & Journal {
         fault?.('before-commit')
         db.exec('begin immediate')
         try {
-          const head = readHead()
-          if (head?.note !== expected?.note) {
-            throw new StoreError(
-              'conflict',
-              `the store's head is at size ${head?.size ?? 0}, this commit builds on ${expected?.size ?? 0}: another process writes here`,
-            )
-          }
+          expectHead(expected)
           write(batch)
           db.exec('commit')
         } catch (error) {
@@ -324,8 +374,16 @@ export function openSqliteStore(options: SqliteOptions): Store & Journal {
       reading(() =>
         (
           sql(
-            `select seq from record where coll = ? and seq >= ? and seq < ? and type is not
-             case when kind = 0 and id is not null then substr(id, 1, instr(id, '--') - 1) end order by seq`,
+            `select seq from record where coll = ? and seq >= ? and seq < ? and (type is not
+             case when kind = 0 and id is not null then substr(id, 1, instr(id, '--') - 1) end
+             or (id is not null and not exists (select 1 from record n indexed by record_id where n.id is not null and n.coll = record.coll
+               and n.id = record.id and n.version = record.version and n.leaf = record.leaf))
+             or (type is not null and (not exists (select 1 from record n indexed by record_type where n.type is not null
+               and n.coll = record.coll and n.type = record.type and n.spec = record.spec and n.seq = record.seq and n.leaf = record.leaf)
+             or not exists (select 1 from record n indexed by record_spec where n.type is not null
+               and n.coll = record.coll and n.spec = record.spec and n.seq = record.seq and n.leaf = record.leaf)
+             or not exists (select 1 from record n indexed by record_version where n.type is not null
+               and n.coll = record.coll and n.version = record.version and n.seq = record.seq and n.leaf = record.leaf)))) order by seq`,
             true,
           ).all(collection, from, from + limit) as unknown as [number][]
         ).map(([seq]) => seq),
@@ -424,6 +482,21 @@ export function openSqliteStore(options: SqliteOptions): Store & Journal {
             | { opening: Uint8Array; name: string }
             | undefined,
       ),
+    scan: (from, limit) =>
+      reading(() =>
+        sql(`${selectRecord} where leaf >= ? order by leaf limit ?`, true).all(from, limit).map(toRecordRow),
+      ),
+    mend: (expected, mending) =>
+      changing(() => {
+        if (expected) expectHead(expected)
+        writeMending(mending)
+      }),
+    integrity: () =>
+      reading(() => {
+        const found = sql('pragma integrity_check(100)', true).all() as unknown as [string][]
+        return found.map(([text]) => text).filter(text => text !== 'ok')
+      }),
+    rebuildIndexes: () => reading(() => db.exec('reindex')),
     foreignWrites: () => reading(() => (sql('pragma data_version').get() as { data_version: number }).data_version),
 
     anchors: () =>
