@@ -8,7 +8,7 @@ import { isSet } from '../values.ts'
 
 /**
  * By how much the heap may grow before it is collected again. Left to itself V8 waits until a small heap is four times as large, which is what
- * hostile requests made of it: 388 MB against 310 (test/e2e/hostile.test.ts).
+ * hostile requests made of it: 388 MB against 310 at 30 percent (test/e2e/hostile.test.ts).
  */
 const HEAP_GROWING_PERCENT = 15
 
