@@ -30,5 +30,13 @@ export { type BrokenReceipt, checkReceipts, type ReceiptsChecked } from './recei
 export type * from './resources.ts'
 export { DEFAULT_WAIT_MS, type WaitOptions } from './status.ts'
 export { type Added, type AddOptions, DEFAULT_BATCH, DEFAULT_IN_FLIGHT } from './submit.ts'
-export { checkpointIn, readVerified, type SavedRead, type VerifiedRead } from './verified.ts'
+export {
+  checkpointIn,
+  type ReadOptions,
+  readVerified,
+  type RecordSink,
+  type SavedRead,
+  streamVerified,
+  type VerifiedRead,
+} from './verified.ts'
 export { createWatch, type LogSource, type SeenCheckpoint, serverLog, type Watch, type WatchOptions } from './watch.ts'

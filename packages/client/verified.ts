@@ -1,8 +1,10 @@
 import {
   ProofError,
+  readCollection,
+  type ReadRecord,
   type Trust,
   type VerifiedCollection,
-  verifyCollection,
+  type VerifiedHead,
   verifyCollectionProof,
 } from '@entente/verify/proof'
 import { parseTlogProof } from '@entente/verify/tlog'
@@ -19,36 +21,56 @@ export type VerifiedRead = { read: SavedRead; verified: VerifiedCollection }
 /** A collection that changes under the reader more often than this is not read. */
 const MAX_ATTEMPTS = 5
 
+/** Where the records of a verified read go. What it got counts only once the read has returned. */
+export type RecordSink = {
+  /** The read begins, or begins again: what came before is void. */
+  begin(proof: object): void | Promise<void>
+  /** `records` as they came, and what they are. */
+  page(records: unknown[], read: ReadRecord[]): void | Promise<void>
+}
+
+export type ReadOptions = {
+  page?: number
+  onProgress?: (done: number, total: number) => void
+  /** Compares every checkpoint with what is remembered of the log, before a record is read. */
+  watch?: Watch
+}
+
 /**
  * Reads every record of a collection and verifies that nothing was changed or left out up to a checkpoint: the proof first,
  * then exactly as many records as it counts, so records that come meanwhile do not matter. Where one of these was deleted
- * meanwhile, its deletion is not among them: it begins again with a newer proof.
+ * meanwhile, its deletion is not among them: it begins again with a newer proof. Needs the memory of a page.
  *
  * @param trust what the reader believes, the log's verifier key before all; a key that the same server gave proves nothing against it
- * @param options.watch compares every checkpoint with what is remembered of the log, before a record is read
- * @throws ClientError; `changed` where the collection changes faster than it can be read; what the watch throws
+ * @throws ClientError; `changed` where the collection changes faster than it can be read; what the watch and the sink throw
  * @throws ProofError where the server's evidence does not verify
  */
-export async function readVerified(
+export async function streamVerified(
   collection: TaxiiCollection,
   trust: Trust,
-  options: { page?: number; onProgress?: (done: number, total: number) => void; watch?: Watch } = {},
-): Promise<VerifiedRead> {
+  sink: RecordSink,
+  options: ReadOptions = {},
+): Promise<VerifiedHead> {
   for (let attempt = 1; ; attempt++) {
     const proof = await collection.collectionProof()
-    const { count, checkpoint } = verifyCollectionProof(proof, trust)
+    const reading = readCollection(proof, trust)
+    const { count, checkpoint } = reading.head
     await options.watch?.check(checkpointIn(proof))
-    const records: unknown[] = []
-    for await (const page of collection.records(0, {
-      end: count,
-      ...(options.page === undefined ? {} : { limit: options.page }),
-    })) {
-      for (const record of page) records.push(record)
-      options.onProgress?.(records.length, count)
-    }
-    const read: SavedRead = { format: 'entente/read/v1', proof, records }
+    await sink.begin(proof)
     try {
-      return { read, verified: verifyCollection(read, trust) }
+      let done = 0
+      const pages = collection.records(0, {
+        end: count,
+        ...(options.page === undefined ? {} : { limit: options.page }),
+      })
+      for await (const page of pages) {
+        const read = page.map(record => reading.take(record))
+        await sink.page(page, read)
+        done += page.length
+        options.onProgress?.(done, count)
+      }
+      reading.end()
+      return reading.head
     } catch (error) {
       if (!(error instanceof ProofError) || error.code !== 'collection') throw error
       const now = verifyCollectionProof(await collection.collectionProof(), trust)
@@ -61,6 +83,28 @@ export async function readVerified(
         )
     }
   }
+}
+
+/** {@link streamVerified} with everything in memory. */
+export async function readVerified(
+  collection: TaxiiCollection,
+  trust: Trust,
+  options: ReadOptions = {},
+): Promise<VerifiedRead> {
+  let read: SavedRead = { format: 'entente/read/v1', proof: {}, records: [] }
+  let records: ReadRecord[] = []
+  const sink: RecordSink = {
+    begin: proof => {
+      read = { ...read, proof, records: [] }
+      records = []
+    },
+    page: (items, found) => {
+      for (const item of items) read.records.push(item)
+      for (const record of found) records.push(record)
+    },
+  }
+  const head = await streamVerified(collection, trust, sink, options)
+  return { read, verified: { ...head, records } }
 }
 
 /**

@@ -57,10 +57,74 @@ export function verifyCollectionProof(proof: string | Uint8Array | object, trust
   return { ...evidence, apiRoot, collection, count, root }
 }
 
+/** A saved read that is verified record by record, in the memory of one. */
+export type CollectionReading = {
+  /** What the proof says of the collection: believed already. */
+  readonly head: VerifiedHead
+  /**
+   * The next record, in order of `seq`: well-formed, of this collection, later than the one before. That it is the collection's is known
+   * only once {@link CollectionReading.end} returns.
+   *
+   * @param canonical its RFC 8785 text, where the caller has it
+   * @throws ProofError
+   */
+  take(item: unknown, canonical?: string): ReadRecord
+  /**
+   * Nothing was changed, moved, added or left out.
+   *
+   * @throws ProofError `collection`
+   */
+  end(): void
+}
+
+/** Leaf hashes that are gathered before they are appended. */
+const GATHERED = 256
+
+/**
+ * Begin to verify a saved read (docs/formats.md 10) with its proof.
+ *
+ * @throws ProofError
+ */
+export function readCollection(proof: string | Uint8Array | object, trust: Trust): CollectionReading {
+  const head = verifyCollectionProof(proof, trust)
+  const tree = TreeEdge.empty()
+  const leaves = new Uint8Array(GATHERED * HASH_SIZE)
+  const deletions = createDeletions()
+  let taken = 0
+  let last = ''
+  const append = () => void tree.append(leaves.subarray(0, (taken % GATHERED || GATHERED) * HASH_SIZE))
+  return {
+    head,
+    take: (item, canonical) => {
+      const record = readItem(item, canonical, taken, head)
+      if ('record' in record) {
+        // docs/formats.md 1: `date_added` strictly increases with `seq`.
+        const date = record.record.date_added
+        if (date <= last)
+          throw new ProofError('collection', `record ${record.seq} is dated ${date}, an earlier one ${last}`)
+        last = date
+      }
+      deletions.see(record)
+      hashLeafInto(record.commitment, leaves, (taken % GATHERED) * HASH_SIZE)
+      taken++
+      if (taken % GATHERED === 0) append()
+      return record
+    },
+    end: () => {
+      if (taken !== head.count)
+        throw new ProofError('collection', `the saved read has ${taken} records, the collection ${head.count}`)
+      if (taken % GATHERED > 0) append()
+      if (!equalHashes(tree.root(), head.root))
+        throw new ProofError('collection', 'the records are not those of the collection: their root is another one')
+      deletions.check()
+    },
+  }
+}
+
 /**
  * Verify a saved read (docs/formats.md 10): nothing was changed, moved, added or left out, the end included. What the reader may not
  * have is there with its commitment and a reason; `deleted` must be backed by a later record of the deletion, unless
- * that one is withheld too.
+ * that one is withheld too. All of it is held in memory: {@link readCollection} does the same record by record.
  *
  * @param read the file as text or bytes, or its JSON already parsed
  * @throws ProofError; `collection` where the records are not those of the proof
@@ -69,22 +133,12 @@ export function verifyCollection(read: string | Uint8Array | object, trust: Trus
   const { envelope, canonical } = readSaved(read)
   const members = readMembers(envelope, 'the saved read', ['format', 'proof', 'records'])
   readText(members['format'], 'format', /^entente\/read\/v1$/)
-  const head = verifyCollectionProof(members['proof'] as object, trust)
-  const items = readList(members['records'], 'records', MAX_RECORDS)
-  if (items.length !== head.count) {
-    throw new ProofError('collection', `the saved read has ${items.length} records, the collection ${head.count}`)
-  }
-  const records = items.map((item, seq) => readItem(item, canonical[seq]!, seq, head))
-  checkDates(records)
-  const leaves = new Uint8Array(records.length * HASH_SIZE)
-  for (const { seq, commitment } of records) hashLeafInto(commitment, leaves, seq * HASH_SIZE)
-  const tree = TreeEdge.empty()
-  tree.append(leaves)
-  if (!equalHashes(tree.root(), head.root)) {
-    throw new ProofError('collection', 'the records are not those of the collection: their root is another one')
-  }
-  checkDeletions(records)
-  return { ...head, records }
+  const reading = readCollection(members['proof'] as object, trust)
+  const records = readList(members['records'], 'records', MAX_RECORDS).map((item, i) =>
+    reading.take(item, canonical[i]),
+  )
+  reading.end()
+  return { ...reading.head, records }
 }
 
 /** Of a text each record is parsed and canonicalised once. */
@@ -97,7 +151,7 @@ function readSaved(read: string | Uint8Array | object): { envelope: unknown; can
   })
 }
 
-function readItem(item: unknown, canonical: string, seq: number, head: VerifiedHead): ReadRecord {
+function readItem(item: unknown, canonical: string | undefined, seq: number, head: VerifiedHead): ReadRecord {
   const isWithheld = typeof item === 'object' && item !== null && Object.hasOwn(item, 'reason')
   if (isWithheld) {
     const members = readMembers(item, `record ${seq}`, ['seq', 'commitment', 'reason'])
@@ -114,7 +168,7 @@ function readItem(item: unknown, canonical: string, seq: number, head: VerifiedH
       `record ${seq} is of ${record.api_root}${record.collection}, not of this collection`,
     )
   }
-  return { seq, commitment: recordCommitment(RECORD_PREFIX + canonical), record }
+  return { seq, commitment: recordCommitment(RECORD_PREFIX + (canonical ?? canonicalize(item))), record }
 }
 
 function checkSeq(found: number, expected: number): void {
@@ -122,27 +176,22 @@ function checkSeq(found: number, expected: number): void {
     throw new ProofError('collection', `at place ${expected} of the saved read stands record ${found}`)
 }
 
-/** docs/formats.md 1: `date_added` strictly increases with `seq`. */
-function checkDates(records: readonly ReadRecord[]): void {
-  let last = ''
-  for (const item of records) {
-    if (!('record' in item)) continue
-    const date = item.record.date_added
-    if (date <= last) throw new ProofError('collection', `record ${item.seq} is dated ${date}, an earlier one ${last}`)
-    last = date
-  }
-}
-
-function checkDeletions(records: readonly ReadRecord[]): void {
-  const deleted = new Set<number>()
+/** What is withheld as deleted is named by a `deleted` record; one that is itself withheld, and comes later, may be that. */
+function createDeletions() {
+  const named = new Set<number>()
+  const gone: number[] = []
   let lastHidden = -1
-  for (const item of records) {
-    if (!('record' in item)) {
-      if (item.withheld !== 'deleted') lastHidden = item.seq
-    } else if ('deleted' in item.record) deleted.add(item.record.deleted.seq)
-  }
-  for (const item of records) {
-    if ('record' in item || item.withheld !== 'deleted' || deleted.has(item.seq) || item.seq < lastHidden) continue
-    throw new ProofError('collection', `record ${item.seq} is said to be deleted, and no record says so`)
+  return {
+    see: (item: ReadRecord): void => {
+      if ('record' in item) {
+        if ('deleted' in item.record) named.add(item.record.deleted.seq)
+      } else if (item.withheld === 'deleted') gone.push(item.seq)
+      else lastHidden = item.seq
+    },
+    check: (): void => {
+      const unexplained = gone.find(seq => !named.has(seq) && seq > lastHidden)
+      if (unexplained !== undefined)
+        throw new ProofError('collection', `record ${unexplained} is said to be deleted, and no record says so`)
+    },
   }
 }

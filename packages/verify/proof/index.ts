@@ -1,5 +1,7 @@
 export { type Anchor, type CheckedAnchor, checkAnchors, ROOT_AT_SLOT, rootAtSlot, type SealedProof } from './anchor.ts'
 export {
+  type CollectionReading,
+  readCollection,
   type ReadRecord,
   type VerifiedCollection,
   type VerifiedHead,

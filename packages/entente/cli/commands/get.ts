@@ -1,9 +1,14 @@
 import { randomUUID } from 'node:crypto'
+import { createReadStream, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { pipeline } from 'node:stream/promises'
 import {
   checkpointIn,
   type ObjectQuery,
-  readVerified,
+  type RecordSink,
   serverLog,
+  streamVerified,
   type StixObject,
   type TaxiiCollection,
   type Watch,
@@ -13,7 +18,7 @@ import type { Args } from '../commands.ts'
 import { type Connection, connect } from '../connect.ts'
 import { CliError, EXIT } from '../errors.ts'
 import { openWatch } from '../memory.ts'
-import { openOutput } from '../output.ts'
+import { openOutput, type Output } from '../output.ts'
 import { counted, note, print } from '../print.ts'
 import { createProgress } from '../progress.ts'
 import { readTrustOptions } from '../trust.ts'
@@ -156,43 +161,88 @@ async function saveRecords(
   const file = textOf(values, 'out')
   const progress = createProgress(isSet(values, 'json'))
   const onProgress = (done: number, total: number) => progress.update(done, total, 'records read')
-  let text: string
-  let damaged = 0
+  const withheld = { access: 0, deleted: 0, integrity: 0 }
+  const saved = createSavedRead(file)
   let summary: Record<string, unknown>
   try {
     if (isSet(values, 'no-verify')) {
-      const proof = (await collection.collectionProof()) as { count?: number }
-      const records: unknown[] = []
-      for await (const page of collection.records(0, { end: proof.count ?? 0 })) {
-        for (const record of page) records.push(record)
-        onProgress(records.length, proof.count ?? 0)
+      const proof = await collection.collectionProof()
+      const { count = 0 } = proof as { count?: number }
+      await saved.begin(proof)
+      let done = 0
+      for await (const page of collection.records(0, { end: count })) {
+        await saved.page(page)
+        done += page.length
+        onProgress(done, count)
       }
-      text = JSON.stringify({ format: 'entente/read/v1', proof, records })
-      summary = { records: records.length, verified: false }
+      summary = { records: done, verified: false }
     } else {
       const trust = pinned ?? { vkeys: [vkey ?? (await client.logKey())] }
-      const { read, verified } = await readVerified(collection, trust, { onProgress, watch })
-      text = JSON.stringify(read)
-      const { origin, size } = verified.checkpoint
-      damaged = verified.records.filter(r => 'withheld' in r && r.withheld === 'integrity').length
-      const withheld = verified.records.filter(r => 'withheld' in r).length
+      const sink: RecordSink = {
+        begin: proof => {
+          Object.assign(withheld, { access: 0, deleted: 0, integrity: 0 })
+          return saved.begin(proof)
+        },
+        page: (records, read) => {
+          for (const r of read) if ('withheld' in r) withheld[r.withheld]++
+          return saved.page(records)
+        },
+      }
+      const { checkpoint, count, level } = await streamVerified(collection, trust, sink, { onProgress, watch })
       summary = {
-        records: verified.count,
+        records: count,
         verified: true,
         pinned: pinned !== undefined,
-        level: verified.level,
-        origin,
-        size,
-        withheld,
+        level,
+        origin: checkpoint.origin,
+        size: checkpoint.size,
+        withheld: withheld.access + withheld.deleted + withheld.integrity,
       }
     }
+    await saved.end()
+  } catch (error) {
+    saved.discard()
+    throw error
   } finally {
     progress.end()
   }
-  await save(file, `${text}\n`)
   if (file !== undefined)
     print(isSet(values, 'json'), { url: collection.url, out: file, ...summary }, () => recordLines(summary, file))
-  return damaged > 0 ? sayWithheld(damaged) : EXIT.yes
+  return withheld.integrity > 0 ? sayWithheld(withheld.integrity) : EXIT.yes
+}
+
+/**
+ * docs/formats.md 10, written page by page. On the standard output a read that has begun can't begin again, so there it goes by way of a file.
+ */
+function createSavedRead(file: string | undefined) {
+  const path = file ?? join(mkdtempSync(join(tmpdir(), 'entente-get-')), 'read.json')
+  let output: Output | undefined
+  let count = 0
+  return {
+    begin: async (proof: object) => {
+      output?.discard()
+      output = openOutput(path)
+      count = 0
+      await output.write(`{"format":"entente/read/v1","proof":${JSON.stringify(proof)},"records":[`)
+    },
+    page: async (records: unknown[]) => {
+      const text = records.map(r => JSON.stringify(r)).join(',\n')
+      await output?.write(count === 0 ? text : `,\n${text}`)
+      count += records.length
+    },
+    end: async () => {
+      await output?.write(']}\n')
+      output?.commit()
+      output = undefined
+      if (file !== undefined) return
+      await pipeline(createReadStream(path), process.stdout, { end: false })
+      rmSync(dirname(path), { recursive: true })
+    },
+    discard: () => {
+      output?.discard()
+      if (file === undefined) rmSync(dirname(path), { recursive: true, force: true })
+    },
+  }
 }
 
 function recordLines(summary: Record<string, unknown>, file: string): string[] {

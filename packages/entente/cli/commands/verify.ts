@@ -1,10 +1,13 @@
-import { readFileSync } from 'node:fs'
+import { closeSync, createReadStream, openSync, readFileSync, readSync } from 'node:fs'
 import { checkpointIn, createTaxiiClient, serverLog, type Watch } from '@entente/client'
-import { JsonError, parseStrict } from '@entente/verify/json'
+import { JsonError, openLongArray, parseObjects, parseStrict } from '@entente/verify/json'
 import {
   type Evidence,
   ProofError,
+  readCollection,
+  type ReadRecord,
   type Trust,
+  type VerifiedHead,
   verifyCollection,
   verifyCollectionProof,
   verifyObject,
@@ -42,9 +45,8 @@ export async function run({ values, positionals: files }: Args): Promise<number>
 }
 
 async function verifyFile(file: string, trust: Trust, watch: Watch, isKept: boolean): Promise<Result> {
-  const bytes = read(file)
   try {
-    const { checkpoint, ...proven } = verify(bytes, trust)
+    const { checkpoint, ...proven } = (await verifySavedRead(file, trust)) ?? verify(read(file), trust)
     const seen = checkpoint === undefined ? undefined : await watch.check(checkpoint)
     const compared = isKept && seen ? comparison(seen) : undefined
     if (!compared) return { file, ok: true, ...proven }
@@ -74,8 +76,7 @@ function verify(bytes: Buffer, trust: Trust): Proven {
   try {
     value = parseStrict(bytes, { maxBytes: MAX_BYTES, maxDepth: 80 })
   } catch (cause) {
-    if (!(cause instanceof JsonError)) throw cause
-    throw new ProofError('malformed', `this is no evidence that Entente writes: ${cause.message}`, { cause })
+    throw malformed(cause)
   }
   const file = (typeof value === 'object' && value !== null ? value : {}) as Record<string, unknown>
   const { format, kind, receipts } = file
@@ -88,6 +89,19 @@ function verify(bytes: Buffer, trust: Trust): Proven {
     'malformed',
     `its format is ${JSON.stringify(format)?.slice(0, 60) ?? 'not said'}: a proof, a saved read, receipts or evidence (docs/formats.md) are known`,
   )
+}
+
+const malformed = (cause: unknown) =>
+  cause instanceof JsonError
+    ? new ProofError('malformed', `this is no evidence that Entente writes: ${cause.message}`, { cause })
+    : cause
+
+async function asJson<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (cause) {
+    throw malformed(cause)
+  }
 }
 
 function ofObject(file: object, trust: Trust): Proven {
@@ -134,19 +148,79 @@ function ofCollectionProof(file: object, trust: Trust): Proven {
   }
 }
 
-function ofRead(file: Record<string, unknown>, trust: Trust): Proven {
-  const proven = verifyCollection(file, trust)
-  const { apiRoot, collection, count, records } = proven
+/** What `entente get --records` writes begins so. */
+const READ = Buffer.from('{"format":"entente/read/v1",')
+/** Of the proof, and of each record: more than a server takes in one request. */
+const MAX_RECORD_BYTES = 134_217_728
+const CHUNK_BYTES = 1_048_576
+const MAX_GROUP_BYTES = MAX_RECORD_BYTES + 2 * CHUNK_BYTES
+
+/** A saved read is verified as it comes from the file: it may be larger than the memory. Undefined where the file is something else. */
+async function verifySavedRead(file: string, trust: Trust): Promise<Proven | undefined> {
+  if (file === '-' || !beginsWith(file, READ)) return undefined
+  const { envelope, elements } = await asJson(() =>
+    openLongArray(createReadStream(file, { highWaterMark: CHUNK_BYTES }), 'records', { maxBytes: MAX_RECORD_BYTES }),
+  )
+  const members = envelope as Record<string, unknown>
+  const other = Object.keys(members).find(key => !['format', 'proof', 'records'].includes(key))
+  if (other !== undefined) throw new ProofError('malformed', `a saved read has no member ${JSON.stringify(other)}`)
+  const reading = readCollection(members['proof'] as object, trust)
+  const counts = createCounts()
+  await asJson(async () => {
+    for await (const texts of elements) {
+      const group = Buffer.from(`{"records":[${texts.join(',')}]}`)
+      const { envelope: parsed, canonical } = parseObjects(group, 'records', {
+        maxDepth: 80,
+        maxBytes: MAX_GROUP_BYTES,
+      })
+      const records = parsed['records'] as unknown[]
+      records.forEach((record, i) => counts.add(reading.take(record, canonical[i])))
+    }
+  })
+  reading.end()
+  return toProven(reading.head, members['proof'], counts)
+}
+
+function beginsWith(file: string, bytes: Buffer): boolean {
+  const found = Buffer.alloc(bytes.length)
+  try {
+    const fd = openSync(file, 'r')
+    try {
+      return readSync(fd, found, 0, bytes.length, 0) === bytes.length && found.equals(bytes)
+    } finally {
+      closeSync(fd)
+    }
+  } catch (cause) {
+    throw new CliError('usage', (cause as Error).message, { cause })
+  }
+}
+
+function createCounts() {
   const withheld = { access: 0, deleted: 0, integrity: 0 }
   const held = { objects: 0, deletions: 0, equivocations: 0 }
-  for (const item of records) {
-    if ('withheld' in item) withheld[item.withheld]++
-    else held['object' in item.record ? 'objects' : 'deleted' in item.record ? 'deletions' : 'equivocations']++
+  return {
+    withheld,
+    held,
+    add: (item: ReadRecord): void => {
+      if ('withheld' in item) withheld[item.withheld]++
+      else held['object' in item.record ? 'objects' : 'deleted' in item.record ? 'deletions' : 'equivocations']++
+    },
   }
+}
+
+function ofRead(file: Record<string, unknown>, trust: Trust): Proven {
+  const proven = verifyCollection(file, trust)
+  const counts = createCounts()
+  for (const item of proven.records) counts.add(item)
+  return toProven(proven, file['proof'], counts)
+}
+
+function toProven(proven: VerifiedHead, proof: unknown, { held, withheld }: ReturnType<typeof createCounts>): Proven {
+  const { apiRoot, collection, count } = proven
   const hidden = Object.entries(withheld).filter(([, n]) => n > 0)
   return {
     kind: 'read',
-    checkpoint: checkpointIn(file['proof']),
+    checkpoint: checkpointIn(proof),
     level: proven.level,
     api_root: apiRoot,
     collection,
