@@ -230,6 +230,29 @@ export const commands: readonly Command[] = [
   ),
   lazily(
     {
+      name: 'repair',
+      summary: 'Mend a damaged data folder by its log, and bring lost records back from copies',
+      usage: 'repair [--data DIR] [--from SOURCE]… [--dry-run]',
+      options: { ...DATA, ...LOGIN, key: TEXTS, from: TEXTS, 'dry-run': FLAG, 'even-if-erased': FLAG },
+      help: {
+        ...DATA_HELP,
+        '--from SOURCE':
+          'a copy that records may come from: a backup, a data folder or its store.db, a saved read ("get --records --out FILE"), or the URL of a collection of another server that has the same log; may be repeated',
+        '--dry-run': 'write nothing: say what would be mended',
+        '--even-if-erased':
+          'bring records back also where a later one is lost for good: that one may say that they were erased',
+        '--key VKEY|FILE': "the log's verifier key (default: of DIR/log.key)",
+        '--user NAME, --password P|-, --token TOKEN': 'for a SOURCE that is a URL',
+      },
+      examples: [
+        'entente repair --data /var/lib/entente --dry-run',
+        'entente repair --data /var/lib/entente --from /backup/entente --from read.json',
+      ],
+    },
+    () => import('./commands/repair.ts'),
+  ),
+  lazily(
+    {
       name: 'import',
       summary: 'Take over what another TAXII server holds: API roots, collections, rights, objects with their dates',
       usage: 'import medallion FILE [--data DIR] [--config FILE] [--dry-run]',

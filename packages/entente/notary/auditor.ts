@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { specVersion } from '@entente/stix'
 import type { RecordRow } from '#store/store.ts'
 import type { Damage } from './damage.ts'
+import { isSpec } from './derive.ts'
 import type { Collection } from './log.ts'
 import type { Notary } from './notary.ts'
 
@@ -122,7 +122,3 @@ export function startAuditor({ notary, damage, share, pauseMs, alert }: AuditorO
 }
 
 const where = (collection: Collection, from: number) => ({ collection: collection.id, from_seq: from })
-
-/** The version of STIX that filters go by is the one that the object says. */
-const isSpec = (row: RecordRow, object: Buffer): boolean =>
-  row.kind !== 'object' || row.spec === (specVersion(JSON.parse(object.toString()) as Record<string, unknown>) ?? '2.1')

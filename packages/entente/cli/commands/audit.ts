@@ -95,7 +95,7 @@ function toLines({ origin, size, collections, ledgers }: AuditReport, uncompared
   ]
 }
 
-function describe(problem: Problem | OutsideProblem): string {
+export function describe(problem: Problem | OutsideProblem): string {
   const { kind, message, collection, seq, logIndex, id }: Partial<Problem> & { kind: string } = problem as Problem
   const where = [
     collection === undefined ? '' : `collection ${collection}`,

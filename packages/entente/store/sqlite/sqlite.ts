@@ -50,7 +50,11 @@ function toStoreError(error: unknown, path: string): StoreError {
   if (error instanceof StoreError) return error
   const primary = ((error as { errcode?: number }).errcode ?? 10) & 0xff
   const code = CODES[primary] ?? 'io'
-  return new StoreError(code, `${path}: ${(error as Error).message}`, { cause: error })
+  const wayOut =
+    code === 'corrupt'
+      ? '. Its pages are damaged: stop the server, and "entente repair" brings back what its log and copies of it have (docs/operating.md)'
+      : ''
+  return new StoreError(code, `${path}: ${(error as Error).message}${wayOut}`, { cause: error })
 }
 
 /**
@@ -571,7 +575,12 @@ function wipe(db: DatabaseSync): boolean {
   }
 }
 
-function takeLock(path: string): DatabaseSync {
+/**
+ * Keeps every other process from writing to the store, while it is closed.
+ *
+ * @throws StoreError `locked`, `io`
+ */
+export function takeLock(path: string): { close(): void } {
   let lock: DatabaseSync
   try {
     lock = new DatabaseSync(`${path}.lock`)

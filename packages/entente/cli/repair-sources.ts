@@ -1,0 +1,95 @@
+import { closeSync, existsSync, openSync, readFileSync, readSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { formatRecord, type LogRecord, recordCommitment } from '@entente/verify/proof'
+import { hashLeaf } from '@entente/verify/tlog'
+import type { RepairSource } from '#notary/repair.ts'
+import { openSqliteStore } from '#store/sqlite/sqlite.ts'
+import { connect } from './connect.ts'
+import { CliError } from './errors.ts'
+
+export type OpenSource = RepairSource & { close(): Promise<void> }
+
+/**
+ * A copy to bring records back from: a data folder or a store's file, a saved read (docs/formats.md 10), or the URL of a collection.
+ *
+ * @param values the command's options, for a login
+ * @throws CliError `usage` where it is none of these; ClientError
+ */
+export async function openRepairSource(name: string, values: Record<string, unknown>): Promise<OpenSource> {
+  if (/^https?:\/\//.test(name)) return fromRecords(name, await download(name, values))
+  if (!existsSync(name)) throw new CliError('usage', `${name}: there is no such file or folder`)
+  if (statSync(name).isDirectory()) {
+    if (existsSync(join(name, 'store.db'))) return fromStore(join(name, 'store.db'))
+    throw new CliError('usage', `${name} holds no store.db: name a data folder, or a backup`)
+  }
+  return isSqlite(name) ? fromStore(name) : fromRecords(name, readSaved(name))
+}
+
+function fromStore(path: string): OpenSource {
+  const store = openSqliteStore({ path, readOnly: true })
+  // A copy may be damaged as well: what can't be read of it isn't there.
+  const reading = async <T>(read: () => Promise<T>): Promise<T | undefined> => read().catch(() => undefined)
+  return {
+    name: path,
+    texts: async leaf => {
+      const text = (await reading(() => store.recordAt(leaf)))?.text
+      return text ? [text] : []
+    },
+    log: {
+      head: () => reading(() => store.head()),
+      collections: async () => (await reading(() => store.collections())) ?? [],
+      tile: (tree, level, index) => reading(async () => store.tile(tree, level, index)),
+      entryBundle: index => reading(async () => store.entryBundle(index)),
+    },
+    close: () => store.close(),
+  }
+}
+
+/** Records as JSON: they have one text only, so each is made again and found by its leaf. */
+function fromRecords(name: string, records: unknown[]): OpenSource {
+  const texts = new Map<string, Uint8Array>()
+  for (const record of records) {
+    try {
+      const text = Buffer.from(formatRecord(record as LogRecord))
+      texts.set(Buffer.from(hashLeaf(recordCommitment(text))).toString('hex'), text)
+    } catch {} // withheld there, or no record
+  }
+  return {
+    name,
+    texts: async (_, leafHash) => {
+      const text = texts.get(Buffer.from(leafHash).toString('hex'))
+      return text ? [text] : []
+    },
+    close: async () => {},
+  }
+}
+
+async function download(url: string, values: Record<string, unknown>): Promise<unknown[]> {
+  const { collection } = await connect(url, values)
+  const { count = 0 } = (await collection.collectionProof()) as { count?: number }
+  const records: unknown[] = []
+  for await (const page of collection.records(0, { end: count })) for (const record of page) records.push(record)
+  return records
+}
+
+function readSaved(file: string): unknown[] {
+  let saved: { format?: unknown; records?: unknown }
+  try {
+    saved = JSON.parse(readFileSync(file, 'utf8')) as typeof saved
+  } catch (cause) {
+    throw new CliError('usage', `${file}: neither a store nor JSON: ${(cause as Error).message}`, { cause })
+  }
+  if (saved?.format === 'entente/read/v1' && Array.isArray(saved.records)) return saved.records
+  throw new CliError('usage', `${file} is no saved read: "entente get COLLECTION --records --out FILE" writes one`)
+}
+
+function isSqlite(file: string): boolean {
+  const start = Buffer.alloc(16)
+  const fd = openSync(file, 'r')
+  try {
+    readSync(fd, start, 0, 16, 0)
+  } finally {
+    closeSync(fd)
+  }
+  return start.toString('latin1') === 'SQLite format 3\0'
+}
