@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 // Finds a Node that runs TypeScript as it stands (24 or later), and runs the command in it.
-import { spawnSync } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import * as module from 'node:module' // Node 20 has no enableCompileCache to import by name
 import { dirname, join } from 'node:path'
@@ -30,7 +30,15 @@ if (Number(process.versions.node.split('.')[0]) >= 24) {
     )
     process.exit(2)
   }
-  const { status, signal } = spawnSync(node, [main, ...process.argv.slice(2)], { stdio: 'inherit' })
-  if (signal) process.kill(process.pid, signal)
-  process.exit(status ?? 1)
+  const child = spawn(node, [import.meta.filename, ...process.argv.slice(2)], { stdio: 'inherit' })
+  const signals = ['SIGTERM', 'SIGHUP']
+  // A terminal sends its interrupts to both: sent on, they would come twice, and the second ends a server that is finishing.
+  if (process.stdin.isTTY || process.stdout.isTTY || process.stderr.isTTY) process.on('SIGINT', () => undefined)
+  else signals.push('SIGINT')
+  for (const signal of signals) process.on(signal, () => child.kill(signal))
+  child.on('exit', (status, signal) => {
+    if (signal === null) process.exit(status)
+    process.removeAllListeners(signal)
+    process.kill(process.pid, signal)
+  })
 }

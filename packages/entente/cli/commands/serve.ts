@@ -25,6 +25,10 @@ export async function run({ values }: Args): Promise<number> {
   if (isSet(values, 'accept-clock')) config.clock.accept = true
   const logger = createLogger(process.stderr, isSet(values, 'quiet') ? 'warn' : 'info')
   const server = await startServer(config, paths, logger)
+  const asked = new Promise<void>(resolve => {
+    process.once('SIGINT', () => resolve())
+    process.once('SIGTERM', () => resolve())
+  })
   const say = (text: string) => process.stdout.write(`${text}\n`)
   say(`Entente is ready at ${server.url}`)
   for (const root of server.context.config.apiRoots) {
@@ -43,10 +47,7 @@ export async function run({ values }: Args): Promise<number> {
   }
   const stopped = server.notary.halted ?? server.notary.clockGuard.check()
   if (stopped) process.stderr.write(`WRITING HAS STOPPED: ${stopped.message}\n`)
-  await new Promise<void>(resolve => {
-    process.once('SIGINT', () => resolve())
-    process.once('SIGTERM', () => resolve())
-  })
+  await asked
   await server.close()
   return 0
 }
