@@ -6,7 +6,7 @@ import Value from 'typebox/value'
 import { parse } from 'yaml'
 import { DEFAULT_MEMORY } from '#taxii/memory.ts'
 import { DEFAULT_RATE } from '#taxii/rate.ts'
-import { DEFAULT_CONNECTIONS, DEFAULT_TIMEOUTS } from '#taxii/server.ts'
+import { DEFAULT_CONNECTIONS, DEFAULT_CONNECTIONS_PER_CLIENT, DEFAULT_TIMEOUTS } from '#taxii/server.ts'
 import { DEFAULT_CLOCK_BOUNDS } from '#notary/clock.ts'
 import { parseMicros } from '#notary/time.ts'
 import type { Hold } from '#taxii/context.ts'
@@ -113,11 +113,26 @@ export const ConfigSchema = object({
         { ...strict, default: {}, description: 'A minute, for each client; 0: no limit' },
       ),
       maxConnections: Type.Integer({ minimum: 1, default: DEFAULT_CONNECTIONS }),
+      maxConnectionsPerClient: Type.Integer({
+        minimum: 0,
+        default: DEFAULT_CONNECTIONS_PER_CLIENT,
+        description: 'Of an IPv4 address, or the /64 of an IPv6 address; 0: no limit. Not counted behind trustProxy',
+      }),
       timeouts: Type.Object(
         {
           headersMs: Type.Integer({ minimum: 100, default: DEFAULT_TIMEOUTS.headersMs }),
           requestMs: Type.Integer({ minimum: 100, default: DEFAULT_TIMEOUTS.requestMs }),
           keepAliveMs: Type.Integer({ minimum: 100, default: DEFAULT_TIMEOUTS.keepAliveMs }),
+          graceMs: Type.Integer({
+            minimum: 100,
+            default: DEFAULT_TIMEOUTS.graceMs,
+            description: 'From when on minRate is asked of a body',
+          }),
+          minRate: Type.Integer({
+            minimum: 0,
+            default: DEFAULT_TIMEOUTS.minRate,
+            description: 'Bytes a second of a body, on average; 0: no limit',
+          }),
         },
         { ...strict, default: {} },
       ),

@@ -108,9 +108,10 @@ export async function startServer(
 }
 
 function openServer(context: TaxiiContext, server: Config['server'], tls: Certificates['options'] | undefined) {
-  const { timeouts, rateLimit: rate, maxConnections, trustProxy } = server
+  const { timeouts, rateLimit: rate, maxConnections, maxConnectionsPerClient, trustProxy } = server
+  const limits = { timeouts, rate, maxConnections, maxConnectionsPerClient }
   try {
-    return createTaxiiServer(context, { ...(tls ? { tls } : {}), timeouts, rate, maxConnections, trustProxy })
+    return createTaxiiServer(context, { ...(tls ? { tls } : {}), ...limits, trustProxy })
   } catch (cause) {
     if (trustProxy === undefined) throw cause
     throw new CliError('usage', `server.trustProxy is "${trustProxy}": ${(cause as Error).message}`, { cause })

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { TaxiiError } from './errors.ts'
 import type { Budget } from './memory.ts'
 
-/** A body comes at least this fast, bytes a second, once the grace is over. */
+/** A body comes at least this fast, bytes a second (0: as slowly as it likes), once the grace is over. */
 export type BodyPace = { minRate: number; graceMs: number }
 export const DEFAULT_PACE: BodyPace = { minRate: 4096, graceMs: 10_000 }
 

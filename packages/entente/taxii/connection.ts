@@ -2,6 +2,7 @@ import { type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } 
 import type { Socket } from 'node:net'
 import { TaxiiError, toErrorMessage } from './errors.ts'
 import { TAXII } from './media.ts'
+import { clientKey } from './rate.ts'
 
 /** Bytes and header fields of one request's head. */
 export const MAX_HEAD_BYTES = 16_384
@@ -47,6 +48,22 @@ function trackAnswers() {
       response.once('close', () => responses.delete(response))
     },
   }
+}
+
+/** Closes what one client opens beyond `most` connections at a time, before TLS costs anything: one client must not take all places. */
+export function limitPerClient(server: Server, most: number): void {
+  const open = new Map<string, number>()
+  server.on('connection', (socket: Socket) => {
+    const client = clientKey(socket.remoteAddress ?? '') // absent where the client is gone already
+    const count = open.get(client) ?? 0
+    if (count >= most) return void socket.destroy()
+    open.set(client, count + 1)
+    socket.once('close', () => {
+      const left = (open.get(client) as number) - 1
+      if (left === 0) open.delete(client)
+      else open.set(client, left)
+    })
+  })
 }
 
 /** Without a request that could be answered, the error message goes to the socket as it is. */

@@ -1,5 +1,6 @@
 // Slow, endless and premature requests, over sockets.
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { connect } from 'node:net'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -9,6 +10,7 @@ import { createServer } from 'node:http'
 import { TaxiiError } from './errors.ts'
 import { TAXII } from './media.ts'
 import { createMemory } from './memory.ts'
+import { DEFAULT_TIMEOUTS } from './server.ts'
 import { type RawAnswer, rawRequest, sendRaw } from './test/raw.ts'
 import { basic, indicator, startTestServer, type TestServer } from './test/server.ts'
 
@@ -58,6 +60,47 @@ describe('slow requests are cut', () => {
     assert.equal((await server.ask('GET', '/taxii2/')).status, 200)
     for (const socket of slow) socket.destroy()
   })
+})
+
+test('a body below minRate, once graceMs is over: 408', async t => {
+  const server = await startTestServer({ server: { timeouts: { graceMs: 300, minRate: 1000 } } })
+  t.after(() => server.stop())
+  const body = JSON.stringify({ objects: [indicator()] })
+  const send = (pieces: number) => {
+    const size = Math.ceil(body.length / pieces)
+    const parts = Array.from({ length: pieces }, (_, i) => body.slice(i * size, (i + 1) * size))
+    return sendRaw(server.url, [post({ 'Content-Length': String(body.length) }), ...parts], { pauseMs: 100 })
+  }
+  assertError(await send(40), 408)
+  assert.equal((await send(2))[0]?.status, 202)
+})
+
+test('maxConnectionsPerClient: more are closed at once, those that are there go on, and places come back', async t => {
+  const server = await startTestServer({ server: { maxConnectionsPerClient: 3, host: '127.0.0.1' } })
+  t.after(() => server.stop())
+  const { hostname, port } = new URL(server.url)
+  const open = (localAddress?: string) => {
+    const socket = connect({ host: hostname, port: Number(port), ...(localAddress ? { localAddress } : {}) })
+    socket.on('error', () => {})
+    t.after(() => socket.destroy())
+    return socket
+  }
+  /** The first line of the answer, or nothing where the connection was closed instead. */
+  const ask = async (socket: ReturnType<typeof open>): Promise<string> => {
+    socket.write('GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n')
+    const [answer] = await Promise.race([once(socket, 'data'), once(socket, 'close')])
+    return String(answer).split('\r\n')[0] as string
+  }
+  const OK = 'HTTP/1.1 200 OK'
+  const kept = [open(), open(), open()]
+  for (const socket of kept) assert.equal(await ask(socket), OK)
+  assert.notEqual(await ask(open()), OK)
+  for (const socket of kept) assert.equal(await ask(socket), OK)
+  // Linux has all of 127.0.0.0/8 on the loopback: another client.
+  if (process.platform === 'linux') assert.equal(await ask(open('127.0.0.2')), OK)
+  kept[0]?.destroy()
+  await sleep(100)
+  assert.equal(await ask(open()), OK)
 })
 
 describe('a body is read only from who may send it, and as far as it is taken', () => {
@@ -161,6 +204,8 @@ test('a page gets smaller while many answers wait to be fetched', () => {
 test('the limits are configuration, and what contradicts itself is refused', () => {
   const load = (env: Record<string, string>) => loadConfig({ data: '/tmp', env }).config.server
   assert.equal(load({ ENTENTE_SERVER_MAX_CONNECTIONS: '7' }).maxConnections, 7)
+  assert.equal(load({}).maxConnectionsPerClient, 100)
+  assert.deepEqual(load({}).timeouts, DEFAULT_TIMEOUTS)
   assert.deepEqual(load({}).rateLimit, { failures: 20, anonymous: 1200 })
   assert.equal(load({ ENTENTE_SERVER_TRUST_PROXY: '10.0.0.0/8' }).trustProxy, '10.0.0.0/8')
 })

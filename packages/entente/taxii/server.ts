@@ -11,7 +11,7 @@ import { NotaryError } from '#notary/errors.ts'
 import { StoreError } from '#store/store.ts'
 import type { Principal } from './auth/auth.ts'
 import { type BodyPace, DEFAULT_PACE, readBody } from './body.ts'
-import { checkHead, createConnections, discardRest, MAX_HEAD_BYTES } from './connection.ts'
+import { checkHead, createConnections, discardRest, limitPerClient, MAX_HEAD_BYTES } from './connection.ts'
 import { findTarget, type Target, type TaxiiContext } from './context.ts'
 import { TaxiiError, toErrorMessage } from './errors.ts'
 import { evidenceRoutes, logRoutes } from './evidence.ts'
@@ -46,18 +46,25 @@ const CIPHERS = [
 /** Smaller answers are not worth counting. */
 const COUNTED_BYTES = 65_536
 
-/** Milliseconds: to send the head of a request, the whole of it, and to begin the next one on a connection that is kept. */
-export type Timeouts = { headersMs: number; requestMs: number; keepAliveMs: number }
-export const DEFAULT_TIMEOUTS: Timeouts = { headersMs: 15_000, requestMs: 300_000, keepAliveMs: 65_000 }
-/** Connections at a time; more are closed at once. */
+/** Milliseconds: to send the head of a request, the whole of it, and to begin the next one on a connection that is kept; and how slow a body may be. */
+export type Timeouts = { headersMs: number; requestMs: number; keepAliveMs: number } & BodyPace
+export const DEFAULT_TIMEOUTS: Timeouts = {
+  headersMs: 15_000,
+  requestMs: 300_000,
+  keepAliveMs: 65_000,
+  ...DEFAULT_PACE,
+}
+/** Connections at a time, of all and of one client; more are closed at once. */
 export const DEFAULT_CONNECTIONS = 1000
+export const DEFAULT_CONNECTIONS_PER_CLIENT = 100
 
 export type TaxiiServerOptions = {
   tls?: SecureContextOptions & { requestCert?: boolean }
   timeouts?: Timeouts
-  pace?: BodyPace
   rate?: RateLimits
   maxConnections?: number
+  /** 0: as many as there are. Not counted behind `trustProxy`, where all connections are the proxy's. */
+  maxConnectionsPerClient?: number
   /** Addresses of proxies whose `X-Forwarded-For` is believed, separated by commas; as they are, CIDR, `loopback`, `uniquelocal`. */
   trustProxy?: string | undefined
 }
@@ -70,7 +77,7 @@ export type TaxiiServerOptions = {
  */
 export function createTaxiiServer(context: TaxiiContext, options: TaxiiServerOptions = {}): FastifyInstance {
   const { config, notary, memory } = context
-  const { timeouts = DEFAULT_TIMEOUTS, pace = DEFAULT_PACE, maxConnections = DEFAULT_CONNECTIONS } = options
+  const { timeouts = DEFAULT_TIMEOUTS } = options
   const connections = createConnections(context.newId)
   const gate = createGate(context.authenticate, options.rate ?? DEFAULT_RATE, () => performance.now())
   const http = {
@@ -97,7 +104,9 @@ export function createTaxiiServer(context: TaxiiContext, options: TaxiiServerOpt
     ...(options.tls ? { https: { ...http, ...options.tls, minVersion: 'TLSv1.2', ciphers: CIPHERS } } : { http }),
   } as FastifyHttpOptions<Server>) as FastifyInstance
   connections.takeOver(app.server)
-  app.server.maxConnections = maxConnections
+  app.server.maxConnections = options.maxConnections ?? DEFAULT_CONNECTIONS
+  const perClient = options.maxConnectionsPerClient ?? DEFAULT_CONNECTIONS_PER_CLIENT
+  if (perClient > 0 && options.trustProxy === undefined) limitPerClient(app.server, perClient)
 
   const methodsAt = trackMethods(app)
   openApiRoute(app, config.title)
@@ -108,7 +117,7 @@ export function createTaxiiServer(context: TaxiiContext, options: TaxiiServerOpt
     readBody(request.raw, request.response, {
       most: request.routeOptions.bodyLimit ?? config.maxContentLength,
       budget: memory.bodies,
-      pace,
+      pace: timeouts,
     }),
   )
 
