@@ -128,7 +128,7 @@ export async function openEvmChain(options: EvmChainOptions): Promise<EvmChain> 
             if (!(error instanceof LedgerError) || error.code !== 'refused' || error.cause instanceof ContractRefusal)
               throw error
             if (/already (known|imported|exists)|known transaction/i.test(error.message)) sent = true
-            else if (/nonce.{0,20}(too low|already)|underpriced/i.test(error.message)) nonceTaken = true
+            else if (isNonceTaken(error.message)) nonceTaken = true
             else throw error
           }
         }
@@ -321,3 +321,8 @@ const toEvent = (log: RpcLog): ChainEvent => ({
   blockHash: log.blockHash,
   index: Number(log.logIndex),
 })
+
+/** In the words of geth, Besu, GoQuorum and anvil. */
+function isNonceTaken(message: string): boolean {
+  return /underpriced/i.test(message) || (/nonce/i.test(message) && /too low|already/i.test(message))
+}
