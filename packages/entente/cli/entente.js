@@ -7,15 +7,19 @@ import { dirname, join } from 'node:path'
 
 const main = join(import.meta.dirname, 'main.ts')
 /**
- * A server lives long, and most of what it reads is garbage a moment later: collecting that early, and few arenas to scatter it over, halves its memory
- * (`npm run bench -- --only million`) for the same speed.
+ * A server lives long, and most of what it reads is garbage a moment later. To collect that early, not to scatter it over many arenas and to give
+ * large pieces back to the system at once halves its memory (`npm run bench -- --only million`, test/e2e/hostile.test.ts) for the same speed.
  */
 const SMALL_NURSERY = '--max-semi-space-size=4'
-const FEW_ARENAS = { MALLOC_ARENA_MAX: '2' }
+const THRIFTY_MALLOC = {
+  MALLOC_ARENA_MAX: '1',
+  MALLOC_MMAP_THRESHOLD_: '65536',
+  MALLOC_TRIM_THRESHOLD_: '65536',
+}
 if (Number(process.versions.node.split('.')[0]) >= 24) {
   if (process.argv[2] === 'serve' && process.execve && !process.execArgv.includes(SMALL_NURSERY)) {
     const args = [process.execPath, SMALL_NURSERY, ...process.execArgv, ...process.argv.slice(1)]
-    process.execve(process.execPath, args, { ...FEW_ARENAS, ...process.env })
+    process.execve(process.execPath, args, { ...THRIFTY_MALLOC, ...process.env })
   }
   module.enableCompileCache() // keeps compiled code in the temporary folder: the second start takes half the time
   await import(main)

@@ -61,6 +61,7 @@ export async function startServer(
     for (const c of notary.log.collections.values()) await damage.count(c)
     const auditor = config.audit.share > 0 ? startAuditor({ notary, damage, alert, ...config.audit }) : undefined
     closers.push(async () => auditor?.close())
+    const limits = config.server.memory
     const context: TaxiiContext = {
       config: {
         ...config.discovery,
@@ -77,7 +78,8 @@ export async function startServer(
           error: error.message,
         }),
       ),
-      memory: createMemory(config.server.memory),
+      // Or a body that is allowed would find no room.
+      memory: createMemory({ ...limits, bodies: Math.max(limits.bodies, 2 * config.server.maxContentLength) }),
       newId: randomUUID,
       ledgers: () => anchoring.states(),
       evidence: anchor =>

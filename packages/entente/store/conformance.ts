@@ -267,6 +267,21 @@ export function storeConformance(name: string, create: () => Promise<StoreSubjec
       same(seqs(await store.records(2, { from: 0, limit: 9, text: 'none' })), [0])
     })
 
+    conforms('records: no more rows than have so many bytes, and one at least', async store => {
+      const text = Buffer.alloc(1000, 1)
+      await commitRecords(store, [{ text }, { text }, { text: Buffer.alloc(5000, 2) }, { text }, { text }])
+      for (const types of [undefined, ['indicator']]) {
+        const read = async (from: number, maxBytes: number) =>
+          seqs(await store.records(1, { from, limit: 9, maxBytes, types, text: 'all' }))
+        same(await read(0, 0), [0])
+        same(await read(0, 999), [0])
+        same(await read(0, 1000), [0, 1])
+        same(await read(0, 2000), [0, 1, 2])
+        same(await read(2, 4999), [2])
+        same(await read(0, 1e9), [0, 1, 2, 3, 4])
+      }
+    })
+
     conforms('records: types, merged in order and cut at the limit', async store => {
       const types = ['malware', 'tool', 'malware', 'note', 'tool', 'malware', 'note']
       await commitRecords(

@@ -150,6 +150,8 @@ export type RecordSelection = {
   /** First `seq`, inclusive. */
   from: number
   limit: number
+  /** No further row is given once the texts of those before have more bytes than this. */
+  maxBytes?: number | undefined
   /** Only object rows of these STIX types. */
   types?: string[] | undefined
   /** Only object rows of these versions of STIX, as in {@link RecordRow.spec}. */

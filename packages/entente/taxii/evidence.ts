@@ -10,7 +10,7 @@ import { TaxiiError } from './errors.ts'
 import { checkAccept, PROOF, RECORDS, TAXII, sendJson } from './media.ts'
 import type { Resolve } from './objects.ts'
 import { type Operation, OPERATIONS } from './operations.ts'
-import { selectVersions } from './pages.ts'
+import { selectVersions, textBytes } from './pages.ts'
 import { parseQuery } from './query.ts'
 import { toNotFound } from './server.ts'
 
@@ -120,18 +120,13 @@ export function evidenceRoutes(app: FastifyInstance, context: TaxiiContext, base
       const limit = Math.min(integer('limit', request.query.limit, limits.page), limits.maxPage)
       if (limit === 0) throw new TaxiiError(400, 'query', 'limit is 0: it is a positive whole number')
       const count = notary.log.collections.get(target.number)?.count ?? 0
-      const rows = (await notary.store.records(target.number, { from, limit, text: 'all' })).filter(
-        r => r.leaf < notary.log.size,
-      )
-      const bySeq = new Map(rows.map(r => [r.seq, r]))
-      const end = Math.min(count, from + limit)
+      const maxBytes = context.memory.pageBytes()
+      const rows = await notary.store.records(target.number, { from, limit, maxBytes, text: 'all' })
+      const bySeq = new Map(rows.filter(r => r.leaf < notary.log.size).map(r => [r.seq, r]))
+      const end = Math.min(count, textBytes(rows) > maxBytes ? (rows.at(-1) as RecordRow).seq + 1 : from + limit)
       const parts: string[] = []
       let seq = from
-      for (let bytes = 0; seq < end && bytes < context.memory.pageBytes(); seq++) {
-        const part = await recordOrReason(context, target, bySeq.get(seq), seq)
-        bytes += part.length
-        parts.push(part)
-      }
+      for (; seq < end; seq++) parts.push(await recordOrReason(context, target, bySeq.get(seq), seq))
       const next = seq < count ? `"more":true,"next":${seq},` : ''
       return sendJson(reply, RECORDS, `{${next}"records":[${parts.join(',')}]}`)
     },

@@ -91,11 +91,14 @@ async function scan(context: TaxiiContext, target: Target, query: Query, from: n
   const count = notary.log.collections.get(target.number)?.count ?? 0
   const collector = createCollector(context, query.limit)
   const chosen = new Map<string, Set<number>>() // id -> log indexes that the version filter selects
+  const most = Math.min(query.limit + 1, CHUNK)
+  const maxBytes = context.memory.pageBytes()
   let expected = from
   for (let at = from; at < count; ) {
     const rows = await notary.store.records(target.number, {
       from: at,
-      limit: Math.min(query.limit + 1, CHUNK),
+      limit: most,
+      maxBytes,
       types,
       specs,
       versions: isExact ? versions.exact : undefined,
@@ -127,12 +130,15 @@ async function scan(context: TaxiiContext, target: Target, query: Query, from: n
       const isWanted = simple ? matchesSimply(row, versions) : await matches(context, target, row, query, chosen)
       if (isWanted && !collector.take(row, verified ?? (await notary.reader.open(row)))) return collector.page()
     }
-    if (rows.length < Math.min(query.limit + 1, CHUNK)) break
+    if (rows.length < most && textBytes(rows) <= maxBytes) break
     at = (rows.at(-1) as RecordRow).seq + 1
   }
   if (isWhole) collector.missing(count - expected)
   return collector.page()
 }
+
+/** By how much a selection of the store is held against its `maxBytes`. */
+export const textBytes = (rows: RecordRow[]): number => rows.reduce((sum, row) => sum + (row.text?.length ?? 0), 0)
 
 /** Whoever has its text although it is superseded was read so: no newer version, or no later content of this one, vouches for that. */
 function matchesSimply(row: RecordRow, versions: VersionFilter): boolean {

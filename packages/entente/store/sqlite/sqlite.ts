@@ -6,6 +6,7 @@ import type {
   CollectionHead,
   Journal,
   Mending,
+  RecordRow,
   RecordSelection,
   Store,
   StoredHead,
@@ -316,13 +317,23 @@ export function openSqliteStore(options: SqliteOptions): Store & Journal {
       }),
     records: (collection, selection) =>
       reading(() => {
-        const { from, limit, types, specs, versions, text } = selection
-        if (!types && !specs && !versions)
-          return sql(`${selections[text]} where coll = ? and seq >= ? order by seq limit ?`, true)
-            .all(collection, from, limit)
-            .map(toRecordRow)
-        const row = sql(`${selections[text]} where leaf = ?`, true)
-        return filtered(collection, selection).map(leaf => toRecordRow(row.get(leaf)))
+        const { from, limit, maxBytes = Number.POSITIVE_INFINITY, types, specs, versions, text } = selection
+        const rows: RecordRow[] = []
+        let bytes = 0
+        /** @returns whether another row may follow */
+        const take = (columns: unknown): boolean => {
+          const row = toRecordRow(columns)
+          bytes += row.text?.length ?? 0
+          return rows.push(row) < limit && bytes <= maxBytes
+        }
+        if (types || specs || versions) {
+          const row = sql(`${selections[text]} where leaf = ?`, true)
+          for (const leaf of filtered(collection, selection)) if (!take(row.get(leaf))) break
+        } else {
+          const all = sql(`${selections[text]} where coll = ? and seq >= ? order by seq limit ?`, true)
+          for (const row of all.iterate(collection, from, limit)) if (!take(row)) break
+        }
+        return rows
       }),
     versions: (collection, id) =>
       reading(() =>
