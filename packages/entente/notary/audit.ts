@@ -1,14 +1,16 @@
 import { hash } from 'node:crypto'
 import { collectionKey, formatHeadsEntry, headsMapRoot } from '@entente/verify/proof'
-import { EMPTY_ROOT, hashLeaf, parseVkey, TreeEdge, verifyCheckpoint } from '@entente/verify/tlog'
+import { EMPTY_ROOT, hashLeaf, parseVkey, type Tile, TreeEdge, verifyCheckpoint } from '@entente/verify/tlog'
 import type { Anchor, Checkpoint } from '#ledger/anchor.ts'
 import type { Journal, RecordRow, Store } from '#store/store.ts'
+import { isSpec } from './derive.ts'
 import { deletedSeq, objectSpan, recordFrame } from './record.ts'
 import { decodeBundle, entryOf } from './tiles.ts'
 
 /** Something that is not as it must be, with where it is; `id` only where the damaged row still says one. */
 export type Problem = {
   kind:
+    | 'file'
     | 'checkpoint'
     | 'log'
     | 'collection'
@@ -58,6 +60,7 @@ export async function audit(options: AuditOptions): Promise<AuditReport> {
   const anchored = await Promise.all(options.anchors.map(askLedger))
   const head = await store.head()
   const report: AuditReport = { origin, size: head?.size ?? 0, collections: [], ledgers: [], problems }
+  for (const message of await store.integrity()) problems.push({ kind: 'file', message })
   const rootAt = new Map<number, Uint8Array>()
   for (const { latest } of anchored) if (latest) rootAt.set(latest.size, EMPTY_ROOT)
   if (head) {
@@ -83,6 +86,22 @@ function checkNote(head: { size: number; note: string }, vkey: string, problems:
   return undefined
 }
 
+/** Holds stored tiles against those that a tree gave as it grew: of each only what it was in the end. */
+function createTileCheck(store: Store, tree: number) {
+  const last = new Map<string, Tile>()
+  return {
+    add: (tile: Tile) => void last.set(`${tile.level}/${tile.index}`, tile),
+    async wrong(): Promise<Tile[]> {
+      const wrong: Tile[] = []
+      for (const tile of last.values()) {
+        const stored = await store.tile(tree, tile.level, tile.index)
+        if (!stored || !Buffer.from(stored).equals(tile.data)) wrong.push(tile)
+      }
+      return wrong
+    },
+  }
+}
+
 /** Commitments in order of the log, 32 bytes each; of a heads entry, or of one that is missing, zeros. */
 type Entries = { commitments: Buffer; lastHeads: string; heads: Set<number> }
 
@@ -98,6 +117,7 @@ async function checkLog(
   const commitments = Buffer.alloc(size * 32)
   const heads = new Set<number>()
   let lastHeads = ''
+  const above = createTileCheck(store, 0)
   for (let index = 0; index * 256 < size; index++) {
     const width = Math.min(256, size - index * 256)
     const data = await store.entryBundle(index)
@@ -123,15 +143,17 @@ async function checkLog(
         })
       }
     }
+    const touched: Tile[] = []
     let appended = 0
     for (const at of [...rootAt.keys()].sort((a, b) => a - b)) {
       const within = at - index * 256
       if (within <= appended || within > width) continue
-      tree.append(leaves.subarray(appended * 32, within * 32))
+      touched.push(...tree.append(leaves.subarray(appended * 32, within * 32)))
       rootAt.set(at, tree.root())
       appended = within
     }
-    tree.append(leaves.subarray(appended * 32))
+    touched.push(...tree.append(leaves.subarray(appended * 32)))
+    for (const t of touched) if (t.level > 0) above.add(t)
     if (index % 64 === 0) progress?.(Math.floor(index * 256 * 0.3), size)
   }
   const found = tree.root()
@@ -139,6 +161,8 @@ async function checkLog(
     const [have, want] = [found, root].map(r => Buffer.from(r).toString('base64'))
     problems.push({ kind: 'log', message: `the entries give the root ${have}, the checkpoint says ${want}` })
   }
+  for (const { level, index } of await above.wrong())
+    problems.push({ kind: 'log', message: `tile ${level}/${index} of the log is not what its entries give` })
   return { commitments, lastHeads, heads }
 }
 
@@ -155,6 +179,7 @@ async function checkCollections(
   for (const c of heads) {
     const frame = recordFrame(c.apiRoot, c.id)
     const tree = TreeEdge.empty()
+    const tiles = createTileCheck(store, c.number)
     const counts = { object: 0, deleted: 0, equivocation: 0 }
     const erased = new Map<number, number>() // seq -> log index of the `deleted` record
     const deletions = new Map<number, number>()
@@ -162,6 +187,9 @@ async function checkCollections(
     let lastAdded = 0
     for (let from = 0; ; ) {
       const rows = await store.records(c.number, { from, limit: CHUNK, text: 'all' })
+      const [first, last] = [rows[0]?.seq ?? 0, rows.at(-1)?.seq ?? 0]
+      const misfiled = new Set(await store.misfiled(c.number, { from: first, limit: last - first + 1 }))
+      const leaves: Uint8Array[] = []
       for (const row of rows) {
         const where = { collection: c.id, seq: row.seq, logIndex: row.leaf, ...(row.id === null ? {} : { id: row.id }) }
         for (; expected < row.seq && expected < c.count; expected++)
@@ -184,7 +212,7 @@ async function checkCollections(
           problems.push({ kind: 'duplicate', ...where, message: `two rows claim entry ${row.leaf} of the log` })
         seen[row.leaf] = 1
         const commitment = entries.commitments.subarray(row.leaf * 32, row.leaf * 32 + 32)
-        tree.append(hashLeaf(commitment))
+        leaves.push(hashLeaf(commitment))
         if (row.text !== null) counts[row.kind]++
         if (row.added <= lastAdded)
           problems.push({
@@ -194,8 +222,17 @@ async function checkCollections(
           })
         lastAdded = row.added
         if (row.text === null) erased.set(row.seq, row.superseded ?? -1)
-        else checkRecord(row, frame, commitment, where, problems, deletions)
+        else {
+          if (misfiled.has(row.seq))
+            problems.push({
+              kind: 'columns',
+              ...where,
+              message: `record ${row.seq} is not found where it belongs: its type, or an entry of an index, is another`,
+            })
+          checkRecord(row, frame, commitment, where, problems, deletions)
+        }
       }
+      for (const t of tree.append(Buffer.concat(leaves))) tiles.add(t)
       done += rows.length
       progress?.(Math.floor(size * 0.3 + done * 0.7), size)
       if (rows.length < CHUNK) break
@@ -217,6 +254,15 @@ async function checkCollections(
           message: `record ${seq} of collection ${c.id} has no content, and no deletion of it is logged`,
         })
     }
+    for (const [by, seq] of deletions) {
+      if (seq < c.count && !erased.has(seq) && (await hasText(store, c.number, seq)))
+        problems.push({
+          kind: 'erased',
+          collection: c.id,
+          seq,
+          message: `record ${seq} of collection ${c.id} has content, and record at entry ${by} of the log says that it was deleted`,
+        })
+    }
     const holes = problems.some(p => p.kind === 'missing' && p.collection === c.id)
     if (!holes && !Buffer.from(c.count === 0 ? EMPTY_ROOT : tree.root()).equals(c.root)) {
       problems.push({
@@ -225,6 +271,13 @@ async function checkCollections(
         message: `the records of collection ${c.id} do not give the root of its head: entries are missing or out of order`,
       })
     }
+    if (!holes)
+      for (const { level, index } of await tiles.wrong())
+        problems.push({
+          kind: 'collection',
+          collection: c.id,
+          message: `tile ${level}/${index} of collection ${c.id} is not what its records give`,
+        })
     report.collections.push({
       apiRoot: c.apiRoot,
       id: c.id,
@@ -250,6 +303,11 @@ async function checkCollections(
   }
 }
 
+async function hasText(store: Store, collection: number, seq: number): Promise<boolean> {
+  const [row] = await store.records(collection, { from: seq, limit: 1, text: 'all' })
+  return row?.seq === seq && row.text !== null
+}
+
 function checkRecord(
   row: RecordRow,
   frame: ReturnType<typeof recordFrame>,
@@ -267,11 +325,12 @@ function checkRecord(
     })
     return
   }
-  if (!objectSpan(frame, row, text)) {
+  const span = objectSpan(frame, row, text)
+  if (!span || !isSpec(row, text.subarray(span.start, span.end))) {
     problems.push({
       kind: 'columns',
       ...where,
-      message: `the index columns of record ${row.seq} (id, version, date_added or place) are not those of its content`,
+      message: `the index columns of record ${row.seq} (id, version, spec_version, date_added or place) are not those of its content`,
     })
     return
   }

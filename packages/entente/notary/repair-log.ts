@@ -15,7 +15,12 @@ export type SettledLog = {
   leaves: Buffer
   /** Entries that some bundle had and that match their leaf are of a record (1) or of heads (2); of the others it isn't known (0). */
   kinds: Uint8Array
+  /** Heads entries that nobody had. */
+  heads: Map<number, Buffer>
 }
+
+/** How a heads entry begins (docs/formats.md 4); every other entry has 32 bytes. */
+const HEADS = 'entente/heads/v1\n'
 
 /** Guesses that are tried for one tile where copies disagree: half a second's work. */
 const MAX_GUESSES = 4096
@@ -36,6 +41,7 @@ export async function settleLog(
 ): Promise<SettledLog | undefined> {
   const leaves = Buffer.alloc(size * 32)
   const kinds = new Uint8Array(size)
+  const made = new Map<number, Buffer[]>()
   const tree = TreeEdge.empty()
   const isRoot = (guess: Uint8Array) => {
     const whole = tree.clone()
@@ -70,26 +76,41 @@ export async function settleLog(
       for (const b of decoded) {
         if (!b || i >= b.count) continue
         const entry = b.bytes.subarray(b.offsets[i], (b.offsets[i + 1] as number) - 2)
-        vote(hashLeaf(entry), entry.length === 32 ? 1 : 2)
+        if (entry.length === 32) vote(hashLeaf(entry), 1)
+        else if (entry.toString('latin1', 0, HEADS.length) === HEADS) vote(hashLeaf(entry), 2)
       }
       for (const t of tiles) if (t && t.length >= i * 32 + 32) vote(t.subarray(i * 32, i * 32 + 32))
       const leaf = index * 256 + i
       const commitment = commitments.subarray(leaf * 32, leaf * 32 + 32)
       if (!isZero(commitment)) vote(hashLeaf(commitment), 1)
-      if (votes.size === 0) for (const entry of heads(leaf, leaves)) vote(hashLeaf(Buffer.from(entry)), 2)
+      if (votes.size === 0) {
+        made.set(
+          leaf,
+          heads(leaf, leaves).map(text => Buffer.from(text)),
+        )
+        for (const entry of made.get(leaf) ?? []) vote(hashLeaf(entry), 2)
+      }
       const best = [...votes].sort((a, b) => b[1] - a[1]).map(([hex]) => Buffer.from(hex, 'hex'))
       best[0]?.copy(leaves, leaf * 32)
       candidates.push(best)
       kindOf.push(kind)
     }
-    const settled = choose(candidates, isRight)
+    // One that is whole is likelier than a mixture.
+    const whole = tiles.flatMap(t => (t && t.length >= width * 32 ? [Buffer.from(t.subarray(0, width * 32))] : []))
+    const settled = whole.find(isRight) ?? choose(candidates, isRight)
     if (!settled) return undefined
     tree.append(settled)
     settled.copy(leaves, index * 8192)
     for (let i = 0; i < width; i++)
       kinds[index * 256 + i] = kindOf[i]?.get(settled.toString('hex', i * 32, i * 32 + 32)) ?? 0
   }
-  return Buffer.from(tree.root()).equals(root) ? { size, leaves, kinds } : undefined
+  if (!Buffer.from(tree.root()).equals(root)) return undefined
+  const chosen = new Map<number, Buffer>()
+  for (const [leaf, entries] of made) {
+    const entry = entries.find(e => leaves.subarray(leaf * 32, leaf * 32 + 32).equals(hashLeaf(e)))
+    if (entry) chosen.set(leaf, entry)
+  }
+  return { size, leaves, kinds, heads: chosen }
 }
 
 /** What a heads entry (docs/formats.md 4) can be at a log index, given all leaves before it. To be asked in ascending order. */

@@ -15,6 +15,8 @@ export type Plan = {
   brought: Map<number, Brought>
   /** Erased: log index of the `deleted` record. */
   erased: Map<number, number>
+  /** What a text that was found of them says; it is not brought back. */
+  erasedTexts: Map<number, Derived>
   /** Without a text that matches, wherever one looks; and those that are {@link Plan.heldBack}. */
   unknown: number[]
   /** A source has the text, but it may have been erased. */
@@ -56,10 +58,11 @@ export async function planRows(
     moved: new Map(),
     brought: new Map(),
     erased: new Map(),
+    erasedTexts: new Map(),
     unknown: [],
     heldBack: new Set(),
     foreign: [],
-    heads: new Map(),
+    heads: log.heads,
     places: new Map(names.list.map(({ number }) => [number, []])),
     collectionOf: leaf => (log.kinds[leaf] === 1 && found.seq[leaf] !== -1 ? found.collection[leaf] : undefined),
   }
@@ -117,7 +120,8 @@ export async function planRows(
   }
 
   // 3. An entry that nobody has, and no row: one of heads, if the collections give it.
-  const replay = createHeadsReplay(names.list, leaf => plan.collectionOf(leaf) ?? 0)
+  const hasRecord = (leaf: number) => log.kinds[leaf] === 1 || (log.kinds[leaf] === 0 && found.collection[leaf] !== 0)
+  const replay = createHeadsReplay(names.list, leaf => (hasRecord(leaf) ? (found.collection[leaf] as number) : 0))
   for (const leaf of left) {
     if (log.kinds[leaf] !== 0 || found.state[leaf] !== NONE) continue
     const entry = replay(leaf, log.leaves).find(text => isEntry(log, leaf, Buffer.from(text)))
@@ -137,6 +141,8 @@ export async function planRows(
     const leaf = plan.places.get(collection)?.[seq]
     if (leaf === undefined) continue
     plan.erased.set(leaf, by)
+    const derived = plan.brought.get(leaf)?.derived
+    if (derived) plan.erasedTexts.set(leaf, derived)
     plan.moved.delete(leaf)
     plan.brought.delete(leaf)
   }

@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto'
 import type { CollectionHead, RecordRow, Store } from '#store/store.ts'
 import { type Derived, deriveRow } from './derive.ts'
-import type { RepairOptions } from './repair.ts'
+import type { RepairOptions, RepairSource } from './repair.ts'
 
 /** Rows read at a time. */
 const CHUNK = 500
@@ -36,9 +36,11 @@ export const BARE = 2 // a row without
 /** What lies at each log index, in little room: of a million rows 60 MB. */
 export type Found = {
   commitments: Buffer
+  /** {@link NONE}, {@link TEXT} or {@link BARE}. */
   state: Uint8Array
   /** The columns of the row are those of its text. */
   isDerived: Uint8Array
+  /** Its number; 0 where nothing says it. */
   collection: Int32Array
   seq: Float64Array
   added: Float64Array
@@ -129,3 +131,19 @@ function isSame(row: RecordRow, { row: derived }: Derived): boolean {
     (row.kind === 'equivocation' || row.spec === derived.spec)
   )
 }
+
+/** What copies of a store have where it has no row: guesses, until the log is settled. */
+export async function guessFrom(sources: RepairSource[], found: Found, names: Names): Promise<void> {
+  for (const source of sources.filter(s => s.log)) {
+    for (let leaf = 0; leaf < found.state.length; leaf++) {
+      if (found.state[leaf] !== NONE || found.collection[leaf] !== 0) continue
+      const [text] = await source.texts(leaf, NO_HASH)
+      const derived = text && deriveRow(text)
+      if (!derived) continue
+      hash('sha256', text, 'buffer').copy(found.commitments, leaf * 32)
+      found.collection[leaf] = names.numberOf(derived.apiRoot, derived.collectionId) ?? 0
+    }
+  }
+}
+
+const NO_HASH = new Uint8Array(32)

@@ -33,7 +33,7 @@ export async function writeRows(
   })
   /** Rows with what supersedes them and what they supersede, in one transaction. */
   const writeLinked = async (rows: RecordRow[], remove: number[] = []) => {
-    if (!isDry) await write({ rows, remove, supersede: await relink(store, rows) })
+    if (!isDry) await write({ rows, remove, supersede: await relink(store, rows, remove) })
   }
 
   // Texts that only lie elsewhere in the store, all at once: where one is put another may lie.
@@ -59,8 +59,9 @@ export async function writeRows(
   }
   await inChunks(plan.columns, async leaf => {
     report.columns.push(placeOf(leaf))
-    const text = (await store.recordAt(leaf))?.text as Uint8Array
-    return toRow(leaf, deriveRow(text) as Derived)
+    const before = (await store.recordAt(leaf)) as RecordRow
+    const row = toRow(leaf, deriveRow(before.text as Uint8Array) as Derived)
+    return row.kind === 'equivocation' ? { ...row, spec: before.spec } : row // its text does not say it
   })
   await inChunks([...plan.brought], async ([leaf, { source, derived, commitment }]) => {
     report.restored.push({ ...placeOf(leaf), from: source.name })
@@ -71,7 +72,7 @@ export async function writeRows(
   })
   await inChunks([...plan.erased], async ([leaf, by]) => {
     const before = await store.recordAt(leaf)
-    const row = erasedRow(leaf, by, before, found)
+    const row = erasedRow(leaf, by, before ?? plan.erasedTexts.get(leaf)?.row, found)
     if (before && isErasedRow(before, row)) return undefined
     report.columns.push(placeOf(leaf))
     return row
@@ -79,7 +80,7 @@ export async function writeRows(
 }
 
 /** What an erasure leaves of a row. Its kind, date and digits are the store's word: nothing in the log says them any more. */
-const erasedRow = (leaf: number, by: number, before: RecordRow | undefined, found: Found): RecordRow => ({
+const erasedRow = (leaf: number, by: number, before: Derived['row'] | undefined, found: Found): RecordRow => ({
   leaf,
   collection: found.collection[leaf] as number,
   seq: found.seq[leaf] as number,
@@ -117,16 +118,16 @@ const isErasedRow = (row: RecordRow, erased: RecordRow): boolean =>
  * What supersedes the rows that are written and those of the same id, where it is not so already: another content of the same version that was added
  * later, else the newest version (notary/decide.ts).
  */
-async function relink(store: Store, rows: RecordRow[]): Promise<Mending['supersede']> {
+async function relink(store: Store, rows: RecordRow[], gone: number[]): Promise<Mending['supersede']> {
   const supersede: Mending['supersede'] = []
-  const written = new Map(rows.map(r => [r.leaf, r]))
+  const written = new Map<number, RecordRow | undefined>(rows.map(r => [r.leaf, r]))
+  for (const leaf of gone) written.set(leaf, undefined)
   const ids = new Map<string, { collection: number; id: string }>()
   for (const { kind, collection, id } of rows)
     if (kind === 'object' && id !== null) ids.set(`${collection} ${id}`, { collection, id })
   for (const { collection, id } of ids.values()) {
     const all = (await store.versions(collection, id)).filter(r => !written.has(r.leaf) && r.text !== null)
-    for (const row of written.values())
-      if (row.kind === 'object' && row.collection === collection && row.id === id) all.push(row)
+    for (const row of rows) if (row.kind === 'object' && row.collection === collection && row.id === id) all.push(row)
     for (const row of all) {
       const newer = all.filter(o => isNewer(o, row))
       const alike = newer.filter(o => o.version === row.version && o.versionDigits === row.versionDigits)

@@ -5,7 +5,7 @@ import { planRows } from './repair-plan.ts'
 import { createHeadsReplay, type LogCopy, settleLog } from './repair-log.ts'
 import { planTrees } from './repair-trees.ts'
 import { writeRows } from './repair-rows.ts'
-import { NONE, readCollections, readRows } from './repair-read.ts'
+import { guessFrom, readCollections, readRows } from './repair-read.ts'
 
 /** A copy that records are brought back from. Nothing of it is believed: what it gives must match the log. */
 export type RepairSource = {
@@ -67,14 +67,11 @@ export async function repair(options: RepairOptions): Promise<RepairReport> {
   // 1. What lies in the store, by log index.
   const found = await readRows(store, size, names, progress)
 
+  await guessFrom(sources, found, names)
+
   // 2. What the log is.
-  const numberAt = (leaf: number) => found.collection[leaf] as number
-  const log = await settleLog(
-    copies,
-    { size, root },
-    found.commitments,
-    createHeadsReplay(names.list, leaf => (found.state[leaf] === NONE ? 0 : numberAt(leaf))),
-  )
+  const replay = createHeadsReplay(names.list, leaf => found.collection[leaf] as number)
+  const log = await settleLog(copies, { size, root }, found.commitments, replay)
   if (!log)
     throw new NotaryError(
       'integrity',
