@@ -3,8 +3,9 @@ import assert from 'node:assert/strict'
 import { cpSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { entente, type Ran } from '../../packages/entente/cli/commands/test/script.ts'
-import { sampleObjects, startEntente, temporaryFolder } from '../support/server.ts'
+import { said, sampleObjects, startEntente, temporaryFolder, type TestServer } from '../support/server.ts'
 
 test('a whole data folder put back is refused by those who remember, and proven by receipts and once it grows again', async t => {
   const folder = temporaryFolder(t)
@@ -114,4 +115,38 @@ test('a whole data folder put back is refused by those who remember, and proven 
   assert.equal(code, 4)
   assert.match(out, /FORK: the key of .* signed two checkpoints/)
   assert.match(out, /changed\.json: NOT PROVEN/)
+})
+
+test('a whole data folder put back while its ledger is elsewhere: the server stops', async t => {
+  const folder = temporaryFolder(t)
+  const data = join(folder, 'data')
+  const config = join(folder, 'entente.yaml')
+  writeFileSync(config, `ledgers: [{ id: local, kind: embedded, path: ${join(folder, 'elsewhere')} }]\n`)
+  const start = async () => {
+    const server = await startEntente(data, { args: ['--config', config] })
+    t.after(() => server.kill())
+    return server
+  }
+  const objects = '/api/collections/default/objects/'
+  const publish = async (server: TestServer, count: number, from: number) => {
+    const { json } = await server.request('POST', objects, { objects: sampleObjects(count, from) })
+    for (let status = json.status; status !== 'complete'; await sleep(50))
+      status = (await server.request('GET', `/api/status/${json.id}/`)).json.status
+  }
+
+  let server = await start()
+  await publish(server, 2, 0)
+  await server.stop()
+  cpSync(data, join(folder, 'old'), { recursive: true })
+  server = await start()
+  await publish(server, 3, 10)
+  await server.stop()
+  rmSync(data, { recursive: true })
+  renameSync(join(folder, 'old'), data)
+
+  server = await start()
+  await said(server, /WRITING HAS STOPPED: ledger "local" has this log at size \d+, the store only at \d+/)
+  assert.equal((await server.request('POST', objects, { objects: sampleObjects(1, 20) })).status, 503)
+  assert.equal((await server.request('GET', objects)).json.error_code, 'rolled-back')
+  await server.stop()
 })
