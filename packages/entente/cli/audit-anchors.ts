@@ -2,7 +2,6 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseVkey } from '@entente/verify/tlog'
 import type { Anchor } from '#ledger/anchor.ts'
-import { LedgerError } from '#ledger/error.ts'
 import type { Config, Paths } from './config.ts'
 import { ledgerFolder, openAnchors } from './ledgers.ts'
 
@@ -10,8 +9,7 @@ import { ledgerFolder, openAnchors } from './ledgers.ts'
 export type Uncompared = { ledger: string; reason: string }
 
 /**
- * Opens for reading what it can of the configured ledgers. An embedded ledger is one process's own: beside a running server it is
- * not compared, and the report says so. None is created.
+ * Opens the configured ledgers for reading, an embedded one beside a running server too. None is created: where there is none the report says so.
  *
  * @throws LedgerError where a ledger is there and is damaged or another one
  */
@@ -28,13 +26,7 @@ export async function openAuditAnchors(
         uncompared.push({ ledger: ledger.id, reason: `${ledgerFolder(ledger, paths)} holds no ledger` })
         continue
       }
-      try {
-        anchors.push(...(await openAnchors({ ...config, ledgers: [ledger] }, paths, parseVkey(vkey).name)))
-      } catch (error) {
-        if (!(error instanceof LedgerError) || error.code !== 'locked') throw error
-        const reason = 'the running server holds it; stop the server, or audit a copy of the data folder'
-        uncompared.push({ ledger: ledger.id, reason })
-      }
+      anchors.push(...(await openAnchors({ ...config, ledgers: [ledger] }, paths, parseVkey(vkey).name, true)))
     }
     return { anchors, uncompared }
   } catch (error) {

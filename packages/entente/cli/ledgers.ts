@@ -13,12 +13,13 @@ type LedgerConfig = Config['ledgers'][number]
  * Opens every configured ledger; an adapter's code is loaded only where the configuration asks for it. The embedded ledger
  * must open, or the server doesn't start; one behind a network may be away, and is opened when it answers.
  *
+ * @param readOnly of an embedded ledger: as it is now, beside a server that runs
  * @throws LedgerError, CliError
  */
-export async function openAnchors(config: Config, paths: Paths, origin: string): Promise<Anchor[]> {
+export async function openAnchors(config: Config, paths: Paths, origin: string, readOnly = false): Promise<Anchor[]> {
   const anchors: Anchor[] = []
   try {
-    for (const ledger of config.ledgers) anchors.push(await openOne(ledger, paths, origin))
+    for (const ledger of config.ledgers) anchors.push(await openOne(ledger, paths, origin, readOnly))
     return anchors
   } catch (error) {
     await Promise.allSettled(anchors.map(a => a.close()))
@@ -26,7 +27,7 @@ export async function openAnchors(config: Config, paths: Paths, origin: string):
   }
 }
 
-async function openOne(ledger: LedgerConfig, paths: Paths, origin: string): Promise<Anchor> {
+async function openOne(ledger: LedgerConfig, paths: Paths, origin: string, readOnly: boolean): Promise<Anchor> {
   if (ledger.kind === 'embedded') {
     const { openEmbeddedAnchor } = await import('#ledger/evm/embedded/anchor.ts')
     return openEmbeddedAnchor({
@@ -35,6 +36,7 @@ async function openOne(ledger: LedgerConfig, paths: Paths, origin: string): Prom
       chainId: ledger.chainId,
       origin,
       now: Date.now,
+      readOnly,
     })
   }
   const keyFile = isAbsolute(ledger.keyFile) ? ledger.keyFile : join(paths.base, ledger.keyFile)

@@ -16,6 +16,8 @@ export interface EmbeddedOptions {
   /** Validators of a new folder; an existing one has to have as many. */
   readonly validators?: number
   readonly keepStates?: number
+  /** Shows an existing ledger as it is now, beside the process that has it; makes nothing and seals nothing. */
+  readonly readOnly?: boolean
 }
 
 export interface Embedded {
@@ -29,7 +31,13 @@ export interface Embedded {
  * @param hook Called at each step of a block's write: where tests stop the process.
  */
 export async function openEmbedded(
-  { folder, chainId, validators = DEFAULT_VALIDATORS, keepStates = DEFAULT_KEEP_STATES }: EmbeddedOptions,
+  {
+    folder,
+    chainId,
+    validators = DEFAULT_VALIDATORS,
+    keepStates = DEFAULT_KEEP_STATES,
+    readOnly = false,
+  }: EmbeddedOptions,
   {
     now,
     hook = () => {},
@@ -42,8 +50,10 @@ export async function openEmbedded(
     throw new LedgerError('invalid', `${validators} validators: 1 to 64 are possible`)
   if (!Number.isSafeInteger(keepStates) || keepStates < 1)
     throw new LedgerError('invalid', `keepStates ${keepStates}: at least 1`)
-  const store = openStore(folder)
+  const store = openStore(folder, readOnly)
   try {
+    if (readOnly && store.head() === undefined)
+      throw new LedgerError('corrupt', `${store.path} has no block: it was never written whole`)
     const blocks = await openBlocks({
       store,
       chainId,

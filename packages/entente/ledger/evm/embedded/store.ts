@@ -74,14 +74,22 @@ export interface Store {
 export type CrashPoint = 'before-transaction' | 'in-transaction' | 'before-commit' | 'after-commit'
 
 /**
- * Opens `ledger.db` in a folder, which it creates, and keeps every other process out of it until it is closed.
+ * Opens `ledger.db` in a folder, which it creates, and keeps every other process from writing to it until it is closed. With `readOnly` it shows the
+ * ledger as it is now, beside a process that writes.
  * Throws LedgerError `locked`, `corrupt`, or `mismatch` for a folder that a later version wrote.
  */
-export function openStore(folder: string): Store {
-  mkdirSync(folder, { recursive: true, mode: 0o700 })
+export function openStore(folder: string, readOnly = false): Store {
+  if (!readOnly) mkdirSync(folder, { recursive: true, mode: 0o700 })
   const path = join(folder, 'ledger.db')
-  const db = open(path)
-  syncFolder(folder)
+  const lock = readOnly ? undefined : takeLock(path)
+  let db: DatabaseSync
+  try {
+    db = open(path, readOnly)
+  } catch (error) {
+    lock?.close()
+    throw error
+  }
+  if (!readOnly) syncFolder(folder)
   const prepared = new Map<string, StatementSync>()
   const sql = (text: string): StatementSync => {
     const known = prepared.get(text) ?? db.prepare(text)
@@ -157,6 +165,7 @@ export function openStore(folder: string): Store {
       }
     },
     commit({ block, transactions, logKeys, oldRoot, newRoot, written }, keepStates, hook, config = {}) {
+      if (readOnly) throw new LedgerError('refused', `${path} was opened to read only`)
       const changes = nodeChanges(oldRoot, newRoot, written, reader)
       hook('before-transaction')
       db.exec('begin immediate')
@@ -180,7 +189,9 @@ export function openStore(folder: string): Store {
       hook('after-commit') // A crash here loses the answer, never the block.
     },
     close: () => {
-      if (db.isOpen) db.close()
+      if (!db.isOpen) return
+      db.close()
+      lock?.close()
     },
   }
 }
@@ -194,15 +205,16 @@ const toTransaction = ({ place, ...rest }: TransactionRow): StoredTransaction =>
   ...rest,
 })
 
-function open(path: string): DatabaseSync {
+function open(path: string, readOnly: boolean): DatabaseSync {
   let db: DatabaseSync | undefined
   try {
-    db = new DatabaseSync(path)
-    // exclusive: the first access takes a lock that the operating system gives back when this process ends, however it ends.
-    db.exec(
-      'pragma locking_mode = exclusive; pragma journal_mode = wal; pragma synchronous = full; pragma cache_size = -8000',
-    )
-    db.exec('begin immediate')
+    db = new DatabaseSync(path, { readOnly, timeout: BUSY_MS })
+    if (readOnly)
+      db.exec('begin') // one snapshot for all reads
+    else {
+      db.exec('pragma journal_mode = wal; pragma synchronous = full; pragma cache_size = -8000')
+      db.exec('begin immediate')
+    }
     const { user_version: version } = db.prepare('pragma user_version').get() as { user_version: number }
     if (version > MIGRATIONS.length) {
       throw new LedgerError(
@@ -210,6 +222,7 @@ function open(path: string): DatabaseSync {
         `${path} has schema ${version}, this version knows ${MIGRATIONS.length}: use a later Entente`,
       )
     }
+    if (readOnly) return db
     for (const migration of MIGRATIONS.slice(version)) db.exec(migration)
     db.exec(`pragma user_version = ${MIGRATIONS.length}`)
     db.exec('commit')
@@ -217,16 +230,43 @@ function open(path: string): DatabaseSync {
   } catch (cause) {
     if (db?.isOpen === true) db.close()
     if (cause instanceof LedgerError) throw cause
-    const text = cause instanceof Error ? cause.message : String(cause)
-    if (/locked|busy/i.test(text)) {
+    throw new LedgerError(
+      'corrupt',
+      `${path} cannot be opened (${messageOf(cause)}): restore the folder from a backup`,
+      { cause },
+    )
+  }
+}
+
+/** How long a statement waits for who reads beside. */
+const BUSY_MS = 5000
+
+/** A lock on a file beside it, which the operating system gives back when this process ends, however it ends: readers may come and go. */
+function takeLock(path: string): DatabaseSync {
+  let lock: DatabaseSync | undefined
+  try {
+    lock = new DatabaseSync(`${path}.lock`)
+    lock.exec('pragma locking_mode = exclusive; begin exclusive')
+    return lock
+  } catch (cause) {
+    if (lock?.isOpen === true) lock.close()
+    if (/locked|busy/i.test(messageOf(cause))) {
       throw new LedgerError(
         'locked',
         `${path} is open in another process: only one may have it; stop the other, or use another folder`,
         { cause },
       )
     }
-    throw new LedgerError('corrupt', `${path} cannot be opened (${text}): restore the folder from a backup`, { cause })
+    throw new LedgerError(
+      'corrupt',
+      `${path}.lock cannot be opened (${messageOf(cause)}): look at the folder's rights`,
+      {
+        cause,
+      },
+    )
   }
 }
+
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
 
 const bytes = (key: NodeKey): Uint8Array => Buffer.from(key, 'hex')
