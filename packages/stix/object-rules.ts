@@ -7,6 +7,7 @@ import { checkPattern } from './pattern/check.ts'
 import { PatternError, positionAt } from './pattern/error.ts'
 import { parsePattern } from './pattern/parse.ts'
 import { objectTypes } from './table.ts'
+import { checkTranslations } from './translation.ts'
 import { isObject, type Json, show, type Walk } from './walk.ts'
 
 /** The version of the pattern language that section 9 is about; an indicator without a version means it (4.7.1). */
@@ -66,6 +67,7 @@ function checkLanguageContent(object: Json, walk: Walk): void {
     walk.leave()
   }
   walk.leave()
+  if (isObject(walk.bounds.target)) checkTranslations(object, walk.bounds.target, walk)
 }
 
 const HIVES: ReadonlyMap<string, string> = new Map([

@@ -78,6 +78,8 @@ const severities = {
   /** The name of a property (3.1, 11.1.1), or one of the reserved names (3.8). */
   property_name: 'error',
   reserved_name: 'error',
+  /** A translation whose form is not that of what it translates, where that is given (7.1.1). */
+  translation: 'error',
   /** `defanged` on anything but a cyber-observable (3.2). */
   defanged: 'error',
   /** The content of a marking definition (7.2.1). */

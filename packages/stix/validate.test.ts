@@ -27,6 +27,10 @@ const references = (reference: object) => ({
 })
 const noAccount = { user_id: undefined, account_type: undefined, account_login: undefined, display_name: 'x' }
 
+const target = of('malware', { aliases: ['a', 'b'] })
+const translation = (de: object, changes: object = {}) =>
+  of('language-content', { object_ref: target['id'], contents: { de }, ...changes })
+
 /** One or more inputs for each rule; where the first finding of that rule must be, and its section. */
 const cases: [Rule, unknown, path: string, section: string, options?: ValidateOptions][] = [
   ['not_an_object', ['a list'], '$', '3'],
@@ -129,6 +133,9 @@ const cases: [Rule, unknown, path: string, section: string, options?: ValidateOp
   ['needs', of('malware', { is_family: true, name: undefined }), '$.name', '4.11.1'],
   ['needs', of('marking-definition', { definition: undefined }), '$.definition', '7.2.1.1'],
   ['forbidden', of('email-message', { is_multipart: true, body: 'x' }), '$.body', '6.6.1'],
+  ['translation', translation({ name: 1 }), '$.contents.de.name', '7.1.1', { target }],
+  ['translation', translation({ aliases: ['', 'x', 'x'] }), '$.contents.de.aliases', '7.1.1', { target }],
+  ['translation', translation({ aliases: [{ a: 'x' }, ''] }), '$.contents.de.aliases[0]', '7.1.1', { target }],
   ['property_name', of('malware', { 'X-Y': 'x' }), '$["X-Y"]', '3.1'],
   ['property_name', JSON.parse(`{"type":"url","id":"${idOf('url')}","value":"x","__proto__":1}`), '$.__proto__', '3.1'],
   ['reserved_name', of('malware', { severity: 'high' }), '$.severity', '3.8'],
@@ -232,6 +239,19 @@ test('a custom type may be referred to where any object of a class may be, not w
   assert.deepEqual(errors(of('relationship', { source_ref: `x-thing--${UUID}` })), [])
   assert.deepEqual(errors(of('sighting', { sighting_of_ref: `x-thing--${UUID}` })), [])
   assert.equal(errors(of('malware', { created_by_ref: `x-thing--${UUID}` })).length, 1)
+})
+
+test('a translation mirrors the object that it names, in the version that it names, and no other (7.1.1)', () => {
+  const isRefused = (de: object, options?: ValidateOptions, changes?: object) =>
+    validateObject(translation(de, changes), options).findings.some(({ rule }) => rule === 'translation')
+  const good = { name: 'Name', aliases: ['', 'x'], is_family: 'not translatable', x_unknown: { a: ['x'] } }
+  assert.ok(!isRefused(good, { target }))
+  assert.ok(isRefused({ name: ['x'] }, { target }))
+  assert.ok(!isRefused({ name: ['x'] }), 'nothing to hold it against')
+  assert.ok(!isRefused({ name: ['x'] }, { target: { ...target, id: idOf('tool') } }))
+  const other = { object_modified: '2030-01-01T00:00:00.000Z' }
+  assert.ok(!isRefused({ name: ['x'] }, { target }, other), 'another version of it')
+  assert.ok(isRefused({ name: ['x'] }, { target }, { object_modified: target['modified'] }))
 })
 
 test('a bundle is taken where it is asked for: each object by itself, none inside another bundle (8)', () => {

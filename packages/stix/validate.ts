@@ -21,6 +21,8 @@ export interface ValidateOptions {
    * is not known is a finding (rule `unresolved_reference`; section 3.3 lets references lead nowhere).
    */
   readonly isKnown?: (id: string) => boolean
+  /** The object that a language-content names: its translations are held against it (rule `translation`; section 7.1.1). */
+  readonly target?: unknown
   /** Take a bundle with its objects too; by default it is refused (rule `bundle`), since a collection holds STIX Objects. */
   readonly bundle?: boolean
   /** Report warnings (default). Without, custom content costs nothing and `findings` holds errors only. */
@@ -68,6 +70,7 @@ export function validateObject(object: unknown, options?: ValidateOptions): Vali
     untold: options?.untold,
     severities: severities[options?.policy ?? DEFAULT_POLICY],
     isKnown: options?.isKnown,
+    target: options?.target,
   }
   const walk = new Walk(isObject(object) ? object : {}, bounds)
   if (!isObject(object)) walk.report('not_an_object', '3', `a STIX object is a JSON object, got ${show(object)}`)

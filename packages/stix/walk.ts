@@ -32,6 +32,8 @@ export interface Bounds {
   readonly severities: Severities
   /** Whether an id that an object refers to is known. */
   readonly isKnown: ((id: string) => boolean) | undefined
+  /** What a language-content translates. */
+  readonly target: unknown
 }
 
 /** Whether a JSON value is an object (not null, not a list). */

@@ -244,3 +244,55 @@ test('the store is asked once, for each reference that the request itself does n
   await readEnvelope(Buffer.from(JSON.stringify({ objects: [a, b] })), options)
   assert.equal(asked.length, 1, 'nothing to ask')
 })
+
+describe('a translation is held against what it translates (STIX 2.1 section 7.1.1)', () => {
+  const translation = (id: string, values: Record<string, unknown> = {}) => ({
+    type: 'language-content',
+    spec_version: '2.1',
+    id: newId('language-content'),
+    created: month,
+    modified: month,
+    object_ref: id,
+    contents: { de: { name: ['Name'] } },
+    ...values,
+  })
+  const REFUSED = /^\$\.contents\.de\.name: expected a string.* \(translation, STIX 2\.1 section 7\.1\.1\)$/
+
+  test('in the same request, or stored; in the version that it names', async () => {
+    const target = indicator({ name: 'a name' })
+    const together = await add([translation(target.id), target])
+    assert.deepEqual([together.success_count, together.failure_count], [1, 1])
+    assert.match(together.failures[0].message, REFUSED)
+    const { failures } = await add([
+      translation(target.id),
+      translation(target.id, { object_modified: target.modified }),
+    ])
+    for (const { message } of failures) assert.match(message, REFUSED)
+    assert.equal(failures.length, 2)
+    const right = { contents: { de: { name: 'Name', not_there: 1 } } }
+    const other = { object_modified: '2030-01-01T00:00:00.000Z' }
+    const taken = await add([translation(target.id, right), translation(target.id, other), translation(newId('tool'))])
+    assert.equal(taken.success_count, 3, 'nothing is known of another version, or of what is not here')
+  })
+
+  test('who may not read what is stored learns nothing of it', async () => {
+    const target = indicator({ name: 'a name' })
+    await add([target])
+    const body = { objects: [translation(target.id)] }
+    const path = '/api/collections/standard/objects/'
+    assert.equal((await server.ask('POST', path, { body, user: 'writer' })).json.success_count, 1)
+  })
+
+  test('at most 100 objects are read for one request', async () => {
+    let reads = 0
+    const objects = Array.from({ length: 150 }, () => translation(newId('tool')))
+    await readEnvelope(Buffer.from(JSON.stringify({ objects })), {
+      maxBytes: 1e6,
+      policy: 'standard',
+      isStix: false,
+      known: async ids => new Set(ids),
+      stored: async () => void reads++,
+    })
+    assert.equal(reads, 100)
+  })
+})

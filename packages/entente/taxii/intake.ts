@@ -9,6 +9,7 @@ import {
   type Timestamp,
   tlpMarkings,
   validateObject,
+  type ValidateOptions,
 } from '@entente/stix'
 import type { SubmittedObject } from '#notary/sequence.ts'
 import type { StatusItem } from '#store/store.ts'
@@ -24,7 +25,10 @@ export type IntakeOptions = {
   isStix: boolean
   /** Which of these ids the collection has an object of. */
   known: (ids: string[]) => Promise<Set<string>>
+  /** The stored object of an id, in a version or the newest, as far as the caller may read it: what a language-content translates. */
+  stored?: ((id: string, version: string | undefined) => Promise<Json | undefined>) | undefined
 }
+type Json = Record<string, unknown>
 
 const MAX_DEPTH = 64
 /**
@@ -48,6 +52,8 @@ const MAX_MESSAGE = 300
 const MAX_ID = 300
 /** Ids in one question to the store. */
 const ASKED = 5000
+/** Objects that are read for what one request translates; further translations are held against the form alone. */
+const MOST_TARGETS = 100
 
 /**
  * Reads and validates the body of "Add Objects" (TAXII 2.1 section 5.5): an envelope of STIX objects. An object that is not valid under the
@@ -60,7 +66,7 @@ export async function readEnvelope(body: Uint8Array, options: IntakeOptions): Pr
   const { values, canonical } = parseEnvelope(body, options)
   const judged =
     options.policy === 'permissive'
-      ? values.map((value, i) => judge(value, canonical[i] as string, options.policy))
+      ? values.map((value, i) => judge(value, canonical[i] as string, { policy: 'permissive', untold: UNTOLD }))
       : await judgeAll(values, canonical, options)
   const objects: SubmittedObject[] = []
   const failed: StatusItem[] = []
@@ -117,8 +123,11 @@ async function judgeAll(values: unknown[], canonical: string[], options: IntakeO
     asked.add(id)
     return true
   }
+  const targets = await findTargets(values, options)
+  const judging = { policy, untold: UNTOLD, isKnown: note }
   const judged = values.map((value, i) => {
-    const one = judge(value, canonical[i] as string, policy, note)
+    const target = targets?.get(i)
+    const one = judge(value, canonical[i] as string, target ? { ...judging, target } : judging)
     ends.push(references.length)
     return one
   })
@@ -149,7 +158,7 @@ async function judgeAll(values: unknown[], canonical: string[], options: IntakeO
     for (const i of open) {
       const before = judged[i] as Judged
       if (!('canonical' in before)) continue
-      const again = judge(values[i], canonical[i] as string, policy, isKnown)
+      const again = judge(values[i], canonical[i] as string, { policy, untold: UNTOLD, isKnown })
       judged[i] = again
       if ('canonical' in again) continue
       const left = (own.get(before.id) as number) - 1
@@ -161,6 +170,29 @@ async function judgeAll(values: unknown[], canonical: string[], options: IntakeO
     for (const id of more) unknown.add(id)
   }
   return judged
+}
+
+/** What each language-content of the request translates (STIX 2.1 section 7.1.1), by its place: from the request itself, else from the collection. */
+async function findTargets(values: unknown[], { stored }: IntakeOptions): Promise<Map<number, Json> | undefined> {
+  const translations = values.flatMap((value, i) => {
+    const { type, object_ref: id, object_modified: version } = (value ?? {}) as Json
+    if (type !== 'language-content' || typeof id !== 'string') return []
+    return [{ i, id, version: typeof version === 'string' ? version : undefined }]
+  })
+  if (translations.length === 0) return undefined
+  const here = new Map<string, Json>()
+  for (const value of values as Json[]) {
+    here.set(`${value?.['id']}`, value)
+    here.set(`${value?.['id']} ${value?.['modified']}`, value)
+  }
+  const targets = new Map<number, Json>()
+  let left = MOST_TARGETS
+  for (const { i, id, version } of translations) {
+    const target =
+      here.get(version === undefined ? id : `${id} ${version}`) ?? (left-- > 0 && (await stored?.(id, version)))
+    if (target) targets.set(i, target)
+  }
+  return targets
 }
 
 /** Which of these neither the collection nor everybody has. */
@@ -177,7 +209,7 @@ async function findUnknown(ids: string[], { known }: IntakeOptions): Promise<Set
 function tellUnresolved(one: Judged, unknown: ReadonlySet<string>): void {
   if (!('canonical' in one)) return
   const paths: string[] = []
-  findReferences(one.value, '$', false, unknown, paths)
+  findReferences(one.value, '$', unknown, paths)
   if (paths.length === 0) return
   const shown = paths.slice(0, SHOWN).map(path => cut(path, MAX_PATH))
   if (paths.length > SHOWN) shown.push(`and ${paths.length - SHOWN} more`)
@@ -186,20 +218,22 @@ function tellUnresolved(one: Judged, unknown: ReadonlySet<string>): void {
 }
 
 /** Properties that refer to something end with `_ref` or `_refs` (STIX 2.1 section 3.1). The object was validated: it isn't deep. */
-function findReferences(
-  value: object,
-  path: string,
-  isRefs: boolean,
-  unknown: ReadonlySet<string>,
-  found: string[],
-): void {
-  for (const [name, part] of Object.entries(value)) {
-    const isReference = typeof part === 'string' && (isRefs || name.endsWith('_ref')) && unknown.has(part)
-    if (!isReference && (typeof part !== 'object' || part === null)) continue
+function findReferences(value: Json, path: string, unknown: ReadonlySet<string>, found: string[]): void {
+  for (const name in value) {
+    const part = value[name]
     if (path === '$' && name.startsWith('x_')) continue // custom content is not checked
-    const at = Array.isArray(value) ? `${path}[${name}]` : `${path}.${name}`
-    if (isReference) found.push(at)
-    else findReferences(part as object, at, name.endsWith('_refs'), unknown, found)
+    if (typeof part === 'string') {
+      if (name.endsWith('_ref') && unknown.has(part)) found.push(`${path}.${name}`)
+    } else if (typeof part !== 'object' || part === null) continue
+    else if (path === '$' && name.startsWith('x_'))
+      continue // custom content is not checked
+    else if (!Array.isArray(part)) findReferences(part as Json, `${path}.${name}`, unknown, found)
+    else if (name.endsWith('_refs')) {
+      for (let i = 0; i < part.length; i++) if (unknown.has(part[i])) found.push(`${path}.${name}[${i}]`)
+    } else {
+      for (let i = 0; i < part.length; i++)
+        if (typeof part[i] === 'object') findReferences(part[i], `${path}.${name}[${i}]`, unknown, found)
+    }
   }
 }
 
@@ -217,11 +251,11 @@ function indexReferences(references: string[], ends: number[]): Map<string, numb
   return index
 }
 
-function judge(value: unknown, canonical: string, policy: Policy, isKnown?: (id: string) => boolean): Judged {
-  const { findings } = validateObject(value, { policy, untold: UNTOLD, ...(isKnown ? { isKnown } : {}) })
-  const isError = (f: Finding) => f.severity === 'error' && !(policy === 'standard' && TOLERATED.has(f.rule))
+function judge(value: unknown, canonical: string, options: ValidateOptions & { policy: Policy }): Judged {
+  const { findings } = validateObject(value, options)
+  const isError = (f: Finding) => f.severity === 'error' && !(options.policy === 'standard' && TOLERATED.has(f.rule))
   const errors = findings.filter(isError)
-  const object = value as Record<string, unknown>
+  const object = value as Json
   const messages = describe(errors)
   const version = errors.length === 0 ? readVersion(object, messages) : undefined
   if (messages.length > 0) {
@@ -245,7 +279,7 @@ function judge(value: unknown, canonical: string, policy: Policy, isKnown?: (id:
  * What the record says of the version must follow from the object (docs/formats.md 1), also where its type has no use for `modified` and
  * `created` and no rule is about them: a record that doesn't would fail every reader who verifies the collection.
  */
-function readVersion(object: Record<string, unknown>, messages: string[]): Timestamp | undefined {
+function readVersion(object: Json, messages: string[]): Timestamp | undefined {
   const written = objectVersion(object)
   const version = written === undefined ? undefined : parseTimestamp(written)
   if (version && version.fractionDigits > 6)

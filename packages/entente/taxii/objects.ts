@@ -1,4 +1,5 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { parseTimestamp } from '@entente/stix'
 import { writtenVersion } from '#notary/record.ts'
 import { formatMicros } from '#notary/time.ts'
 import type { RecordRow } from '#store/store.ts'
@@ -141,6 +142,8 @@ async function addObjects(
     policy: validation,
     isStix: checkContentType(request.headers['content-type']) === 'application/stix+json',
     known: ids => context.notary.store.known(target.number, ids),
+    // A message about a translation tells something of what it translates.
+    stored: target.read ? (id, version) => readStored(context, target.number, id, version) : undefined,
   })
   const row = await context.notary.submit({
     statusId: context.newId(),
@@ -155,6 +158,19 @@ async function addObjects(
     repost,
   })
   return toStatusResource(context, target.config, row)
+}
+
+/** What is stored under an id, in this version or the newest, if it is what was logged. */
+async function readStored(
+  { notary }: TaxiiContext,
+  collection: number,
+  id: string,
+  version: string | undefined,
+): Promise<Record<string, unknown> | undefined> {
+  const { same } = await notary.store.lookup(collection, id, version && parseTimestamp(version)?.normalized)
+  const row = same.findLast(r => r.leaf < notary.log.size)
+  const opened = row && (await notary.reader.open(row))
+  return opened?.ok ? JSON.parse(opened.object.toString()) : undefined
 }
 
 /** One object by id: unlike a list it is never served in part. */
