@@ -230,6 +230,39 @@ export const commands: readonly Command[] = [
   ),
   lazily(
     {
+      name: 'backup',
+      summary: 'Copy a data folder, beside its running server too, or check such a copy',
+      usage: 'backup [--data DIR] --to FOLDER [--check]',
+      options: { ...DATA, to: TEXT, check: FLAG },
+      help: {
+        ...DATA_HELP,
+        '--to FOLDER': 'the backup, a folder that is new or empty',
+        '--check': 'make none: audit the one that is in FOLDER',
+      },
+      examples: [
+        'entente backup --data /var/lib/entente --config /etc/entente.yaml --to /backup/2026-11-22',
+        'entente backup --check --to /backup/2026-11-22',
+      ],
+    },
+    () => import('./commands/backup.ts'),
+  ),
+  lazily(
+    {
+      name: 'restore',
+      summary: 'Put a backup into an empty data folder, once it has passed the audit',
+      usage: 'restore --from FOLDER [--data DIR] [--config FILE]',
+      options: { ...DATA, from: TEXT },
+      help: {
+        '--from FOLDER': 'a backup that "entente backup" made',
+        '--data DIR': 'data folder, new or empty (default: ./data, or ENTENTE_DATA)',
+        '--config FILE': 'configuration (YAML; default: the one in the backup)',
+      },
+      examples: ['entente restore --from /backup/2026-11-22 --data /var/lib/entente'],
+    },
+    () => import('./commands/restore.ts'),
+  ),
+  lazily(
+    {
       name: 'repair',
       summary: 'Mend a damaged data folder by its log, and bring lost records back from copies',
       usage: 'repair [--data DIR] [--from SOURCE]… [--dry-run]',

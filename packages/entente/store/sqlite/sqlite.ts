@@ -47,7 +47,7 @@ const STATUSES_AT_ONCE = 50
 const BUSY_MS = 5000
 
 /** What SQLite threw, as a {@link StoreError} that names the file. */
-function toStoreError(error: unknown, path: string): StoreError {
+export function toStoreError(error: unknown, path: string): StoreError {
   if (error instanceof StoreError) return error
   const primary = ((error as { errcode?: number }).errcode ?? 10) & 0xff
   const code = CODES[primary] ?? 'io'

@@ -1,0 +1,316 @@
+import { createHash } from 'node:crypto'
+import {
+  chmodSync,
+  closeSync,
+  copyFileSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
+import { basename, dirname, join, resolve } from 'node:path'
+import { type AuditReport, audit } from '#notary/audit.ts'
+import { openLogKey } from '#notary/key.ts'
+import { copySqlite } from '#store/sqlite/copy.ts'
+import { openSqliteStore } from '#store/sqlite/sqlite.ts'
+import { openAuditAnchors, type Uncompared } from './audit-anchors.ts'
+import { type Config, loadConfig, type Paths } from './config.ts'
+import { CliError } from './errors.ts'
+import { defaultOrigin } from './identity.ts'
+import { ledgerFolder } from './ledgers.ts'
+import type { Progress } from './progress.ts'
+
+/** `backup.json` in a backup. */
+export type Manifest = {
+  format: 'entente/backup/v1'
+  created: string
+  origin: string
+  vkey: string
+  /** Of the log, with its signed checkpoint. */
+  size: number
+  checkpoint: string
+  files: { name: string; bytes: number; sha256: string }[]
+}
+
+export const MANIFEST = 'backup.json'
+const CONFIG = 'entente.yaml'
+/** Where the embedded ledger `id` lies in a backup. */
+const ledgerIn = (id: string): string => `ledger-${id}`
+
+/**
+ * Copies a data folder beside its running server. The ledgers come first: what is anchored meanwhile is in the store's copy then, and never is a ledger
+ * ahead of it. The folder appears under its name only once it is whole.
+ *
+ * @throws CliError `usage` where `to` is there already; StoreError
+ */
+export async function makeBackup(
+  config: Config,
+  paths: Paths,
+  to: string,
+  configFile: string | undefined,
+): Promise<Manifest> {
+  const staging = stage(to)
+  try {
+    for (const ledger of config.ledgers) {
+      if (ledger.kind !== 'embedded') continue
+      const from = ledgerFolder(ledger, paths)
+      if (!existsSync(join(from, 'ledger.db'))) continue
+      const into = join(staging, ledgerIn(ledger.id))
+      mkdirSync(into, { mode: 0o700 })
+      copySqlite(join(from, 'ledger.db'), join(into, 'ledger.db'))
+      for (const name of readdirSync(from)) if (name.endsWith('.key')) copySecret(join(from, name), join(into, name))
+    }
+    copySqlite(paths.store, join(staging, 'store.db'))
+    // Keys last: one that the store's copy needs was there before it.
+    copySecret(paths.logKey, join(staging, 'log.key'))
+    for (const file of [paths.erasedKey, paths.users, paths.adminPassword])
+      if (existsSync(file)) copySecret(file, join(staging, basename(file)))
+    if (configFile !== undefined) copySecret(configFile, join(staging, CONFIG))
+
+    const manifest = await describe(staging, config)
+    writeFileSync(join(staging, MANIFEST), `${JSON.stringify(manifest, null, 2)}\n`, { mode: 0o600 })
+    sync(join(staging, MANIFEST))
+    publish(staging, to)
+    return manifest
+  } catch (error) {
+    rmSync(staging, { recursive: true, force: true })
+    throw error
+  }
+}
+
+async function describe(folder: string, config: Config): Promise<Manifest> {
+  const { vkey, signer } = openLogKey(join(folder, 'log.key'), config.log.origin ?? defaultOrigin, false)
+  const store = openSqliteStore({ path: join(folder, 'store.db'), readOnly: true })
+  const head = await store.head()
+  await store.close()
+  if (!head) throw new CliError('no', 'the store has no checkpoint yet: start the server once')
+  return {
+    format: 'entente/backup/v1',
+    created: new Date().toISOString(),
+    origin: signer.name,
+    vkey,
+    size: head.size,
+    checkpoint: head.note,
+    files: listFiles(folder).map(name => ({ name, ...digest(join(folder, name)) })),
+  }
+}
+
+/**
+ * The manifest of a backup whose files are all there and unchanged.
+ *
+ * @throws CliError `evidence` that names the file
+ */
+export function readBackup(folder: string): Manifest {
+  const file = join(folder, MANIFEST)
+  if (!existsSync(file)) throw new CliError('usage', `${folder} is no backup: it has no ${MANIFEST}`)
+  let manifest: Manifest
+  try {
+    manifest = JSON.parse(readFileSync(file, 'utf8')) as Manifest
+    if (manifest.format !== 'entente/backup/v1' || !Array.isArray(manifest.files)) throw new Error('another format')
+  } catch (cause) {
+    throw new CliError('evidence', `${file}: ${(cause as Error).message}`, { cause })
+  }
+  const listed = new Map(manifest.files.map(f => [f.name, f]))
+  const strange = listFiles(folder).find(name => !listed.has(name))
+  if (strange !== undefined)
+    throw new CliError('evidence', `${join(folder, strange)} is not in ${MANIFEST}: something was added to this backup`)
+  for (const { name, bytes, sha256 } of manifest.files) {
+    const path = join(folder, name)
+    const is = existsSync(path) ? digest(path) : undefined
+    if (is?.sha256 !== sha256)
+      throw new CliError(
+        'evidence',
+        is
+          ? `${path} is not what was backed up: SHA-256 ${is.sha256} (${is.bytes} bytes), ${MANIFEST} says ${sha256} (${bytes} bytes)`
+          : `${path} is missing from this backup`,
+      )
+  }
+  return manifest
+}
+
+/** What the configuration and paths of a backup's own folder are. `file`: another configuration than the backup's. */
+export function configOf(folder: string, file?: string): { config: Config; paths: Paths } {
+  const own = join(folder, CONFIG)
+  const { config, paths } = loadConfig({
+    file: file ?? (existsSync(own) ? own : undefined),
+    data: folder,
+    env: process.env,
+  })
+  return { config, paths: { ...paths, logKey: join(folder, 'log.key'), store: join(folder, 'store.db') } }
+}
+
+/** The embedded ledgers of a backup where they lie in it. */
+export const withLedgersIn = (config: Config, folder: string): Config => ({
+  ...config,
+  ledgers: config.ledgers.map(l => (l.kind === 'embedded' ? { ...l, path: resolve(folder, ledgerIn(l.id)) } : l)),
+})
+
+/** Audits a store and compares it with ledgers; nothing is written. */
+export async function auditFolder(
+  config: Config,
+  paths: Paths,
+  progress: Progress,
+): Promise<{ report: AuditReport; uncompared: Uncompared[] }> {
+  const { vkey } = openLogKey(paths.logKey, config.log.origin ?? defaultOrigin, false)
+  const store = openSqliteStore({ path: paths.store, readOnly: true })
+  try {
+    const { anchors, uncompared } = await openAuditAnchors(config, paths, vkey)
+    try {
+      const report = await audit({
+        store,
+        vkey,
+        anchors,
+        progress: (done, total) => progress.update(done, total, 'entries checked'),
+      })
+      return { report, uncompared }
+    } finally {
+      await Promise.allSettled(anchors.map(a => a.close()))
+    }
+  } finally {
+    await store.close()
+  }
+}
+
+/** What {@link restoreBackup} made of a backup. `ledgers`: those that were there already, and were left as they are. */
+export type Restored = { manifest: Manifest; report: AuditReport; uncompared: Uncompared[]; ledgers: string[] }
+
+/**
+ * Puts a backup into an empty folder, after it was audited where it will lie, against the ledgers as they are now.
+ *
+ * @throws CliError `usage` where the folder is not empty, `evidence` where the backup is damaged or a ledger is ahead of it; nothing is left then
+ */
+export async function restoreBackup(
+  from: string,
+  data: string,
+  configFile: string | undefined,
+  progress: Progress,
+): Promise<Restored> {
+  const manifest = readBackup(from)
+  const staging = stage(data)
+  try {
+    for (const { name } of manifest.files) {
+      mkdirSync(dirname(join(staging, name)), { recursive: true, mode: 0o700 })
+      copySecret(join(from, name), join(staging, name))
+    }
+    const { config, paths } = configOf(staging, configFile)
+    const target = loadConfig({ file: configFile ?? existing(join(staging, CONFIG)), data, env: process.env }).paths
+    const ledgers: string[] = []
+    const compared = structuredClone(config)
+    const moves: [string, string][] = []
+    for (const [i, ledger] of config.ledgers.entries()) {
+      if (ledger.kind !== 'embedded') continue
+      const place = ledgerFolder(ledger, { ...target, data: resolve(data) })
+      if (existsSync(join(place, 'ledger.db'))) {
+        // It outlived the store, on its own disk: the judge of whether the store is new enough.
+        compared.ledgers[i] = { ...ledger, path: place }
+        ledgers.push(ledger.id)
+        rmSync(join(staging, ledgerIn(ledger.id)), { recursive: true, force: true })
+      } else {
+        compared.ledgers[i] = { ...ledger, path: join(staging, ledgerIn(ledger.id)) }
+        moves.push([join(staging, ledgerIn(ledger.id)), place])
+      }
+    }
+    const { report, uncompared } = await auditFolder(compared, paths, progress)
+    const behind = report.problems.find(p => p.kind === 'ledger')
+    if (behind)
+      throw new CliError(
+        'evidence',
+        `${behind.message}. A store that is put back must be at least as new as the newest anchor: restore a newer backup, or mend the store that was lost with this one ("entente repair --from ${from}"). If nothing newer is left, this log has ended: docs/operating.md, "The store was put back"`,
+      )
+    const [problem] = report.problems
+    if (problem)
+      throw new CliError(
+        'evidence',
+        `the backup does not pass the audit (${report.problems.length} problems): ${problem.message}. Restore another one, or "entente repair" a copy of this one`,
+      )
+    for (const [made, place] of moves) {
+      if (!existsSync(made)) continue
+      const inData = resolve(place).startsWith(`${resolve(data)}/`)
+      const to = inData ? join(staging, resolve(place).slice(resolve(data).length + 1)) : place
+      mkdirSync(dirname(to), { recursive: true, mode: 0o700 })
+      for (const end of ['.lock', '-wal', '-shm']) rmSync(join(made, `ledger.db${end}`), { force: true })
+      renameSync(made, to)
+    }
+    if (resolve(target.logKey) !== resolve(data, 'log.key') && !existsSync(target.logKey))
+      copySecret(join(staging, 'log.key'), target.logKey)
+    publish(staging, data)
+    return { manifest, report, uncompared, ledgers }
+  } catch (error) {
+    rmSync(staging, { recursive: true, force: true })
+    throw error
+  }
+}
+
+const existing = (file: string): string | undefined => (existsSync(file) ? file : undefined)
+
+/** A folder beside `to`, which becomes it. */
+function stage(to: string): string {
+  if (existsSync(to) && (!statSync(to).isDirectory() || readdirSync(to).length > 0))
+    throw new CliError('usage', `${to} is there already and not empty: name a new folder`)
+  const staging = `${resolve(to)}.part`
+  rmSync(staging, { recursive: true, force: true }) // of one that was cut off
+  try {
+    mkdirSync(staging, { recursive: true, mode: 0o700 })
+  } catch (cause) {
+    throw new CliError('usage', `${staging} can't be made: ${(cause as Error).message}`, { cause })
+  }
+  return staging
+}
+
+function publish(staging: string, to: string): void {
+  for (const name of listFolders(staging)) sync(join(staging, name))
+  sync(staging)
+  renameSync(staging, to)
+  sync(dirname(resolve(to)))
+}
+
+function copySecret(from: string, to: string): void {
+  copyFileSync(from, to)
+  chmodSync(to, 0o600)
+  sync(to)
+}
+
+function sync(path: string): void {
+  const fd = openSync(path, 'r')
+  try {
+    fsyncSync(fd)
+  } finally {
+    closeSync(fd)
+  }
+}
+
+const isDirectory = (path: string): boolean => statSync(path).isDirectory()
+const listFolders = (folder: string): string[] => readdirSync(folder).filter(name => isDirectory(join(folder, name)))
+
+/** Names of all files but the manifest, and what SQLite leaves beside a database that is read. */
+function listFiles(folder: string): string[] {
+  const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter(
+    name => !isDirectory(join(folder, name)),
+  )
+  return files.filter(name => name !== MANIFEST && !/\.db-(?:wal|shm)$/.test(name)).sort()
+}
+
+function digest(path: string): { bytes: number; sha256: string } {
+  const hash = createHash('sha256')
+  const buffer = Buffer.alloc(1024 * 1024)
+  const fd = openSync(path, 'r')
+  let bytes = 0
+  try {
+    for (;;) {
+      const read = readSync(fd, buffer, 0, buffer.length, null)
+      if (read === 0) break
+      hash.update(buffer.subarray(0, read))
+      bytes += read
+    }
+  } finally {
+    closeSync(fd)
+  }
+  return { bytes, sha256: hash.digest('hex') }
+}
