@@ -6,7 +6,7 @@ import { selectorFault } from './selectors.ts'
 import { scanTimestamp } from './timestamp.ts'
 import type { ObjectType, Target, Vocabulary } from './types/kinds.ts'
 import { hashAlgorithm } from './types/vocabularies.ts'
-import { type Check, isObject, show, type Walk } from './walk.ts'
+import { type Check, isObject, type Json, show, type Walk } from './walk.ts'
 
 export const nothing: Check = () => undefined
 
@@ -60,18 +60,28 @@ const CLASSES: ReadonlySet<string> = new Set(['sdo', 'sro', 'sco', 'meta'])
 export function identifierCheck(targets: readonly Target[], objectTypes: ReadonlyMap<string, ObjectType>): Check {
   const classes: ReadonlySet<string> = new Set(targets.filter(target => CLASSES.has(target)))
   const types = targets.filter(target => !CLASSES.has(target))
-  const allowed = (value: string): boolean => {
-    for (const type of types) if (isIdentifierOf(value, type)) return true
+  const ofClass = (type: string): boolean => {
     if (classes.size === 0) return false
-    const known = objectTypes.get(value.slice(0, value.length - 38))
+    const known = objectTypes.get(type)
     // A type that the table does not know may be of any class but meta.
     return known === undefined ? classes.size > 1 || !classes.has('meta') : classes.has(known.class)
   }
+  const allowed = (value: string): boolean => {
+    for (const type of types) if (isIdentifierOf(value, type)) return true
+    return ofClass(value.slice(0, value.length - 38))
+  }
+  const containerRef = (key: string, container: Json, walk: Walk): void => {
+    if (!Object.hasOwn(container, key)) {
+      return walk.report('container_ref', '2.13', `${show(key)} is no key of the container that this object is in`)
+    }
+    const member = container[key]
+    const type = isObject(member) ? member.type : undefined
+    if (typeof type !== 'string' || types.includes(type) || ofClass(type)) return
+    walk.report('ref_target', '2.13', `${show(key)} is a ${show(type)}, it must be one of ${targets.join(', ')}`)
+  }
   return textCheck('an identifier', '2.9', (value, walk) => {
-    if (walk.container !== undefined) {
-      if (Object.hasOwn(walk.container, value)) return
-      walk.report('container_ref', '2.13', `${show(value)} is no key of the container that this object is in`)
-    } else if (scanIdentifier(value) === NOT_AN_IDENTIFIER) {
+    if (walk.container !== undefined) containerRef(value, walk.container, walk)
+    else if (scanIdentifier(value) === NOT_AN_IDENTIFIER) {
       walk.report('identifier', '2.9', `${show(value)} is not of the form type--UUID (RFC 4122)`)
     } else if (!allowed(value)) {
       walk.report('ref_target', '3.3', `${show(value)} must refer to ${targets.join(', ')}`)
@@ -116,9 +126,10 @@ export const integerOrStringCheck: Check = (value, walk) => {
   walk.report('kind', '2.3', `expected an integer or a string, got ${show(value)}`)
 }
 
-export const languageCheck = textCheck('a language code', '2.15', (value, walk) => {
-  if (!isLanguageTag(value)) walk.report('language', '3.2', `${show(value)} is no language code (RFC 5646)`)
-})
+export const languageCheck = (section: string): Check =>
+  textCheck('a language code', '2.15', (value, walk) => {
+    if (!isLanguageTag(value)) walk.report('language', section, `${show(value)} is no language code (RFC 5646)`)
+  })
 
 export const hexCheck = textCheck('hex', '2.8', (value, walk) => {
   if (!isHex(value)) walk.report('hex', '2.8', `${show(value)} is not an even number of 0-9 and a-f`)

@@ -56,7 +56,7 @@ export function compiler(hooks: Hooks): { kind(kind: Kind): Check; structure(str
       case 'binary':
         return binaryCheck
       case 'language':
-        return languageCheck
+        return languageCheck(kind.section ?? '3.2')
       case 'selector':
         return selectorCheck
       case 'relationship-type':

@@ -59,6 +59,12 @@ const cases: [Rule, unknown, path: string, section: string, options?: ValidateOp
   ['timestamp_order', of('indicator', { valid_until: '2024-02-29T00:00:00Z' }), '$.valid_until', '4.7.1'],
   ['identifier', of('malware', { created_by_ref: 'me' }), '$.created_by_ref', '2.9'],
   ['ref_target', of('malware', { created_by_ref: idOf('tool') }), '$.created_by_ref', '3.3'],
+  [
+    'ref_target',
+    container({ 0: { type: 'file', name: 'x', content_ref: '1' }, 1: { type: 'url', value: 'https://example.org/' } }),
+    '$.objects["0"].content_ref',
+    '2.13',
+  ],
   ['ref_target', of('relationship', { target_ref: idOf('sighting') }), '$.target_ref', '3.3'],
   [
     'container_ref',

@@ -29,7 +29,7 @@ export type Kind =
   | { readonly kind: 'timestamp'; readonly precision?: 'milliseconds' | 'seconds' }
   | { readonly kind: 'hex' }
   | { readonly kind: 'binary' }
-  | { readonly kind: 'language' }
+  | { readonly kind: 'language'; readonly section?: string }
   | { readonly kind: 'selector' }
   | { readonly kind: 'relationship-type' }
   | { readonly kind: 'enum'; readonly vocabulary: Vocabulary }
