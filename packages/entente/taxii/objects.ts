@@ -3,6 +3,7 @@ import { parseTimestamp } from '@entente/stix'
 import { writtenVersion } from '#notary/record.ts'
 import { formatMicros } from '#notary/time.ts'
 import type { RecordRow } from '#store/store.ts'
+import type { Principal } from './auth/auth.ts'
 import { requireRead, requireWrite, type Target, type TaxiiContext } from './context.ts'
 import { TaxiiError } from './errors.ts'
 import { readEnvelope } from './intake.ts'
@@ -104,15 +105,9 @@ export function objectRoutes(app: FastifyInstance, context: TaxiiContext, base: 
     const { versions, specs } = query(request, DELETE)
     let found = 0
     await context.notary.submit({
-      statusId: context.newId(),
-      collection: target.number,
-      apiRoot: target.root.path,
-      submitter: request.principal.name,
-      mayRead: target.read,
-      requested: context.notary.clock(),
+      ...submission(context, target, request.principal),
       objects: [],
       failed: [],
-      repost: target.config.repost,
       erase: {
         id: request.params.objectId,
         whole: versions.all,
@@ -129,6 +124,17 @@ export function objectRoutes(app: FastifyInstance, context: TaxiiContext, base: 
   })
 }
 
+/** Who asks for what is written now, and where. */
+const submission = (context: TaxiiContext, target: Target, principal: Principal) => ({
+  statusId: context.newId(),
+  collection: target.number,
+  apiRoot: target.root.path,
+  submitter: principal.name,
+  mayRead: target.read,
+  requested: context.notary.clock(),
+  repost: target.config.repost,
+})
+
 /** @returns the status resource */
 async function addObjects(
   context: TaxiiContext,
@@ -136,7 +142,7 @@ async function addObjects(
   request: FastifyRequest,
   body: Buffer,
 ): Promise<Record<string, unknown>> {
-  const { validation, onConflict, repost } = target.config
+  const { validation, onConflict } = target.config
   const { objects, failed } = await readEnvelope(body, {
     maxBytes: context.config.maxContentLength,
     policy: validation,
@@ -146,16 +152,10 @@ async function addObjects(
     stored: target.read ? (id, version) => readStored(context, target.number, id, version) : undefined,
   })
   const row = await context.notary.submit({
-    statusId: context.newId(),
-    collection: target.number,
-    apiRoot: target.root.path,
-    submitter: request.principal.name,
-    mayRead: target.read,
-    requested: context.notary.clock(),
+    ...submission(context, target, request.principal),
     objects,
     failed,
     onConflict,
-    repost,
   })
   return toStatusResource(context, target.config, row)
 }
