@@ -24,6 +24,8 @@ const HEADS = 'entente/heads/v1\n'
 
 /** Guesses that are tried for one tile where copies disagree: half a second's work. */
 const MAX_GUESSES = 4096
+/** Leaves that are hashed for guesses at the whole tree: some ten seconds of work. */
+const MAX_HASHES = 10_000_000
 
 /**
  * Finds the hash of every leaf. Entry bundle, tile and records say the same thing three times, copies again; where they disagree, the tile above
@@ -42,7 +44,8 @@ export async function settleLog(
   const leaves = Buffer.alloc(size * 32)
   const kinds = new Uint8Array(size)
   const made = new Map<number, Buffer[]>()
-  const tree = TreeEdge.empty()
+  let tree = TreeEdge.empty()
+  const unsure: { index: number; candidates: Buffer[][] }[] = []
   const isRoot = (guess: Uint8Array) => {
     const whole = tree.clone()
     whole.append(guess)
@@ -68,27 +71,28 @@ export async function settleLog(
     for (let i = 0; i < width; i++) {
       const votes = new Map<string, number>()
       const kind = new Map<string, number>()
-      const vote = (hash: Uint8Array, of = 0) => {
+      const vote = (hash: Uint8Array, of = 0, weight = 1) => {
         const hex = Buffer.from(hash).toString('hex')
-        votes.set(hex, (votes.get(hex) ?? 0) + 1)
+        votes.set(hex, (votes.get(hex) ?? 0) + weight)
         if (of > 0) kind.set(hex, of)
       }
       for (const b of decoded) {
         if (!b || i >= b.count) continue
         const entry = b.bytes.subarray(b.offsets[i], (b.offsets[i + 1] as number) - 2)
-        if (entry.length === 32) vote(hashLeaf(entry), 1)
-        else if (entry.toString('latin1', 0, HEADS.length) === HEADS) vote(hashLeaf(entry), 2)
+        if (entry.length === 32) vote(hashLeaf(entry), 1, 2)
+        else if (entry.toString('latin1', 0, HEADS.length) === HEADS) vote(hashLeaf(entry), 2, 2)
       }
       for (const t of tiles) if (t && t.length >= i * 32 + 32) vote(t.subarray(i * 32, i * 32 + 32))
       const leaf = index * 256 + i
       const commitment = commitments.subarray(leaf * 32, leaf * 32 + 32)
-      if (!isZero(commitment)) vote(hashLeaf(commitment), 1)
-      if (votes.size === 0) {
+      // A record or heads entry that can be read is likelier than a hash that came from anywhere.
+      if (!isZero(commitment)) vote(hashLeaf(commitment), 1, 1.5)
+      else if (kind.size === 0) {
         made.set(
           leaf,
           heads(leaf, leaves).map(text => Buffer.from(text)),
         )
-        for (const entry of made.get(leaf) ?? []) vote(hashLeaf(entry), 2)
+        for (const entry of made.get(leaf) ?? []) vote(hashLeaf(entry), 2, 1.5)
       }
       const best = [...votes].sort((a, b) => b[1] - a[1]).map(([hex]) => Buffer.from(hex, 'hex'))
       best[0]?.copy(leaves, leaf * 32)
@@ -97,12 +101,32 @@ export async function settleLog(
     }
     // One that is whole is likelier than a mixture.
     const whole = tiles.flatMap(t => (t && t.length >= width * 32 ? [Buffer.from(t.subarray(0, width * 32))] : []))
-    const settled = whole.find(isRight) ?? choose(candidates, isRight)
+    let settled = whole.find(isRight) ?? choose(candidates, isRight)
+    if (!settled && isLast && unsure.length > 0) {
+      // No tile above said who is right in one before: the root does, for what there is to choose from in all of them.
+      const earlier = unsure.flatMap(u => u.candidates)
+      const all = choose(
+        [...earlier, ...candidates],
+        guess => {
+          for (const [n, u] of unsure.entries()) leaves.set(guess.subarray(n * 8192, (n + 1) * 8192), u.index * 8192)
+          leaves.set(guess.subarray(unsure.length * 8192), index * 8192)
+          const again = TreeEdge.empty()
+          again.append(leaves)
+          return Buffer.from(again.root()).equals(root)
+        },
+        Math.min(MAX_GUESSES, Math.ceil(MAX_HASHES / size)),
+      )
+      if (!all) return undefined
+      tree = TreeEdge.empty()
+      tree.append(leaves.subarray(0, index * 8192))
+      settled = all.subarray(unsure.length * 8192)
+    }
     if (!settled) return undefined
+    if (hints.length === 0 && !isLast && candidates.some(c => c.length > 1)) unsure.push({ index, candidates })
     tree.append(settled)
     settled.copy(leaves, index * 8192)
-    for (let i = 0; i < width; i++)
-      kinds[index * 256 + i] = kindOf[i]?.get(settled.toString('hex', i * 32, i * 32 + 32)) ?? 0
+    for (const [i, kind] of kindOf.entries())
+      kinds[index * 256 + i] = kind.get(settled.toString('hex', i * 32, i * 32 + 32)) ?? 0
   }
   if (!Buffer.from(tree.root()).equals(root)) return undefined
   const chosen = new Map<number, Buffer>()
@@ -146,13 +170,17 @@ export function createHeadsReplay(
 }
 
 /** The first choice, most likely first, that is right. */
-function choose(candidates: Buffer[][], isRight: (guess: Uint8Array) => boolean): Buffer | undefined {
+function choose(
+  candidates: Buffer[][],
+  isRight: (guess: Uint8Array) => boolean,
+  most = MAX_GUESSES,
+): Buffer | undefined {
   if (candidates.some(c => c.length === 0)) return undefined
   const guess = Buffer.concat(candidates.map(c => c[0] as Buffer))
   if (isRight(guess)) return guess
   const open = candidates.flatMap((c, i) => (c.length > 1 ? [i] : []))
   const turn = open.map(() => 0)
-  for (let tried = 0; tried < MAX_GUESSES; tried++) {
+  for (let tried = 0; tried < most; tried++) {
     let digit = 0
     for (; digit < open.length; digit++) {
       const place = open[digit] as number

@@ -36,6 +36,8 @@ export const BARE = 2 // a row without
 /** What lies at each log index, in little room: of a million rows 60 MB. */
 export type Found = {
   commitments: Buffer
+  /** The text is a record by its form. */
+  isRecord: Uint8Array
   /** {@link NONE}, {@link TEXT} or {@link BARE}. */
   state: Uint8Array
   /** The columns of the row are those of its text. */
@@ -61,6 +63,7 @@ export async function readRows(
   const found: Found = {
     commitments: Buffer.alloc(size * 32),
     state: new Uint8Array(size),
+    isRecord: new Uint8Array(size),
     isDerived: new Uint8Array(size),
     collection: new Int32Array(size),
     seq: new Float64Array(size).fill(-1),
@@ -87,6 +90,7 @@ export async function readRows(
       const derived = deriveRow(row.text)
       const number = derived && names.numberOf(derived.apiRoot, derived.collectionId)
       if (!derived || number === undefined) continue
+      found.isRecord[leaf] = 1
       found.isDerived[leaf] = Number(
         row.collection === number && isSame(row, derived) && !misfiled.has(`${row.collection} ${row.seq}`),
       )
@@ -141,6 +145,7 @@ export async function guessFrom(sources: RepairSource[], found: Found, names: Na
       const derived = text && deriveRow(text)
       if (!derived) continue
       hash('sha256', text, 'buffer').copy(found.commitments, leaf * 32)
+      found.isRecord[leaf] = 1
       found.collection[leaf] = names.numberOf(derived.apiRoot, derived.collectionId) ?? 0
     }
   }

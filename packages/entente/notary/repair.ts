@@ -71,7 +71,9 @@ export async function repair(options: RepairOptions): Promise<RepairReport> {
 
   // 2. What the log is.
   const replay = createHeadsReplay(names.list, leaf => found.collection[leaf] as number)
-  const log = await settleLog(copies, { size, root }, found.commitments, replay)
+  const commitments = Buffer.from(found.commitments)
+  for (let leaf = 0; leaf < size; leaf++) if (!found.isRecord[leaf]) commitments.fill(0, leaf * 32, leaf * 32 + 32)
+  const log = await settleLog(copies, { size, root }, commitments, replay)
   if (!log)
     throw new NotaryError(
       'integrity',

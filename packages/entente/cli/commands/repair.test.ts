@@ -252,6 +252,23 @@ suite('entente repair', { concurrency: false }, () => {
     assert.deepEqual(await problemsOf(path), [])
   })
 
+  test('a record that was changed and no tile above it: the root tells who is right', async t => {
+    const { path, original } = copy(t)
+    const change = `update record set text = cast(replace(text, 'indicator 21"', 'indicator 12"') as blob) where coll = 1`
+    sql(path, `delete from tile; ${change}`)
+    const report = await mend(path)
+    assert.equal(report.lost.length, 1)
+    assert.deepEqual((await mend(path, [site.old])).lost, [])
+    for (const table of TABLES) assert.deepEqual(dump(path)[table], original[table], table)
+    // An entry that was changed instead of the record.
+    sql(
+      path,
+      `delete from tile; update bundle set data = cast(substr(data, 1, 200) || x'00' || substr(data, 202) as blob) where idx = 0`,
+    )
+    assert.deepEqual((await mend(path)).lost, [])
+    for (const table of TABLES) assert.deepEqual(dump(path)[table], original[table], table)
+  })
+
   test('a source that lies is not believed', async t => {
     const { path, original } = copy(t)
     const lying = join(path, '..', 'lying.db')
