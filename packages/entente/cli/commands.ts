@@ -275,7 +275,9 @@ export const commands: readonly Command[] = [
         '--even-if-erased':
           'bring records back also where a later one is lost for good: that one may say that they were erased',
         '--key VKEY|FILE': "the log's verifier key (default: of DIR/log.key)",
-        '--user NAME, --password P|-, --token TOKEN': 'for a SOURCE that is a URL',
+        '--user NAME': 'user of a SOURCE that is a URL',
+        '--password P|-': 'password; - reads it from standard input',
+        '--token TOKEN': 'API token in place of user and password',
       },
       examples: [
         'entente repair --data /var/lib/entente --dry-run',
