@@ -229,6 +229,10 @@ function toTaxiiError(error: FastifyError | Error): TaxiiError {
   if (error instanceof TaxiiError) return error
   if (error instanceof NotaryError) return fromNotary(error)
   if (error instanceof StoreError) {
+    if (error.code === 'corrupt')
+      return new TaxiiError(500, 'integrity', 'what is stored is damaged: the operator finds it under this error_id', {
+        cause: error,
+      })
     return new TaxiiError(503, 'unavailable', 'the store does not answer: try again later', {
       cause: error,
       headers: { 'retry-after': '5' },
