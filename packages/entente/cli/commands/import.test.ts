@@ -113,6 +113,14 @@ test('what can not be taken is named with its reason, the rest is taken: exit 1'
     mixed.objects.push({ ...mixed.objects[1], name: 'another content' })
     data.first.collections.push({ id: 'not-a-uuid', title: 'no id' })
     data.first.status.push({ id: 'nothing' })
+    // A version that is no text would give a record that fails every verifier, under the permissive policy too.
+    const odd = { type: 'ipv4-addr', spec_version: '2.1', value: '192.0.2.1', modified: 7 }
+    mixed.objects.push({ ...odd, id: 'ipv4-addr--00000000-0000-4000-8000-000000000007' })
+    mixed.manifest.push({
+      id: 'ipv4-addr--00000000-0000-4000-8000-000000000007',
+      date_added: REQUESTED,
+      media_type: 'x',
+    })
     data['bad root!'] = { information: { title: 'x' }, collections: [] }
     data.stray = []
   })
@@ -128,6 +136,7 @@ test('what can not be taken is named with its reason, the rest is taken: exit 1'
       /^indicator…0002: no manifest record/,
       /^malware--…0001: its date_added 2100-.* lies in the future/,
       /^malware--…0001: equivocation/,
+      /^ipv4-addr…0007: modified, or created without it, is the version of an object and must be a timestamp/,
       /^not-a-uui…uuid: a collection of which the id is no UUID/,
       /^nothing…hing: a status without/,
       /^bad root!…oot!: its name can be no path/,
@@ -137,7 +146,7 @@ test('what can not be taken is named with its reason, the rest is taken: exit 1'
         reasons.some((r: string) => expected.test(r)),
         `${expected}\n${reasons.join('\n')}`,
       )
-    assert.equal(reasons.length, 11)
+    assert.equal(reasons.length, 12)
   }
 })
 

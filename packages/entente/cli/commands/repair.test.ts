@@ -312,6 +312,33 @@ suite('entente repair', { concurrency: false }, () => {
     assert.ok(killed >= 4, `killed ${killed} times`)
   })
 
+  test('an index that says something else than its table: found by the audit, built anew', async t => {
+    const { path, data, original } = copy(t)
+    // The row of an object is taken out and put back while the index by id isn't looked after.
+    const db = new DatabaseSync(path)
+    db.enableDefensive(false)
+    const index = db.prepare(`select * from sqlite_schema where name = 'record_id'`).get() as Record<string, string>
+    const again = (text: string) => {
+      db.exec(`pragma writable_schema = on; ${text}; pragma writable_schema = reset`)
+    }
+    again(`delete from sqlite_schema where name = 'record_id'`)
+    db.exec(`create temp table t as select * from record where leaf = 7; delete from record where leaf = 7`)
+    db.exec(`insert into record select * from t`)
+    db.exec(`update record set id = 'tool--x' where leaf = 6`)
+    again(`insert into sqlite_schema values('index', 'record_id', 'record', ${index['rootpage']}, '${index['sql']}')`)
+    db.close()
+    const found = await problemsOf(path)
+    assert.ok(
+      found.some(p => /missing from index record_id/.test(p)),
+      found.join('\n'),
+    )
+    const ran = await entente(['repair', '--data', data, '--config', site.config, '--json'], { cwd: site.folder })
+    const report = JSON.parse(ran.out) as { file: { action: string }; problems: unknown[] }
+    assert.equal(report.file.action, 'indexes')
+    assert.deepEqual([ran.code, report.problems], [0, []])
+    assert.deepEqual(dump(path)['record'], original['record'])
+  })
+
   test('the command: dry run, repair, and what is left', async t => {
     const { path, data } = copy(t)
     sql(
