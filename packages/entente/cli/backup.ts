@@ -4,7 +4,6 @@ import {
   closeSync,
   copyFileSync,
   existsSync,
-  fsyncSync,
   mkdirSync,
   openSync,
   readdirSync,
@@ -26,6 +25,7 @@ import { CliError } from './errors.ts'
 import { defaultOrigin } from './identity.ts'
 import { ledgerFolder } from './ledgers.ts'
 import type { Progress } from './progress.ts'
+import { sync } from './sync.ts'
 
 /** `backup.json` in a backup. */
 export type Manifest = {
@@ -275,15 +275,6 @@ function copySecret(from: string, to: string): void {
   copyFileSync(from, to)
   chmodSync(to, 0o600)
   sync(to)
-}
-
-function sync(path: string): void {
-  const fd = openSync(path, 'r')
-  try {
-    fsyncSync(fd)
-  } finally {
-    closeSync(fd)
-  }
 }
 
 const isDirectory = (path: string): boolean => statSync(path).isDirectory()

@@ -1,9 +1,10 @@
-import { closeSync, existsSync, fsyncSync, linkSync, openSync, renameSync, rmSync } from 'node:fs'
+import { existsSync, linkSync, renameSync, rmSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { openSqliteStore, takeLock } from '#store/sqlite/sqlite.ts'
 import { removeDatabase, salvageSqlite } from '#store/sqlite/salvage.ts'
 import { type Journal, type Store, StoreError } from '#store/store.ts'
+import { sync } from './sync.ts'
 
 /** A store whose file can be read throughout, and what was done to it. */
 export type MendedFile = {
@@ -98,13 +99,4 @@ function swap(path: string, fresh: string): string {
   renameSync(fresh, path)
   sync(dirname(path))
   return damaged
-}
-
-function sync(path: string): void {
-  const fd = openSync(path, 'r')
-  try {
-    fsyncSync(fd)
-  } finally {
-    closeSync(fd)
-  }
 }
