@@ -32,7 +32,7 @@ async function collect<T>(pages: AsyncIterable<{ items: T[] }>): Promise<T[]> {
 test('finds its way from discovery to a collection', async t => {
   const { client } = await open(t)
   assert.deepEqual((await client.discovery()).api_roots, ['/api/'])
-  assert.equal((await client.apiRoot()).max_content_length, 10_485_760)
+  assert.equal((await client.apiRoot()).max_content_length, 8_388_608)
   const [found] = await client.collections()
   assert.equal(found?.alias, 'default')
   const byId = await client.collection(found!.url).info()

@@ -110,7 +110,7 @@ describe('taxii2-client', () => {
       can_read: true,
       can_write: true,
       versions: ['application/taxii+json;version=2.1'],
-      max: 10_485_760,
+      max: 8_388_608,
     })
   })
 

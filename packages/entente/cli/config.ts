@@ -143,7 +143,7 @@ export const ConfigSchema = object({
         },
         { ...strict, default: {}, description: 'Bytes of requests and of answers under way, all clients together' },
       ),
-      maxContentLength: Type.Integer({ minimum: 1024, default: 10_485_760 }),
+      maxContentLength: Type.Integer({ minimum: 1024, default: 8_388_608 }),
       page: Type.Integer({ minimum: 1, default: 1000, description: 'Objects in a page when the client does not say' }),
       maxPage: Type.Integer({ minimum: 1, default: 10_000 }),
       statusHours: Type.Integer({

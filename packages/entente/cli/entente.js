@@ -10,7 +10,7 @@ const main = join(import.meta.dirname, 'main.ts')
  * A server lives long, and most of what it reads is garbage a moment later. To collect that early, not to scatter it over many arenas and to give
  * large pieces back to the system at once halves its memory (`npm run bench -- --only million`, test/e2e/hostile.test.ts) for the same speed.
  */
-const SMALL_NURSERY = '--max-semi-space-size=4'
+const SMALL_NURSERY = '--max-semi-space-size=2'
 const THRIFTY_MALLOC = {
   MALLOC_ARENA_MAX: '1',
   MALLOC_MMAP_THRESHOLD_: '65536',

@@ -56,6 +56,7 @@ export function readBody(
       if (first && rest.length === 0) return first.subarray(0, length)
       const body = Buffer.concat(segments, length) // not counted: for the moment in which it is parsed
       release()
+      segments.push(body)
       return body
     }
     const end = (error?: Error): void => {
@@ -90,7 +91,10 @@ export function readBody(
       },
       Math.min(1000, pace.graceMs),
     )
-    response.once('close', () => budget.giveBack(held))
+    response.once('close', () => {
+      budget.giveBack(held)
+      release()
+    })
     request.on('data', onData).on('end', onEnd).on('error', onBreak).on('close', onBreak)
   })
 }

@@ -8,7 +8,7 @@ export type MemoryLimits = {
   /** Answers that were not fetched yet; pages get smaller before this is reached. */
   answers: number
 }
-export const DEFAULT_MEMORY: MemoryLimits = { bodies: 33_554_432, answers: 16_777_216 }
+export const DEFAULT_MEMORY: MemoryLimits = { bodies: 20_971_520, answers: 12_582_912 }
 
 /** A page ends early rather than grow beyond this, and is never cut below the other. */
 const MAX_PAGE_BYTES = 4_194_304

@@ -79,7 +79,7 @@ export function openSqliteStore(options: SqliteOptions): Store & Journal {
     else {
       // Nothing is mapped into memory (mmap_size): a read error would end the process, and the pages would count as its own.
       db.exec('pragma journal_mode = wal; pragma synchronous = full; pragma secure_delete = on')
-      db.exec('pragma cache_size = -32768; pragma wal_autocheckpoint = 4000')
+      db.exec('pragma cache_size = -16384; pragma wal_autocheckpoint = 4000')
       migrate(db)
       wipe(db) // what a crash after an erasure left behind
       if (maxPages !== undefined) db.exec(`pragma max_page_count = ${maxPages}`)
