@@ -62,7 +62,12 @@ export async function openMended(path: string, isDry: boolean): Promise<MendedFi
   }
   const store = openSqliteStore({ path, readOnly: isDry })
   if (found.length > 0 && !isDry) await store.rebuildIndexes()
-  return { store, found, action: found.length > 0 ? 'indexes' : 'none', finish: async () => void (await store.close()) }
+  return {
+    store,
+    found,
+    action: found.length > 0 ? 'indexes' : 'none',
+    finish: () => store.close().then(() => undefined),
+  }
 }
 
 /** Undefined where it can't even be looked at. */

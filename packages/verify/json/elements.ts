@@ -9,7 +9,7 @@ export type LongArray = {
   elements: AsyncIterable<string[]>
 }
 
-const [QUOTE, BACKSLASH, COMMA, OPEN_ARRAY, CLOSE_ARRAY, OPEN, CLOSE] = [...'"\\,[]{}'].map(c => c.charCodeAt(0))
+const [QUOTE, BACKSLASH, COMMA, OPEN_ARRAY, CLOSE_ARRAY, OPEN, CLOSE] = Array.from('"\\,[]{}').map(c => c.charCodeAt(0))
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 const encoder = new TextEncoder()
 
