@@ -60,7 +60,7 @@ export async function audit(options: AuditOptions): Promise<AuditReport> {
   const anchored = await Promise.all(options.anchors.map(askLedger))
   const head = await store.head()
   const report: AuditReport = { origin, size: head?.size ?? 0, collections: [], ledgers: [], problems }
-  for (const message of await store.integrity()) problems.push({ kind: 'file', message })
+  for (const message of await store.integrity(true)) problems.push({ kind: 'file', message })
   const rootAt = new Map<number, Uint8Array>()
   for (const { latest } of anchored) if (latest) rootAt.set(latest.size, EMPTY_ROOT)
   if (head) {

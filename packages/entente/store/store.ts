@@ -80,8 +80,12 @@ export interface Store {
    * whole. A row at another index that claims its `seq` MUST NOT lose its text; it loses that claim.
    */
   mend(expected: StoredHead | undefined, mending: Mending): Promise<void>
-  /** What is wrong in the store's own structures, a sentence each; empty where nothing is. Reads everything. */
-  integrity(): Promise<string[]>
+  /**
+   * What is wrong in the store's own structures, a sentence each; empty where nothing is. Reads everything.
+   *
+   * @param isQuick without what reading every row and {@link Store.misfiled} shows as well: whether indexes have an entry for each row
+   */
+  integrity(isQuick?: boolean): Promise<string[]>
   /** Builds everything anew by which rows are found; atomic. */
   rebuildIndexes(): Promise<void>
 

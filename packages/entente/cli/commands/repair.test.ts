@@ -329,7 +329,7 @@ suite('entente repair', { concurrency: false }, () => {
     db.close()
     const found = await problemsOf(path)
     assert.ok(
-      found.some(p => /missing from index record_id/.test(p)),
+      found.some(p => /record \d+ is not found where it belongs/.test(p)),
       found.join('\n'),
     )
     const ran = await entente(['repair', '--data', data, '--config', site.config, '--json'], { cwd: site.folder })
