@@ -508,7 +508,9 @@ export function openSqliteStore(options: SqliteOptions): Store & Journal {
       }),
     integrity: (isQuick = false) =>
       reading(() => {
-        const found = sql(`pragma ${isQuick ? 'quick_check' : 'integrity_check'}(100)`, true).all() as unknown as [string][]
+        const found = sql(`pragma ${isQuick ? 'quick_check' : 'integrity_check'}(100)`, true).all() as unknown as [
+          string,
+        ][]
         return found.map(([text]) => text).filter(text => text !== 'ok')
       }),
     rebuildIndexes: () => reading(() => db.exec('reindex')),
