@@ -57,7 +57,7 @@ function toRequest(notary: Notary, samples: Sample[], collection: 1 | 2): Reques
     objects: samples.map(s => {
       const modified = `2026-01-01T00:00:00.${String(s.version).padStart(3, '0')}Z`
       const id = `x-test--00000000-0000-4000-8000-${String(s.id).padStart(12, '0')}`
-      const value = { content: s.content, id, modified, type: 'x-test' }
+      const value = { content: s.content, id, modified, spec_version: '2.1', type: 'x-test' }
       return {
         id,
         version: modified.replace('Z', '000Z'),

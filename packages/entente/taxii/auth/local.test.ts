@@ -40,6 +40,22 @@ test('the file of users is for its owner only, and holds no password and no toke
   assert.ok(!text.includes('pass:word') && !text.includes(token) && !text.includes(token.slice(-43)))
 })
 
+test('the same credentials at the same moment are one attempt, right or wrong', async () => {
+  const { authenticate } = setUp()
+  for (const [password, name] of [
+    ['pass:word ü', 'alice'],
+    ['wrong', undefined],
+  ] as const) {
+    let attempts = 0
+    const all = Array.from({ length: 200 }, () => authenticate(basic('alice', password), () => void attempts++))
+    assert.deepEqual(new Set((await Promise.all(all)).map(p => p?.name)), new Set([name]))
+    assert.equal(attempts, 1)
+  }
+  let later = 0
+  await authenticate(basic('alice', 'wrong'), () => void later++)
+  assert.equal(later, 1, 'a later one is another')
+})
+
 test('no default password: without users nobody is let in', async () => {
   const authenticate = localAuthenticate(join(folder, 'none.json'))
   for (const [name, password] of [

@@ -100,6 +100,8 @@ export function localAuthenticate(
   const key = randomBytes(32)
   const secret = key.toString('base64')
   const remembered = new Map<string, { principal: Principal; until: number; stamp: string }>()
+  /** One password is derived for all requests that come with the same credentials at the same moment; they are one attempt. */
+  const underWay = new Map<string, Promise<Principal | undefined>>()
   const inTurn = createTurns(DERIVING, MAX_WAITING, 'too many are logging in')
   let users = readUsers(file)
   let stamp = stampOf(file)
@@ -159,7 +161,11 @@ export function localAuthenticate(
     const memo = hash('sha256', secret + credentials, 'base64')
     const known = remembered.get(memo)
     if (known && known.until > now() && known.stamp === stamp) return known.principal
-    const principal = await basic(credentials, attempt)
+    const same = underWay.get(memo)
+    if (same) return same
+    const checking = basic(credentials, attempt).finally(() => underWay.delete(memo))
+    underWay.set(memo, checking)
+    const principal = await checking
     if (principal) {
       if (remembered.size >= MAX_REMEMBERED) remembered.clear()
       remembered.set(memo, { principal, until: now() + REMEMBER_MS, stamp })
