@@ -223,10 +223,49 @@ const load: Bench = async (run, started, client) => {
   ]
 }
 
+/** The continuous audit at work all the time, against a server without one. */
+const audit: Bench = async (run, started, client) => {
+  const start = (name: string, share: string) => {
+    const env = { ENTENTE_AUDIT_SHARE: share, ENTENTE_AUDIT_PAUSE_MS: '10' }
+    return startServer('entente', join(run.folder, `audit-${name}`), run.profile, env)
+  }
+  const audited = loader(client, started.add(await start('on', '0.05')))
+  const plain = loader(client, started.add(await start('off', '0')))
+  const objects = run.quick ? 4000 : 20_000
+  for (const l of [audited, plain]) {
+    await bulk(l, objects)
+    await post(l, 200, 2)
+  }
+  const rounds = run.quick ? 4 : 12
+  const posts = (l: Loader) => () => post(l, 100, 2)
+  const gets = (l: Loader) => (round: number) =>
+    client.run({ do: 'get', side: l.side, from: (round * 300) % (objects - 300), count: 300, each: 1 })
+  const posted = await alternate(rounds, posts(audited), posts(plain))
+  const got = await alternate(rounds, gets(audited), gets(plain))
+  const figure = (what: string, pairs: [Result, Result][]): Figure => {
+    const all = (at: 0 | 1, q: number) =>
+      ms(
+        quantile(
+          pairs.flatMap(pair => pair[at].times),
+          q,
+        ),
+      )
+    return {
+      figure: '9',
+      what: `${what}, with the continuous audit : without`,
+      value: median(pairs.map(([a, b]) => median(a.times) / median(b.times))),
+      unit: '×',
+      goal: { most: 1.1 },
+      details: `median ${all(0, 0.5)} : ${all(1, 0.5)}; 99th percentile ${all(0, 0.99)} : ${all(1, 0.99)}`,
+    }
+  }
+  return [figure('POST of 2 objects', posted), figure('GET by id', got)]
+}
+
 const ledger: Bench = run => measureLedger(join(run.folder, 'ledger'), run.quick)
 
 /** By the names that `--only` takes. */
-export const benches: Record<string, Bench> = { reference, log, read, load, ledger, million }
+export const benches: Record<string, Bench> = { reference, log, read, load, audit, ledger, million }
 
 /** Runs one bench in processes of its own, and stops them. */
 export async function runBench(name: string, run: Run): Promise<Figure[]> {

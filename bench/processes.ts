@@ -67,6 +67,7 @@ export async function startServer(
   kind: 'entente' | 'baseline' | 'unverified',
   data: string,
   profile?: string,
+  env: Record<string, string> = {},
 ): Promise<Server> {
   const script =
     kind === 'entente'
@@ -78,6 +79,7 @@ export async function startServer(
       : ['--cpu-prof', `--cpu-prof-dir=${profile}`, `--cpu-prof-name=${kind}-${Date.now()}.cpuprofile`]
   const { child, stop, url } = await startReady(process.execPath, [...flags, ...script], data, {
     ENTENTE_ADMIN_PASSWORD: PASSWORD,
+    ...env,
   })
   return { child, stop, data, side: { url, authorization, collection: '/api/collections/default/' } }
 }

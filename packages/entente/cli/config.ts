@@ -311,7 +311,7 @@ function applyEnvironment(merged: Record<string, Record<string, unknown>>, env: 
 }
 
 function fromText(text: string, type: string | undefined): unknown {
-  if (type === 'integer') return Number(text)
+  if (type === 'integer' || type === 'number') return Number(text)
   return type === 'boolean' && (text === 'true' || text === 'false') ? text === 'true' : text
 }
 
