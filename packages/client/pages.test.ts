@@ -9,7 +9,7 @@ import { readPages } from './pages.ts'
 import { formatMicros, parseMicros } from './timestamp.ts'
 
 const SEED = { seed: 20261122 }
-const URL_OF_LIST = 'http://fake/root/collections/1/objects/'
+const URL_OF_LIST = 'http://fake/api1/collections/1/objects/'
 type Item = { id: string }
 const KIND = { member: 'objects', keyOf: (item: Item) => item.id } as const
 

@@ -4,7 +4,7 @@ import { ClientError, createTaxiiClient, type TaxiiClientOptions } from './index
 import { indicators, type Reply, type Seen, startFake } from './test/fake.ts'
 
 /** Servers that are not ours, as they are met: each test is one of their habits. */
-const PATH = '/root/collections/91a7b528-80eb-42ed-a74d-c6fbd5a26116/'
+const PATH = '/api1/collections/91a7b528-80eb-42ed-a74d-c6fbd5a26116/'
 const objects = indicators(10)
 const date = (n: number) => `2026-01-01T00:00:00.${String(n).padStart(6, '0')}Z`
 
@@ -244,7 +244,7 @@ test('answers that are not TAXII are refused: HTML, broken or ambiguous JSON, ot
   }
   const { client, collection } = await open(t, () => ({ json: { nothing: 1 } }))
   await assert.rejects(client.discovery(), { code: 'malformed' })
-  await assert.rejects(client.apiRoot('/root/'), { code: 'malformed' })
+  await assert.rejects(client.apiRoot('/api1/'), { code: 'malformed' })
   await assert.rejects(collection.info(), { code: 'malformed' })
   await assert.rejects(collection.status('1'), { code: 'malformed' })
 })
@@ -336,7 +336,7 @@ test('arguments that make no sense are refused before anything is sent', async t
     code: 'usage',
   })
   const { client, collection, seen } = await open(t, () => ({ json: {} }))
-  assert.throws(() => client.collection('/root/'), { code: 'usage', message: /not the URL of a collection/ })
+  assert.throws(() => client.collection('/api1/'), { code: 'usage', message: /not the URL of a collection/ })
   await assert.rejects(collection.add(objects, { batch: 0 }), { code: 'usage' })
   assert.ok(seen.every(s => s.method === 'GET'))
 })

@@ -4,8 +4,8 @@ import { spawnSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { setTimeout as sleep } from 'node:timers/promises'
 import {
+  complete,
   OBJECTS,
   root,
   said,
@@ -18,13 +18,9 @@ import {
 const YEAR_MS = 365 * 86_400_000
 const objects = sampleObjects(5)
 
-async function publish(server: TestServer, i: number, complete = true) {
+async function publish(server: TestServer, i: number) {
   const answer = await server.request('POST', OBJECTS, { objects: [objects[i]] })
-  for (let tries = 0; complete && answer.status === 202; tries++) {
-    if ((await server.request('GET', `/api/status/${answer.json.id}/`)).json.status === 'complete') break
-    assert.ok(tries < 100, 'not complete after 10 s')
-    await sleep(100)
-  }
+  if (answer.status === 202) await complete(server, answer.json.id)
   return answer
 }
 const added = async (server: TestServer): Promise<string[]> =>

@@ -19,7 +19,15 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { before, suite, test } from 'node:test'
-import { OBJECTS, root, sampleObjects, startEntente, temporaryFolder, type TestServer } from '../support/server.ts'
+import {
+  complete,
+  OBJECTS,
+  root,
+  sampleObjects,
+  startEntente,
+  temporaryFolder,
+  type TestServer,
+} from '../support/server.ts'
 import { createRandom } from '../support/random.ts'
 
 type After = { after(f: () => void): void }
@@ -46,15 +54,6 @@ function smallDisk(t: After, bytes: number): { folder: string } | string {
 const publish = (server: TestServer, from: number, count = 20) =>
   server.request('POST', OBJECTS, { objects: sampleObjects(count, from) })
 
-async function complete(server: TestServer, id: string): Promise<void> {
-  for (let i = 0; ; i++) {
-    const { json } = await server.request('GET', `/api/status/${id}/`)
-    if (json?.status === 'complete') return
-    assert.ok(i < 200, `the status was not complete after 20 s: ${JSON.stringify(json)}`)
-    await new Promise(resolve => setTimeout(resolve, 100))
-  }
-}
-
 test('disk full at each write: 503, reading goes on, and with room again it continues without a restart', {
   timeout: 60_000,
 }, async t => {
@@ -64,7 +63,7 @@ test('disk full at each write: 503, reading goes on, and with room again it cont
   const ballast = join(disk.folder, 'ballast')
   const server = await startEntente(data)
   t.after(() => server.kill())
-  await complete(server, (await publish(server, 0)).json.id as string)
+  await complete(server, (await publish(server, 0)).json.id as string, 200)
   let stored = 20
   let refused = 0
   for (let pages = 0; pages < 24; pages++) {
@@ -96,7 +95,7 @@ test('disk full at each write: 503, reading goes on, and with room again it cont
   rmSync(ballast)
   const { status, json } = await publish(server, stored)
   assert.equal(status, 202)
-  await complete(server, json.id as string)
+  await complete(server, json.id as string, 200)
   await server.stop()
   const { code, out } = entente('audit', '--data', data)
   assert.equal(code, 0, out)
@@ -133,7 +132,7 @@ suite('a damaged store.db', { concurrency: false }, () => {
     const server = await startEntente(original)
     for (let at = 0; at < 60; at += 4)
       await server.request('POST', OBJECTS, { objects: [...objects.slice(at, at + 4), large(at)] })
-    await complete(server, (await publish(server, 0, 1)).json.id as string)
+    await complete(server, (await publish(server, 0, 1)).json.id as string, 200)
     const made = entente('backup', '--data', original, '--to', backup)
     assert.equal(made.code, 0, made.err)
     await server.stop()

@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { before, suite, test } from 'node:test'
 import {
+  complete,
   OBJECTS,
   root,
   said,
@@ -45,12 +46,7 @@ const problemsOf = (report: Report, kind: string) => report.problems.filter(p =>
 async function publishAndAnchor(server: TestServer, list: unknown[]): Promise<void> {
   const { status, json } = await server.request('POST', OBJECTS, { objects: list })
   assert.equal(status, 202)
-  for (let i = 0; ; i++) {
-    const { json: now } = await server.request('GET', `/api/status/${json.id}/`)
-    if (now.status === 'complete') return
-    assert.ok(i < 100, 'the status was not complete after 10 s')
-    await new Promise(resolve => setTimeout(resolve, 100))
-  }
+  await complete(server, json.id)
 }
 
 suite('a store that somebody changed', { concurrency: false }, () => {

@@ -94,6 +94,16 @@ export async function startEntente(
   }
 }
 
+/** Waits until the ledgers have confirmed what a status is about: a tenth of a second between tries. */
+export async function complete(server: TestServer, status: string, tries = 100): Promise<void> {
+  for (let i = 0; ; i++) {
+    const { json } = await server.request('GET', `/api/status/${status}/`)
+    if (json?.status === 'complete') return
+    assert.ok(i < tries, `the status was not complete after ${tries / 10} s: ${JSON.stringify(json)}`)
+    await new Promise(resolve => setTimeout(resolve, 100))
+  }
+}
+
 /** Waits until the server has printed this. */
 export async function said(server: TestServer, pattern: RegExp): Promise<void> {
   for (let i = 0; i < 100 && !pattern.test(server.output()); i++) await new Promise(resolve => setTimeout(resolve, 20))

@@ -15,11 +15,11 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
-import { type AuditReport, audit } from '#notary/audit.ts'
+import type { AuditReport } from '#notary/audit.ts'
 import { openLogKey } from '#notary/key.ts'
 import { copySqlite } from '#store/sqlite/copy.ts'
 import { openSqliteStore } from '#store/sqlite/sqlite.ts'
-import { openAuditAnchors, type Uncompared } from './audit-anchors.ts'
+import { auditStore, type Uncompared } from './audit-anchors.ts'
 import { type Config, loadConfig, type Paths } from './config.ts'
 import { CliError } from './errors.ts'
 import { defaultOrigin } from './identity.ts'
@@ -161,18 +161,7 @@ export async function auditFolder(
   const { vkey } = openLogKey(paths.logKey, config.log.origin ?? defaultOrigin, false)
   const store = openSqliteStore({ path: paths.store, readOnly: true })
   try {
-    const { anchors, uncompared } = await openAuditAnchors(config, paths, vkey)
-    try {
-      const report = await audit({
-        store,
-        vkey,
-        anchors,
-        progress: (done, total) => progress.update(done, total, 'entries checked'),
-      })
-      return { report, uncompared }
-    } finally {
-      await Promise.allSettled(anchors.map(a => a.close()))
-    }
+    return await auditStore(store, vkey, { config, paths }, progress)
   } finally {
     await store.close()
   }

@@ -4,6 +4,7 @@ import type { Damage } from './damage.ts'
 import { isSpec } from './derive.ts'
 import type { Collection } from './log.ts'
 import type { Notary } from './notary.ts'
+import type { Invalid, Opened } from './reader.ts'
 
 /**
  * Reads everything again and again while the server runs, a little at a time, so that damage shows before somebody asks for what is
@@ -57,14 +58,7 @@ export function startAuditor({ notary, damage, share, pauseMs, alert }: AuditorO
     const opened = await reader.openAll(here)
     let bad = 0
     for (const [i, row] of here.entries()) {
-      const result = opened[i]
-      const reason = result?.ok
-        ? misfiled.has(row.seq) || !isSpec(row, result.object)
-          ? 'columns'
-          : undefined
-        : (await isGone(row))
-          ? undefined
-          : (result?.reason ?? 'missing')
+      const reason = await reasonOf(row, opened[i] as Opened | Invalid, misfiled.has(row.seq))
       if (reason === undefined) damage.cleared(row)
       else {
         damage.note(row, reason)
@@ -75,7 +69,12 @@ export function startAuditor({ notary, damage, share, pauseMs, alert }: AuditorO
     return bad
   }
 
-  const isGone = async (row: RecordRow) => row.text === null && row.id === null && (await reader.isErased(row))
+  /** Why a row is not as it must be. */
+  async function reasonOf(row: RecordRow, opened: Opened | Invalid, isMisfiled: boolean): Promise<string | undefined> {
+    if (opened.ok) return isMisfiled || !isSpec(row, opened.object) ? 'columns' : undefined
+    const isGone = row.text === null && row.id === null && (await reader.isErased(row))
+    return isGone ? undefined : opened.reason
+  }
 
   async function check(collection: Collection): Promise<number> {
     let bad = 0

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import type { StatusItem, StatusRow } from '#store/store.ts'
+import { emptyBatch, type StatusItem, type StatusRow } from '#store/store.ts'
 import { decide, nothingDecided } from './decide.ts'
 import type { Notary } from './notary.ts'
 import type { Request, SubmittedObject } from './sequence.ts'
@@ -114,15 +114,7 @@ export async function importStatuses(
   for (const status of statuses) if (!(await store.status(status.id))) missing.push(status)
   if (!head || missing.length === 0) return 0
   await store.commit(head, {
-    head,
-    records: [],
-    supersede: [],
-    erase: [],
-    erasedTags: [],
-    tiles: [],
-    entryBundles: [],
-    collections: [],
-    openings: [],
+    ...emptyBatch(head),
     statuses: missing.map(status => ({ ...status, size: head.size, receipt: '' })),
   })
   return missing.length

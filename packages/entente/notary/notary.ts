@@ -1,5 +1,5 @@
 import type { NoteSigner } from '@entente/verify/tlog'
-import { type Journal, type StatusRow, type Store, StoreError } from '#store/store.ts'
+import { emptyBatch, type Journal, type StatusRow, type Store, StoreError } from '#store/store.ts'
 import type { ErasedTags } from './erased.ts'
 import { type ClockBounds, type ClockGuard, createClockGuard, DEFAULT_CLOCK_BOUNDS } from './clock.ts'
 import { NotaryError } from './errors.ts'
@@ -162,16 +162,7 @@ export async function openNotary(options: NotaryOptions): Promise<Notary> {
       const stage = log.stage()
       for (const { apiRoot, id } of missing) stage.found(apiRoot, id)
       const head = stage.seal(signer)
-      await store.commit(log.head, {
-        head,
-        records: [],
-        supersede: [],
-        erase: [],
-        erasedTags: [],
-        openings: [],
-        statuses: [],
-        ...stage.writes(),
-      })
+      await store.commit(log.head, { ...emptyBatch(head), ...stage.writes() })
       log.publish(stage)
     },
     collection: (apiRoot, id) => {

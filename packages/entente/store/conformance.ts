@@ -6,6 +6,7 @@ import {
   type AnchorRow,
   type Batch,
   type CollectionHead,
+  emptyBatch,
   type Journal,
   type Mending,
   type RecordRow,
@@ -678,20 +679,6 @@ export function row(values: Partial<RecordRow> & { leaf: number; seq: number }):
     text: Buffer.from(`entente/record/v1:{"seq":${values.seq}}`),
     ...values,
   }
-}
-
-export function emptyBatch(head: StoredHead): Batch {
-  const nothing = {
-    records: [],
-    supersede: [],
-    erase: [],
-    erasedTags: [],
-    tiles: [],
-    entryBundles: [],
-    collections: [],
-    statuses: [],
-  }
-  return { head, ...nothing, openings: [] }
 }
 
 /** Commits these records to an empty store; leaf, and seq in collection 1, count up where they are not given. */

@@ -221,6 +221,20 @@ export type Mending = {
   collections: CollectionHead[]
 }
 
+/** A batch of nothing: what it holds besides is added to it. */
+export const emptyBatch = (head: StoredHead): Batch => ({
+  head,
+  records: [],
+  supersede: [],
+  erase: [],
+  erasedTags: [],
+  tiles: [],
+  entryBundles: [],
+  collections: [],
+  statuses: [],
+  openings: [],
+})
+
 export type AnchorRow = {
   ledger: string
   size: number

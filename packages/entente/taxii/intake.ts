@@ -225,8 +225,6 @@ function findReferences(value: Json, path: string, unknown: ReadonlySet<string>,
     if (typeof part === 'string') {
       if (name.endsWith('_ref') && unknown.has(part)) found.push(`${path}.${name}`)
     } else if (typeof part !== 'object' || part === null) continue
-    else if (path === '$' && name.startsWith('x_'))
-      continue // custom content is not checked
     else if (!Array.isArray(part)) findReferences(part as Json, `${path}.${name}`, unknown, found)
     else if (name.endsWith('_refs')) {
       for (let i = 0; i < part.length; i++) if (unknown.has(part[i])) found.push(`${path}.${name}[${i}]`)

@@ -1,12 +1,12 @@
 import { createTaxiiClient, serverLog } from '@entente/client'
-import { type AuditReport, audit, type Problem } from '#notary/audit.ts'
+import type { AuditReport, Problem } from '#notary/audit.ts'
 import { openLogKey } from '#notary/key.ts'
 import { openSqliteStore } from '#store/sqlite/sqlite.ts'
 import type { Args } from '../commands.ts'
 import { openData } from '../data.ts'
 import { CliError, EXIT } from '../errors.ts'
 import { defaultOrigin } from '../identity.ts'
-import { openAuditAnchors, type Uncompared } from '../audit-anchors.ts'
+import { auditStore, type Uncompared } from '../audit-anchors.ts'
 import { checkOutside, type OutsideProblem, storeLog } from '../audit-outside.ts'
 import { counted, print } from '../print.ts'
 import { createProgress, type Progress } from '../progress.ts'
@@ -36,32 +36,22 @@ async function auditFolder(values: Values, progress: Progress): Promise<number> 
   const vkey = trust?.vkeys[0] ?? openLogKey(paths.logKey, config.log.origin ?? defaultOrigin, false).vkey
   const store = openSqliteStore({ path: paths.store, readOnly: true })
   try {
-    const { anchors, uncompared } = await openAuditAnchors(config, paths, vkey)
-    try {
-      const report = await audit({
-        store,
-        vkey,
-        anchors,
-        progress: (done, total) => progress.update(done, total, 'entries checked'),
-      })
-      progress.end()
-      // A head that the key did not sign can't be held against anything.
-      const outside = report.problems.some(p => p.kind === 'checkpoint')
-        ? { problems: [], json: {}, lines: [] }
-        : await checkOutside(storeLog(store, vkey, paths.data), values, [vkey], progress)
-      const ok = report.problems.length === 0 && outside.problems.length === 0
-      const problems = [...report.problems, ...outside.problems]
-      const json = { ok, pinned: trust !== undefined, ...report, problems, ...outside.json, not_compared: uncompared }
-      print(isSet(values, 'json'), json, () => [
-        ...toLines(report, uncompared),
-        ...outside.lines,
-        ...problems.map(describe),
-        problems.length === 0 ? 'no problem found' : `${counted(problems.length, 'problem')} found`,
-      ])
-      return ok ? EXIT.yes : EXIT.evidence
-    } finally {
-      await Promise.allSettled(anchors.map(a => a.close()))
-    }
+    const { report, uncompared } = await auditStore(store, vkey, { config, paths }, progress)
+    progress.end()
+    // A head that the key did not sign can't be held against anything.
+    const outside = report.problems.some(p => p.kind === 'checkpoint')
+      ? { problems: [], json: {}, lines: [] }
+      : await checkOutside(storeLog(store, vkey, paths.data), values, [vkey], progress)
+    const ok = report.problems.length === 0 && outside.problems.length === 0
+    const problems = [...report.problems, ...outside.problems]
+    const json = { ok, pinned: trust !== undefined, ...report, problems, ...outside.json, not_compared: uncompared }
+    print(isSet(values, 'json'), json, () => [
+      ...toLines(report, uncompared),
+      ...outside.lines,
+      ...problems.map(describe),
+      problems.length === 0 ? 'no problem found' : `${counted(problems.length, 'problem')} found`,
+    ])
+    return ok ? EXIT.yes : EXIT.evidence
   } finally {
     await store.close()
   }

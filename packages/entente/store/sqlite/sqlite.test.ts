@@ -14,17 +14,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { describe, test, type TestContext } from 'node:test'
-import type { Journal, Store, StoredHead } from '#store/store.ts'
-import {
-  commitRecords,
-  emptyBatch,
-  headOf,
-  noise,
-  rejects,
-  row,
-  statusRow,
-  storeConformance,
-} from '#store/conformance.ts'
+import { emptyBatch, type Journal, type Store, type StoredHead } from '#store/store.ts'
+import { commitRecords, headOf, noise, rejects, row, statusRow, storeConformance } from '#store/conformance.ts'
 import { openSqliteStore, type SqliteOptions } from './sqlite.ts'
 
 const HERE = import.meta.dirname
@@ -261,7 +252,8 @@ describe('erased text', () => {
     const folder = folderOf(t)
     const path = join(folder, 'store.db')
     const code = `import { openSqliteStore } from ${JSON.stringify(join(HERE, 'sqlite.ts'))}
-      import { commitRecords, emptyBatch, headOf } from ${JSON.stringify(join(HERE, '../conformance.ts'))}
+      import { commitRecords, headOf } from ${JSON.stringify(join(HERE, '../conformance.ts'))}
+      import { emptyBatch } from ${JSON.stringify(join(HERE, '../store.ts'))}
       const fault = point => { if (point === 'after-commit' && erasing) process.kill(process.pid, 'SIGKILL') }
       let erasing = false
       const store = openSqliteStore({ path: ${JSON.stringify(path)}, create: true, fault })
