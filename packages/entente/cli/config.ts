@@ -11,6 +11,7 @@ import { DEFAULT_CLOCK_BOUNDS } from '#notary/clock.ts'
 import { parseMicros } from '#notary/time.ts'
 import type { Hold } from '#taxii/context.ts'
 import { CliError } from './errors.ts'
+import { LedgerSchema } from './ledger-config.ts'
 
 const strict = { additionalProperties: false }
 const object = <T extends Record<string, TSchema>>(properties: T) => Type.Object(properties, strict)
@@ -58,25 +59,6 @@ const ApiRootSchema = object({
   title: Type.String({ minLength: 1 }),
   description: Type.Optional(Type.String()),
   collections: Type.Array(CollectionSchema, { default: [] }),
-})
-
-const LedgerId = Type.String({ pattern: '^[a-z][a-z0-9-]{0,39}$' })
-const EmbeddedLedger = object({
-  id: LedgerId,
-  kind: Type.Literal('embedded'),
-  path: Type.String({ default: './ledger' }),
-  chainId: Type.Integer({ minimum: 1, default: 6100 }),
-})
-const EvmLedger = object({
-  id: LedgerId,
-  kind: Type.Literal('evm'),
-  urls: Type.Array(Type.String({ pattern: '^https?://' }), { minItems: 1 }),
-  chainId: Type.Integer({ minimum: 1 }),
-  contract: Type.Optional(Type.String({ pattern: '^0x[0-9a-fA-F]{40}$' })),
-  keyFile: Type.String({ description: 'File with the hexadecimal private key of the account that anchors' }),
-  finality: Type.Union([Type.Literal('instant'), Type.Integer({ minimum: 1, description: 'Blocks on top' })], {
-    default: 'instant',
-  }),
 })
 
 /** The configuration file (docs/operating.md has an example of everything). */
@@ -171,7 +153,7 @@ export const ConfigSchema = object({
     },
     { ...strict, default: {} },
   ),
-  ledgers: Type.Array(Type.Union([EmbeddedLedger, EvmLedger]), { default: [{ id: 'local', kind: 'embedded' }] }),
+  ledgers: Type.Array(LedgerSchema, { default: [{ id: 'local', kind: 'embedded' }] }),
   anchoring: Type.Object(
     { intervalMs: Type.Integer({ minimum: 10, default: 500 }), require: Require },
     { ...strict, default: {} },

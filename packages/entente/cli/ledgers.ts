@@ -2,12 +2,12 @@ import { readFileSync } from 'node:fs'
 import { isAbsolute, join } from 'node:path'
 import type { Anchor } from '#ledger/anchor.ts'
 import { LedgerError } from '#ledger/error.ts'
+import { openFileJournal, type SubmitJournal } from '#ledger/journal.ts'
 import type { AnchorRow } from '#store/store.ts'
 import type { AnchorEvidence } from '#taxii/context.ts'
 import type { Config, Paths } from './config.ts'
 import { CliError } from './errors.ts'
-
-type LedgerConfig = Config['ledgers'][number]
+import type { LedgerConfig } from './ledger-config.ts'
 
 /**
  * Opens every configured ledger; an adapter's code is loaded only where the configuration asks for it. The embedded ledger
@@ -46,7 +46,7 @@ async function openOne(ledger: LedgerConfig, paths: Paths, origin: string, readO
   } catch (cause) {
     throw new CliError('usage', `ledger "${ledger.id}": ${(cause as Error).message}`, { cause })
   }
-  return whenReachable(ledger.id, async () => {
+  return whenReachable(ledger, async () => {
     const { openEvmAnchor } = await import('#ledger/evm/anchor.ts')
     const { accountFromKey } = await import('#ledger/evm/account.ts')
     const finality = ledger.finality === 'instant' ? 'instant' : { depth: ledger.finality }
@@ -64,6 +64,10 @@ async function openOne(ledger: LedgerConfig, paths: Paths, origin: string, readO
   })
 }
 
+/** Where an adapter says what it is about to send. */
+export const ledgerJournal = (id: string, paths: Paths): SubmitJournal =>
+  openFileJournal(join(paths.data, 'ledgers', `${id}.journal`))
+
 /** `./ledger` lies in the data folder; other relative paths beside the configuration file. */
 export function ledgerFolder(ledger: Extract<LedgerConfig, { kind: 'embedded' }>, paths: Paths): string {
   if (isAbsolute(ledger.path)) return ledger.path
@@ -71,7 +75,7 @@ export function ledgerFolder(ledger: Extract<LedgerConfig, { kind: 'embedded' }>
 }
 
 /** An anchor that is opened by the first call that finds its ledger there. */
-function whenReachable(id: string, open: () => Promise<Anchor>): Anchor {
+function whenReachable({ id, kind }: Pick<Anchor, 'kind'> & { id: string }, open: () => Promise<Anchor>): Anchor {
   let opening: Promise<Anchor> | undefined
   let closed = false
   const get = async (): Promise<Anchor> => {
@@ -86,7 +90,7 @@ function whenReachable(id: string, open: () => Promise<Anchor>): Anchor {
   }
   return {
     ledger: id,
-    kind: 'evm',
+    kind,
     describe: async () => (await get()).describe(),
     latest: async () => (await get()).latest(),
     time: async () => (await get()).time(),
