@@ -61,11 +61,11 @@ export async function startServer(
     for (const c of notary.log.collections.values()) await damage.count(c)
     const auditor = config.audit.share > 0 ? startAuditor({ notary, damage, alert, ...config.audit }) : undefined
     closers.push(async () => auditor?.close())
-    const limits = config.server.memory
+    const { memory: limits, maxContentLength } = config.server
     const context: TaxiiContext = {
       config: {
         ...config.discovery,
-        maxContentLength: config.server.maxContentLength,
+        maxContentLength,
         page: config.server.page,
         maxPage: config.server.maxPage,
         apiRoots,
@@ -79,7 +79,7 @@ export async function startServer(
         }),
       ),
       // Or a body that is allowed would find no room.
-      memory: createMemory({ ...limits, bodies: Math.max(limits.bodies, 2 * config.server.maxContentLength) }),
+      memory: createMemory({ ...limits, bodies: Math.max(limits.bodies, 2 * maxContentLength) }, maxContentLength),
       newId: randomUUID,
       ledgers: () => anchoring.states(),
       evidence: anchor =>

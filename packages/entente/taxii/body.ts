@@ -1,10 +1,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { TaxiiError } from './errors.ts'
-import type { Budget } from './memory.ts'
+import { overloaded, TaxiiError } from './errors.ts'
+import type { Bodies } from './memory.ts'
 
 /** A body comes at least this fast, bytes a second (0: as slowly as it likes), once the grace is over. */
 export type BodyPace = { minRate: number; graceMs: number }
 export const DEFAULT_PACE: BodyPace = { minRate: 4096, graceMs: 10_000 }
+/** How long a body waits for room that others have. */
+const PATIENCE_MS = 30_000
 
 /** Room that a body gets at first, and then at a time: what a client only announces costs nothing, and nothing is copied twice as it grows. */
 const FIRST_BYTES = 65_536
@@ -12,33 +14,44 @@ const SEGMENT_BYTES = 1_048_576
 
 /**
  * The body of a request, whole. Bytes are copied into segments as they come: kept as they come, a body of one-byte chunks would cost a
- * hundred times its size. What it takes of `budget` is given back when the response is closed.
+ * hundred times its size. Where `bodies` has no room left, no more is read until there is. What it took is given back when it is refused,
+ * or when the response is closed.
  *
  * @param most bytes that are taken
- * @throws TaxiiError 413 beyond `most`, with Content-Length before anything is read; 408 for one that is too slow; 503 where the budget is spent;
- *   400 where the client ends before the body does
+ * @throws TaxiiError 413 beyond `most`, with Content-Length before anything is read; 408 for one that is too slow; 503 after `patienceMs` without
+ *   room; 400 where the client ends before the body does
  */
 export function readBody(
   request: IncomingMessage,
   response: ServerResponse,
-  { most, budget, pace }: { most: number; budget: Budget; pace: BodyPace },
+  {
+    most,
+    bodies,
+    pace,
+    patienceMs = PATIENCE_MS,
+  }: { most: number; bodies: Bodies; pace: BodyPace; patienceMs?: number },
 ): Promise<Buffer> {
   const announced = Number(request.headers['content-length'] ?? 0)
   if (announced > most) return Promise.reject(tooLarge(most))
   if (request.headers.expect !== undefined) response.writeContinue()
   return new Promise((resolve, reject) => {
+    const claim = bodies.claim()
     const segments: Buffer[] = []
     let length = 0
     let room = 0
-    let held = 0
+    const grow = (bytes: number) => {
+      room = bytes
+      segments.push(Buffer.allocUnsafeSlow(bytes))
+    }
+    /** Bytes that were not appended because they wait for room. */
+    let kept: Buffer | undefined
     const append = (chunk: Buffer) => {
       for (let at = 0; at < chunk.length; ) {
         if (room === 0) {
-          const most = segments.length === 0 ? FIRST_BYTES : SEGMENT_BYTES
-          room = announced > length ? Math.min(announced - length, most) : most
-          budget.take(room)
-          held += room
-          segments.push(Buffer.allocUnsafeSlow(room))
+          const standard = segments.length === 0 ? FIRST_BYTES : SEGMENT_BYTES
+          const bytes = announced > length ? Math.min(announced - length, standard) : standard
+          if (!claim.take(bytes, () => proceed(bytes))) return wait(chunk.subarray(at))
+          grow(bytes)
         }
         const segment = segments.at(-1) as Buffer
         const copied = chunk.copy(segment, segment.length - room, at)
@@ -46,6 +59,23 @@ export function readBody(
         room -= copied
         length += copied
       }
+    }
+    let waitedMs = 0
+    let waitingSince: number | undefined
+    const waited = () => waitedMs + (waitingSince === undefined ? 0 : performance.now() - waitingSince)
+    const wait = (chunk: Buffer) => {
+      kept = chunk
+      waitingSince = performance.now()
+      request.pause()
+    }
+    const proceed = (bytes: number) => {
+      const chunk = kept as Buffer
+      kept = undefined
+      waitedMs = waited()
+      waitingSince = undefined
+      grow(bytes)
+      append(chunk)
+      if (!kept) request.resume()
     }
     /** Detached, their memory is free now and not at the next collection: what is refused by the megabyte must not add up. */
     const release = () => {
@@ -64,22 +94,22 @@ export function readBody(
       request.off('data', onData).off('end', onEnd).off('error', onBreak).off('close', onBreak)
       if (!error) return resolve(whole())
       release()
+      claim.release()
+      if (waitingSince !== undefined) request.resume() // or the connection would not be read to its end
       reject(error)
     }
     const onData = (chunk: Buffer) => {
-      try {
-        if (length + chunk.length > most) throw tooLarge(most)
-        append(chunk)
-      } catch (error) {
-        end(error as Error)
-      }
+      if (length + chunk.length > most) end(tooLarge(most))
+      else append(chunk)
     }
     const onEnd = () => end()
     const onBreak = () => end(new TaxiiError(400, 'body', 'the request ended before its body did'))
     const started = performance.now()
     const timer = setInterval(
       () => {
-        const ms = performance.now() - started
+        if (waitingSince !== undefined && performance.now() - waitingSince > patienceMs)
+          return end(overloaded('too many requests are under way'))
+        const ms = performance.now() - started - waited()
         if (ms > pace.graceMs && (length * 1000) / ms < pace.minRate)
           end(
             new TaxiiError(
@@ -89,11 +119,11 @@ export function readBody(
             ),
           )
       },
-      Math.min(1000, pace.graceMs),
+      Math.min(1000, pace.graceMs, patienceMs),
     )
     response.once('close', () => {
-      budget.giveBack(held)
       release()
+      claim.release()
     })
     request.on('data', onData).on('end', onEnd).on('error', onBreak).on('close', onBreak)
   })

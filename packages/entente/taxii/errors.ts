@@ -68,3 +68,6 @@ export function toErrorMessage(error: TaxiiError, errorId: string): Record<strin
     http_status: String(error.status),
   }
 }
+
+export const overloaded = (why: string): TaxiiError =>
+  new TaxiiError(503, 'overloaded', `${why}: try again in a moment`, { headers: { 'retry-after': '2' } })

@@ -1,7 +1,7 @@
 // Slow, endless and premature requests, over sockets.
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { connect } from 'node:net'
+import { connect, type Socket } from 'node:net'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { loadConfig } from '#cli/config.ts'
@@ -157,35 +157,72 @@ describe('a body is read only from who may send it, and as far as it is taken', 
   })
 })
 
-test('all bodies together have a bound: 503 with Retry-After, and it is given back', async () => {
-  const memory = createMemory({ bodies: 100_000, answers: 1 })
-  const pace = { minRate: 1, graceMs: 60_000 }
-  const http = createServer((request, response) => {
-    readBody(request, response, { most: 90_000, budget: memory.bodies, pace }).then(
-      body => response.end(String(body.length)),
-      (error: TaxiiError) => response.writeHead(error.status, error.headers).end(),
-    )
-  })
-  await new Promise<void>(resolve => http.listen(0, '127.0.0.1', resolve))
-  const url = `http://127.0.0.1:${(http.address() as { port: number }).port}`
-  const head = 'POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 80000\r\n\r\n'
-  try {
-    const { hostname, port } = new URL(url)
-    const first = connect(Number(port), hostname)
-    first.write(head + 'x'.repeat(70_000))
-    await sleep(200)
-    const [refused] = await sendRaw(url, [head + 'x'.repeat(80_000)])
-    assert.equal(refused?.status, 503)
-    assert.equal(refused?.headers['retry-after'], '2')
-    first.destroy()
-    await sleep(200)
-    assert.equal(memory.bodies.left(), 100_000)
-    const [taken] = await sendRaw(url, [head + 'x'.repeat(80_000)])
-    assert.deepEqual([taken?.status, taken?.text], [200, '80000'])
-  } finally {
-    http.close()
-    http.closeAllConnections()
+describe('all bodies together have a bound', () => {
+  const ROOM = 100_000
+  const LARGEST = 90_000
+  const head = `POST / HTTP/1.1\r\nHost: x\r\nContent-Length: ${LARGEST}\r\n\r\n`
+
+  /** A server that only reads bodies: `ROOM` bytes for all, and one more body. */
+  async function withServer(patienceMs: number, run: (url: URL, left: () => number) => Promise<void>): Promise<void> {
+    const { bodies } = createMemory({ bodies: ROOM + LARGEST, answers: 1 }, LARGEST)
+    const pace = { minRate: 1, graceMs: 60_000 }
+    const http = createServer((request, response) => {
+      readBody(request, response, { most: LARGEST, bodies, pace, patienceMs }).then(
+        body => response.end(String(body.length)),
+        (error: TaxiiError) => response.writeHead(error.status, error.headers).end(),
+      )
+    })
+    await new Promise<void>(resolve => http.listen(0, '127.0.0.1', resolve))
+    try {
+      await run(new URL(`http://127.0.0.1:${(http.address() as { port: number }).port}`), () => bodies.left())
+    } finally {
+      http.close()
+      http.closeAllConnections()
+    }
   }
+  const until = async (isSo: () => boolean) => {
+    while (!isSo()) await sleep(5)
+  }
+
+  /** Sends most of a body and keeps the connection. */
+  async function begin({ hostname, port }: URL, left: () => number): Promise<Socket> {
+    const before = left()
+    const socket = connect(Number(port), hostname)
+    socket.write(head + 'x'.repeat(70_000))
+    await until(() => left() < before)
+    return socket
+  }
+
+  test('a body that finds no room waits for it, and is taken when others are done', async () => {
+    await withServer(60_000, async (url, left) => {
+      const sockets = [await begin(url, left), await begin(url, left)]
+      await until(() => left() === 0)
+      const waits = sendRaw(url.href, [head + 'x'.repeat(LARGEST)])
+      await sleep(100)
+      for (const socket of sockets) socket.destroy()
+      const [taken] = await waits
+      assert.deepEqual([taken?.status, taken?.text], [200, String(LARGEST)])
+      await until(() => left() === ROOM)
+    })
+  })
+
+  test('many that are half there do not wait for each other: all are taken', async () => {
+    await withServer(60_000, async (url, left) => {
+      const bodies = Array.from({ length: 20 }, () => sendRaw(url.href, [head, 'x'.repeat(40_000), 'x'.repeat(50_000)]))
+      for (const [answer] of await Promise.all(bodies)) assert.equal(answer?.status, 200)
+      await until(() => left() === ROOM)
+    })
+  })
+
+  test('too long without room is 503 with Retry-After', async () => {
+    await withServer(100, async (url, left) => {
+      const sockets = [await begin(url, left), await begin(url, left)]
+      await until(() => left() === 0)
+      const [refused] = await sendRaw(url.href, [head + 'x'.repeat(LARGEST)])
+      assert.deepEqual([refused?.status, refused?.headers['retry-after']], [503, '2'])
+      for (const socket of sockets) socket.destroy()
+    })
+  })
 })
 
 test('a page gets smaller while many answers wait to be fetched', () => {

@@ -116,7 +116,7 @@ export function createTaxiiServer(context: TaxiiContext, options: TaxiiServerOpt
   app.addContentTypeParser('*', (request: FastifyRequest) =>
     readBody(request.raw, request.response, {
       most: request.routeOptions.bodyLimit ?? config.maxContentLength,
-      budget: memory.bodies,
+      bodies: memory.bodies,
       pace: timeouts,
     }),
   )

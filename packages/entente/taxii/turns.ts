@@ -1,4 +1,4 @@
-import { TaxiiError } from './errors.ts'
+import { overloaded } from './errors.ts'
 
 /** Runs at most `atOnce` at a time, the others in the order in which they came; more than `most` that wait are refused with 503 `overloaded`. */
 export function createTurns(atOnce: number, most: number, what: string) {
@@ -6,11 +6,7 @@ export function createTurns(atOnce: number, most: number, what: string) {
   let running = 0
   return async <T>(work: () => Promise<T>): Promise<T> => {
     if (running >= atOnce) {
-      if (waiting.length >= most) {
-        throw new TaxiiError(503, 'overloaded', `${what}: try again in a moment`, {
-          headers: { 'retry-after': '2' },
-        })
-      }
+      if (waiting.length >= most) throw overloaded(what)
       await new Promise<void>(resolve => waiting.push(resolve))
     } else running++
     try {
