@@ -3,6 +3,7 @@ export const TRUST_OPTIONS = {
   key: { type: 'string', multiple: true },
   witness: { type: 'string', multiple: true },
   quorum: { type: 'string' },
+  'witness-policy': { type: 'string' },
   'ledger-pin': { type: 'string', multiple: true },
 } as const
 
@@ -10,6 +11,8 @@ export const TRUST_HELP = {
   '--key VKEY|FILE': "the log's verifier key, which you believe; may be repeated",
   '--witness VKEY|FILE': 'verifier key of a witness; may be repeated',
   '--quorum N': 'refuse evidence that fewer witnesses have cosigned',
+  '--witness-policy FILE':
+    'instead of both: a C2SP tlog-policy; refuse evidence that its quorum has not cosigned (its logs are believed as by --key)',
   '--ledger-pin FILE':
     'JSON with chain_id, contract, log_id and validators of a ledger (or a list of such): proves sealed anchors offline',
 }

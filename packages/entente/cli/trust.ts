@@ -1,22 +1,41 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { parseStrict } from '@entente/verify/json'
 import type { PinnedLedger, Trust } from '@entente/verify/proof'
-import { COSIGNATURE_V1, parseVkey, TlogError } from '@entente/verify/tlog'
+import { COSIGNATURE_V1, formatVkey, parseVkey, parseWitnessPolicy, TlogError } from '@entente/verify/tlog'
 import { CliError } from './errors.ts'
-import { integerOf } from './values.ts'
+import { integerOf, textOf } from './values.ts'
 
 /** What the options say, or undefined where they name no key. @throws CliError `usage` */
 export function readTrustOptions(values: Record<string, unknown>): Trust | undefined {
-  const vkeys = ((values['key'] ?? []) as string[]).flatMap(readKeys)
+  const policy = readWitnessPolicy(values)
+  const vkeys = [...new Set([...((values['key'] ?? []) as string[]).flatMap(readKeys), ...(policy?.logs ?? [])])]
   const witnesses = ((values['witness'] ?? []) as string[]).flatMap(readKeys)
   const ledgers = ((values['ledger-pin'] ?? []) as string[]).flatMap(readLedgerPins)
-  if (vkeys.length === 0) return undefined
+  if (vkeys.length === 0) {
+    if (policy)
+      throw new CliError('usage', 'the --witness-policy has no line "log": say with --key which log you believe')
+    return undefined
+  }
   const strange = witnesses.find(key => parseVkey(key).algorithm !== COSIGNATURE_V1)
   if (strange !== undefined) throw new CliError('usage', `--witness ${strange} is no key of a witness (type 4)`)
   const witnessQuorum = integerOf(values, 'quorum', 0) ?? 0
   if (witnessQuorum > witnesses.length)
     throw new CliError('usage', `--quorum is ${witnessQuorum}, and --witness names ${witnesses.length}`)
-  return { vkeys, witnesses, ledgers, witnessQuorum }
+  return { vkeys, ledgers, ...(policy ? { witnessPolicy: policy.text } : { witnesses, witnessQuorum }) }
+}
+
+/** The text of --witness-policy, and the keys of its logs. */
+function readWitnessPolicy(values: Record<string, unknown>): { text: string; logs: string[] } | undefined {
+  const file = textOf(values, 'witness-policy')
+  if (file === undefined) return undefined
+  if (values['witness'] !== undefined || values['quorum'] !== undefined)
+    throw new CliError('usage', '--witness-policy says who the witnesses are: leave out --witness and --quorum')
+  try {
+    const text = readFileSync(file, 'utf8')
+    return { text, logs: parseWitnessPolicy(text).logs.map(formatVkey) }
+  } catch (cause) {
+    throw new CliError('usage', `${file}: ${(cause as Error).message}`, { cause })
+  }
 }
 
 /** Keys of a file, one a line, or the key itself. */

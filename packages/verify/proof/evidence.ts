@@ -55,10 +55,9 @@ export function verifySignedCheckpoint(note: string, anchors: unknown, trust: Tr
   const checkpoint = asProofError(() => verifyCheckpoint(note, policy))
   const checked = checkAnchors(anchors, checkpoint, ledgers)
   const cosigned = checkpoint.cosignatures.length
-  const isWitnessed = cosigned >= Math.max(1, policy.quorum ?? 0)
   const isSealed = checked.some(({ sealed }) => sealed !== undefined)
   return {
-    level: isSealed ? 'sealed' : isWitnessed ? 'witnessed' : 'logged',
+    level: isSealed ? 'sealed' : cosigned > 0 ? 'witnessed' : 'logged',
     checkpoint,
     witnesses: { cosigned, known: policy.witnesses?.length ?? 0 },
     anchors: checked,

@@ -59,6 +59,33 @@ test('verifyObject: a flipped bit in a cosignature that is needed is refused', (
   }
 })
 
+test('verifyObject: a witness policy says who must have cosigned, and which logs are believed', () => {
+  const [w1, w2] = trust.witnesses as [string, string]
+  const lines = [`log ${trust.vkeys[0]}`, `witness A ${w1}`, `witness B ${w2}`, 'group G all A B']
+  const witnessPolicy = [...lines, 'quorum G'].join('\n')
+  for (const vkeys of [[], trust.vkeys]) {
+    const { level, witnesses } = verifyObject(sample.claimedProof, { vkeys, witnessPolicy })
+    assert.deepEqual([level, witnesses], ['witnessed', { cosigned: 2, known: 2 }])
+  }
+  const alone = { ...sample.claimedProof, log: sample.claimedProof.log.replace(/\u2014 w2.example .*\n/, '') }
+  assert.throws(() => verifyObject(alone, { vkeys: [], witnessPolicy }), {
+    code: 'log',
+    message: /1 of 2 witnesses cosigned: w1.example/,
+  })
+  const any = witnessPolicy.replace(' all ', ' any ')
+  assert.equal(verifyObject(alone, { vkeys: [], witnessPolicy: any }).witnesses.cosigned, 1)
+  const none = lines.concat('quorum none').join('\n')
+  assert.equal(verifyObject(sample.objectProof, { vkeys: [], witnessPolicy: none }).level, 'logged')
+  assert.throws(() => verifyObject(sample.objectProof, { vkeys: [], witnessPolicy }), { code: 'log' })
+  for (const bad of [
+    { vkeys: [], witnessPolicy: 'quorum none' },
+    { vkeys: trust.vkeys, witnessPolicy: 'quorum A' },
+    { ...trust, witnessPolicy },
+    { vkeys: trust.vkeys, witnessPolicy, witnessQuorum: 1 },
+  ])
+    assert.throws(() => verifyObject(sample.claimedProof, bad), { code: 'trust' })
+})
+
 test('verifyObject: what is not the format, and what is not trusted', () => {
   const proof = sample.objectProof
   const { log, ...withoutLog } = proof

@@ -1,4 +1,4 @@
-import { type CheckpointPolicy, ED25519, parseVkey } from '#tlog/index.ts'
+import { type CheckpointPolicy, ED25519, formatVkey, parseVkey, parseWitnessPolicy } from '#tlog/index.ts'
 import { asProofError, ProofError } from './error.ts'
 import { RECEIPT_ORIGIN_PREFIX } from './receipt.ts'
 
@@ -21,6 +21,8 @@ export type Trust = {
   witnesses?: readonly string[]
   /** how many of them must have cosigned, or the evidence is refused; default 0: they only raise the level */
   witnessQuorum?: number
+  /** a file of C2SP tlog-policy, in place of `witnesses` and `witnessQuorum`: its quorum must have cosigned; its logs are believed too */
+  witnessPolicy?: string
   ledgers?: readonly PinnedLedger[]
 }
 
@@ -36,17 +38,31 @@ const BYTES_32 = /^0x[0-9a-f]{64}$/
  * @throws ProofError `trust`
  */
 export function readTrust(trust: Trust): ReadTrust {
-  const logs = asProofError(() => trust.vkeys.map(parseVkey), 'trust')
-  const witnesses = asProofError(() => (trust.witnesses ?? []).map(parseVkey), 'trust')
+  const { logs, witnesses, quorum } = readPolicy(trust)
   if (logs.length === 0) throw new ProofError('trust', 'no verifier key of a log: nothing can be verified')
   for (const key of logs) {
     if (key.algorithm !== ED25519) throw new ProofError('trust', `the key of ${key.name} signs no checkpoints of a log`)
     if (key.name.startsWith(RECEIPT_ORIGIN_PREFIX)) throw new ProofError('trust', `${key.name} is no origin of a log`)
   }
   return {
-    policy: { logs, witnesses, quorum: trust.witnessQuorum ?? 0 },
+    policy: { logs, witnesses, quorum },
     ledgers: (trust.ledgers ?? []).map(readLedger),
   }
+}
+
+function readPolicy(trust: Trust): Required<CheckpointPolicy> {
+  const { witnessPolicy } = trust
+  const [logs, witnesses] = asProofError(
+    () => [trust.vkeys.map(parseVkey), (trust.witnesses ?? []).map(parseVkey)],
+    'trust',
+  )
+  if (witnessPolicy === undefined) return { logs, witnesses, quorum: trust.witnessQuorum ?? 0 }
+  if (witnesses.length > 0 || trust.witnessQuorum !== undefined)
+    throw new ProofError('trust', 'witnesses are named by a policy and beside it: leave one of the two out')
+  const policy = asProofError(() => parseWitnessPolicy(witnessPolicy), 'trust')
+  const given = new Set(trust.vkeys)
+  const others = policy.logs.filter(key => !given.has(formatVkey(key))) // one key twice would be two keys of one name and id
+  return { logs: [...logs, ...others], witnesses: policy.witnesses, quorum: policy.quorum ?? 0 }
 }
 
 function readLedger(ledger: PinnedLedger): PinnedLedger {

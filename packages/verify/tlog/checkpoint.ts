@@ -2,6 +2,7 @@ import { decodeBase64, encodeBase64 } from './base64.ts'
 import { TlogError } from './error.ts'
 import { EMPTY_ROOT, equalHashes, HASH_SIZE } from './hash.ts'
 import { type VerifiedSignature, verifyNote } from './note.ts'
+import { isWitnessedBy, type WitnessGroup } from './policy.ts'
 import { COSIGNATURE_V1, type VerifierKey } from './vkey.ts'
 
 /** tlog-checkpoint, "Note text". `root` has 32 bytes; `extensions` are the further lines, without their line feeds. */
@@ -12,12 +13,12 @@ export type VerifiedCheckpoint = Checkpoint & { text: string; log: VerifierKey; 
 
 /**
  * Whose checkpoints are taken: signed by one of `logs`, whose name is the origin, and cosigned by at least `quorum` of
- * `witnesses` (default 0).
+ * `witnesses` (default 0), or by those that a policy file asks for.
  */
 export type CheckpointPolicy = {
   logs: readonly VerifierKey[]
   witnesses?: readonly VerifierKey[]
-  quorum?: number
+  quorum?: number | WitnessGroup
 }
 
 /**
@@ -43,17 +44,21 @@ export function formatCheckpoint(checkpoint: Checkpoint): string {
  * @throws TlogError `malformed`; sizes beyond 2^53 - 1 are
  */
 export function parseCheckpoint(text: string): Checkpoint {
+  const checkpoint = readCheckpoint(text)
+  if (checkpoint.size === 0 && !equalHashes(checkpoint.root, EMPTY_ROOT)) {
+    throw new TlogError('malformed', 'a checkpoint of size 0 has the root of the empty tree')
+  }
+  return checkpoint
+}
+
+/** As {@link parseCheckpoint}, but that the root of the empty tree may be wrong: a witness answers that differently. */
+export function readCheckpoint(text: string): Checkpoint {
   if (!text.endsWith('\n')) throw new TlogError('malformed', 'a checkpoint ends with a line feed')
   const [origin, decimal, hash, ...extensions] = text.slice(0, -1).split('\n')
   if (!origin || decimal === undefined || hash === undefined || extensions.includes('')) {
     throw new TlogError('malformed', 'a checkpoint is at least three lines, none empty: origin, size, root')
   }
-  const size = parseDecimal(decimal)
-  const root = decodeBase64(hash, HASH_SIZE)
-  if (size === 0 && !equalHashes(root, EMPTY_ROOT)) {
-    throw new TlogError('malformed', 'a checkpoint of size 0 has the root of the empty tree')
-  }
-  return { origin, size, root, extensions }
+  return { origin, size: parseDecimal(decimal), root: decodeBase64(hash, HASH_SIZE), extensions }
 }
 
 /** tlog-checkpoint: ASCII decimal without leading zeros; here at most 2^53 - 1. */
@@ -77,22 +82,28 @@ export function verifyCheckpoint(note: string, policy: CheckpointPolicy): Verifi
   const checkpoint = parseCheckpoint(text)
   const log = signatures.find(({ key }) => policy.logs.includes(key) && key.name === checkpoint.origin)
   if (log === undefined) {
-    const known = policy.logs.map(key => key.name).join(', ') || 'none'
-    throw new TlogError('unverified', `no signature of the log ${checkpoint.origin}; known logs: ${known}`)
+    throw new TlogError(
+      'unverified',
+      `no signature of the log ${checkpoint.origin}; known logs: ${nameAll(policy.logs)}`,
+    )
   }
   const cosignatures = signatures.filter(({ key }) => witnesses.includes(key))
-  if (cosignatures.length < quorum) {
-    throw new TlogError(
-      'quorum',
-      `${cosignatures.length} of ${witnesses.length} witnesses cosigned, ${quorum} are needed`,
-    )
+  const cosigned = `${cosignatures.length} of ${witnesses.length} witnesses cosigned`
+  if (typeof quorum === 'number') {
+    if (cosignatures.length < quorum) throw new TlogError('quorum', `${cosigned}, ${quorum} are needed`)
+  } else {
+    const cosigners = cosignatures.map(({ key }) => key)
+    if (!isWitnessedBy(quorum, cosigners))
+      throw new TlogError('quorum', `${cosigned}: ${nameAll(cosigners)}. That is not the quorum of the policy`)
   }
   return { ...checkpoint, text, log: log.key, cosignatures }
 }
 
+const nameAll = (keys: readonly VerifierKey[]): string => keys.map(key => key.name).join(', ') || 'none'
+
 /** tlog-cosignature: the Ed25519 message does not bind the name, so one key under two names would be two witnesses. */
-function checkPolicy(witnesses: readonly VerifierKey[], quorum: number): void {
-  if (!Number.isInteger(quorum) || quorum < 0 || quorum > witnesses.length) {
+function checkPolicy(witnesses: readonly VerifierKey[], quorum: number | WitnessGroup): void {
+  if (typeof quorum === 'number' && (!Number.isInteger(quorum) || quorum < 0 || quorum > witnesses.length)) {
     throw new TlogError('policy', `a quorum of ${quorum} of ${witnesses.length} witnesses`)
   }
   for (const [i, key] of witnesses.entries()) {

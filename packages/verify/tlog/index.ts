@@ -4,6 +4,7 @@ export {
   type CheckpointPolicy,
   formatCheckpoint,
   parseCheckpoint,
+  readCheckpoint,
   type VerifiedCheckpoint,
   verifyCheckpoint,
 } from './checkpoint.ts'
@@ -27,11 +28,13 @@ export {
   type VerifiedSignature,
   verifyNote,
 } from './note.ts'
+export { isWitnessedBy, parseWitnessPolicy, type WitnessGroup, type WitnessPolicy } from './policy.ts'
 export {
   consistencyProof,
   type HashReader,
   inclusionProof,
   rootFromInclusion,
+  rootsFromConsistency,
   type Size,
   treeRoot,
   verifyConsistency,
@@ -60,3 +63,10 @@ export {
   parseVkey,
   type VerifierKey,
 } from './vkey.ts'
+export {
+  type AddCheckpoint,
+  type Cosignature,
+  formatAddCheckpoint,
+  parseAddCheckpoint,
+  readCosignature,
+} from './witness.ts'

@@ -155,7 +155,33 @@ export function verifyConsistency(
     else if (!equalHashes(oldRoot, root)) throw new TlogError('inconsistent', `two roots for the size ${size}`)
     return
   }
-  checkHashes(proof, oldRoot, root)
+  checkHashes(proof, root)
+  const found = rootsFromConsistency(first, oldRoot, second, proof)
+  if (!equalHashes(found.oldRoot, oldRoot)) {
+    throw new TlogError('inconsistent', `the consistency proof does not lead to the root of size ${oldSize}`)
+  }
+  if (!equalHashes(found.root, root)) {
+    throw new TlogError('inconsistent', `the consistency proof does not lead to the root of size ${size}`)
+  }
+}
+
+/**
+ * RFC 9162 section 2.1.4.2: the two roots to which a consistency proof leads, 0 < `oldSize` < `size`. Where the old tree is complete its
+ * root starts the proof, and comes back as it is.
+ *
+ * @throws TlogError `argument`; `inconsistent` where the proof has too many or too few hashes
+ */
+export function rootsFromConsistency(
+  oldSize: Size,
+  oldRoot: Uint8Array,
+  size: Size,
+  proof: readonly Uint8Array[],
+): { oldRoot: Uint8Array; root: Uint8Array } {
+  checkHashes(proof, oldRoot)
+  const first = toSize(oldSize)
+  const second = toSize(size)
+  if (first === 0n || first >= second)
+    throw new TlogError('argument', `no consistency proof leads from ${oldSize} to ${size}`)
   let node = first - 1n
   let last = second - 1n
   while (node % 2n === 1n) {
@@ -183,12 +209,7 @@ export function verifyConsistency(
     last /= 2n
   }
   if (last !== 0n) throw new TlogError('inconsistent', 'the consistency proof has too few hashes')
-  if (!equalHashes(oldHash, oldRoot)) {
-    throw new TlogError('inconsistent', `the consistency proof does not lead to the root of size ${oldSize}`)
-  }
-  if (!equalHashes(hash, root)) {
-    throw new TlogError('inconsistent', `the consistency proof does not lead to the root of size ${size}`)
-  }
+  return { oldRoot: oldHash, root: hash }
 }
 
 /** Hash of the leaves from `from` to `to`, where `from` is a place at which a subtree of that length may begin. */
