@@ -16,7 +16,9 @@ export interface Chain {
    * Runs a call as a transaction of the adapter's account. `contract` undefined: `data` creates a contract.
    * - MUST resolve only once the transaction is in a block, as durable as this chain makes it; finality is another matter.
    * - Calls of one Chain object MUST take effect in the order in which they were made.
-   * - MUST sign once and send nothing but these bytes again when an answer is lost, so it can take effect only once.
+   * - MUST take effect at most once, whatever is lost: the same bytes are sent again, or others that exclude them (an EVM: of the same nonce).
+   * - MUST write to its journal before it sends, where it has one. The same call again, after `unreachable` or in the next process, MUST take up
+   *   what is under way; any other call MUST wait for that to end.
    * - MUST throw `unreachable` with the transaction id when it does not know whether it was taken, and `refused` (with the
    *   contract's answer as `cause`, a ContractRefusal) when it was not.
    */
@@ -47,8 +49,8 @@ export interface Chain {
   close(): Promise<void>
 }
 
-/** When a block is final: at once (BFT), or under so many later blocks (proof of authority or of work). */
-export type Finality = 'instant' | { readonly depth: number }
+/** When a block is final: at once (BFT), under so many later blocks (proof of authority or of work), or when the chain itself says so. */
+export type Finality = 'instant' | 'finalized' | { readonly depth: number }
 
 export interface ChainIdentity {
   readonly kind: Chain['kind']

@@ -1,6 +1,7 @@
 import type { Hex } from 'viem'
 import { hexToBytes, keccak256 } from 'viem/utils'
 import { privateKeyToAccount } from 'viem/accounts'
+import type { Fees } from './fees.ts'
 
 export interface TransactionRequest {
   readonly chainId: number
@@ -8,21 +9,30 @@ export interface TransactionRequest {
   readonly gas: bigint
   readonly to: string | undefined
   readonly data: Hex
-  /** Price per unit of gas; for chains with a base fee (EIP-1559), the most to be paid and what goes on top of it. */
-  readonly fees:
-    | { readonly gasPrice: bigint }
-    | { readonly maxFeePerGas: bigint; readonly maxPriorityFeePerGas: bigint }
+  readonly fees: Fees
 }
 
-/** Who signs the transactions: a key in memory, or a device or service behind the same two members. */
-export interface Account {
+/** Who signs the transactions: here, or the node. */
+export type Account = SigningAccount | NodeAccount
+
+/** A key in memory, or a device or service behind the same two members. */
+export interface SigningAccount {
   /** 0x and lower case. */
   readonly address: string
   sign(transaction: TransactionRequest): Promise<{ raw: Hex; hash: Hex }>
 }
 
+/** An account whose key the node holds, unlocked: it signs by eth_sendTransaction. */
+export interface NodeAccount {
+  /** 0x and lower case. */
+  readonly address: string
+  readonly sign: 'node'
+}
+
+export const accountOfNode = (address: string): NodeAccount => ({ address: address.toLowerCase(), sign: 'node' })
+
 /** An account whose private key is at hand (32 bytes as 0x…). */
-export function accountFromKey(privateKey: string): Account {
+export function accountFromKey(privateKey: string): SigningAccount {
   const account = privateKeyToAccount(privateKey as Hex)
   return {
     address: account.address.toLowerCase(),

@@ -1,9 +1,10 @@
 import type { Hex } from 'viem'
 import { bytesToHex, keccak256 } from 'viem/utils'
 import type { Anchor, AnchorIdentity, AnchorReceipt, Checkpoint } from '../anchor.ts'
-import type { ChainEvent, ChainReceipt, Finality } from '../chain.ts'
+import type { ChainEvent, ChainReceipt } from '../chain.ts'
 import { LedgerError } from '../error.ts'
-import { type Account } from './account.ts'
+import type { SubmitJournal } from '../journal.ts'
+import type { Account } from './account.ts'
 import { type EvmChain, openEvmChain } from './chain.ts'
 import {
   CHECKPOINT_ANCHOR,
@@ -18,6 +19,7 @@ import {
   originHash,
   rootSlot,
 } from './contract.ts'
+import type { EvmFinality } from './finality.ts'
 import { createHttpProvider } from './http.ts'
 
 export interface EvmAnchorOptions {
@@ -30,7 +32,9 @@ export interface EvmAnchorOptions {
   readonly contract?: string
   /** Who owns the log and pays for the transactions. */
   readonly account: Account
-  readonly finality: Finality
+  readonly finality: EvmFinality
+  /** What was sent is written there before; a process that was killed goes on from there. Left out: only this process knows. */
+  readonly journal?: SubmitJournal
   /** The log's origin line. */
   readonly origin: string
   /** Id of a log that was registered by another account, and then offered to this one. Left out: that of account and origin. */
@@ -48,14 +52,19 @@ export async function openEvmAnchor({
   account,
   chainId,
   finality,
+  journal,
   timeoutMs,
   pollMs,
   ...options
 }: EvmAnchorOptions): Promise<Anchor> {
-  const waiting = { ...(timeoutMs === undefined ? {} : { timeoutMs }), ...(pollMs === undefined ? {} : { pollMs }) }
+  const given = {
+    ...(journal === undefined ? {} : { journal }),
+    ...(timeoutMs === undefined ? {} : { timeoutMs }),
+    ...(pollMs === undefined ? {} : { pollMs }),
+  }
   const provider = createHttpProvider({ urls })
   try {
-    return await createEvmAnchor(await openEvmChain({ provider, account, chainId, finality, ...waiting }), options)
+    return await createEvmAnchor(await openEvmChain({ provider, account, chainId, finality, ...given }), options)
   } catch (error) {
     await provider.close()
     throw error
@@ -64,6 +73,8 @@ export async function openEvmAnchor({
 
 /** First transactions of an account among which an earlier contract is looked for. */
 const SEARCHED = 16
+/** Times that a checkpoint is offered from what the ledger has by then. */
+const MAX_ATTEMPTS = 3
 
 /** An anchor on an open chain, which it closes with itself. */
 export async function createEvmAnchor(
@@ -77,6 +88,7 @@ export async function createEvmAnchor(
 ): Promise<Anchor> {
   const chainIdentity = await chain.identity()
   const { account } = chainIdentity
+  await chain.settle()
   const contract =
     configured === undefined ? ((await findContract()) ?? (await deploy())) : await checked(configured.toLowerCase())
   const logId = (configuredLog ?? logIdOf(account, origin)) as Hex
@@ -87,10 +99,14 @@ export async function createEvmAnchor(
     return code.length > 0 && keccak256(code) === CHECKPOINT_ANCHOR.codeHash
   }
   async function checked(address: string): Promise<string> {
-    if (await hasOurCode(address)) return address
+    const code = await chain.code(address)
+    if (code.length > 0 && keccak256(code) === CHECKPOINT_ANCHOR.codeHash) return address
+    const { chainId } = chainIdentity
     throw new LedgerError(
       'mismatch',
-      `${address} on chain ${chainIdentity.chainId} is not the CheckpointAnchor of this version (code hash ${CHECKPOINT_ANCHOR.codeHash}): correct the address`,
+      code.length === 0
+        ? `there is no contract at ${address} on chain ${chainId}: correct the address, or leave it out to have a new one deployed`
+        : `${address} on chain ${chainId} is not the CheckpointAnchor of this version (code hash ${keccak256(code)}, it should be ${CHECKPOINT_ANCHOR.codeHash}): correct the address, or deploy a new one with "entente ledger deploy"`,
     )
   }
   async function findContract(): Promise<string | undefined> {
@@ -119,11 +135,14 @@ export async function createEvmAnchor(
   }
 
   async function call(name: string, ...args: unknown[]): Promise<Uint8Array> {
-    try {
-      return await chain.call({ contract, data: encodeCall(name, ...args) })
-    } catch (error) {
+    const returned = await chain.call({ contract, data: encodeCall(name, ...args) }).catch(error => {
       throw explainRefusal(error)
-    }
+    })
+    if (returned.length > 0) return returned
+    throw new LedgerError(
+      'unreachable',
+      `the node has no contract at ${contract} in its newest block: it was set up anew and has not caught up yet, or it is on another chain`,
+    )
   }
   const latest = async (): Promise<Checkpoint | undefined> => {
     const checkpoint = decodeLatest(await call('latest', logId))
@@ -157,22 +176,28 @@ export async function createEvmAnchor(
   }
 
   type Proof = (oldSize: number) => Uint8Array[] | Promise<Uint8Array[]>
-  /** What the ledger had after our last append: saves asking. Where it is wrong (a reorganisation, another process), the contract refuses
-   * the proof from there, and then the ledger is asked. */
+  /** What the ledger had after our last append: saves asking. */
   let known: Checkpoint | undefined
 
   async function append(checkpoint: Checkpoint, consistency: Proof): Promise<AnchorReceipt> {
-    const remembered = known
+    await chain.settle()
+    let before = known
     known = undefined
-    let receipt: AnchorReceipt | undefined
-    if (remembered !== undefined && remembered.size < checkpoint.size)
-      receipt = await extend(remembered, checkpoint, consistency).catch(onRefusal)
-    receipt ??= await extend(await latest(), checkpoint, consistency)
-    known = { size: checkpoint.size, root: checkpoint.root }
-    return receipt
-  }
-  const onRefusal = (error: unknown): undefined => {
-    if (!(error instanceof LedgerError) || !['stale', 'fork'].includes(error.code)) throw error
+    if (before === undefined || before.size >= checkpoint.size) before = await latest()
+    for (let attempt = 1; ; attempt++) {
+      try {
+        const receipt = await extend(before, checkpoint, consistency)
+        known = { size: checkpoint.size, root: checkpoint.root }
+        return receipt
+      } catch (error) {
+        if (!(error instanceof LedgerError) || !['stale', 'fork'].includes(error.code) || attempt === MAX_ATTEMPTS)
+          throw error
+        // Refused from where we thought it was: after a reorganisation, or another process, it is elsewhere.
+        const now = await latest()
+        if (isSame(now, before)) throw error
+        before = now
+      }
+    }
   }
 
   async function extend(
@@ -180,7 +205,7 @@ export async function createEvmAnchor(
     { size, root }: Checkpoint,
     consistency: Proof,
   ): Promise<AnchorReceipt> {
-    if (before?.size === size && Buffer.compare(before.root, root) === 0) return mustFind(size)
+    if (isSame(before, { size, root })) return mustFind(size)
     // Stale and forked ones go to the contract as well: it is the one that refuses.
     const proof = before === undefined || before.size >= size ? [] : await consistency(before.size)
     const data = encodeCall(
@@ -228,10 +253,9 @@ export async function createEvmAnchor(
     read: async transaction => inReceipt(await chain.receipt(transaction)),
     find,
     async finality({ transaction, blockHash, block }) {
-      const [receipt, head] = [await chain.receipt(transaction), await chain.header()]
-      if (receipt?.blockHash !== blockHash) return { final: false, confirmations: 0 }
-      const confirmations = Math.max(0, head.number - block)
-      return { final: chain.finality === 'instant' || confirmations >= chain.finality.depth, confirmations }
+      const receipt = await chain.receipt(transaction)
+      if (receipt?.blockHash !== blockHash || receipt.block !== block) return { final: false, confirmations: 0 }
+      return chain.isFinal(block)
     },
     async prove(size) {
       checkSize(size)
@@ -255,6 +279,10 @@ export async function createEvmAnchor(
     },
   }
 }
+
+const isSame = (a: Checkpoint | undefined, b: Checkpoint | undefined): boolean =>
+  a?.size === b?.size && Buffer.compare(a?.root ?? EMPTY, b?.root ?? EMPTY) === 0
+const EMPTY = new Uint8Array(0)
 
 function checkSize(size: number): void {
   if (!Number.isSafeInteger(size) || size < 1)

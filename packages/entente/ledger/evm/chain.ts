@@ -1,12 +1,17 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Hex } from 'viem'
 import { bytesToHex, getContractAddress, hexToBytes, numberToHex } from 'viem/utils'
-import { type Chain, type ChainEvent, type ChainReceipt, ContractRefusal, type Finality } from '../chain.ts'
+import type { Chain, ChainEvent, ChainReceipt } from '../chain.ts'
 import { LedgerError } from '../error.ts'
-import type { Account, TransactionRequest } from './account.ts'
+import { type SubmitJournal, createMemoryJournal } from '../journal.ts'
+import type { Account } from './account.ts'
+import { type EvmFinality, finalizedBlock, resolveFinality } from './finality.ts'
 import { type RpcBlock, headerOf, validatorsOf } from './header.ts'
-import { type ClosableProvider, type Eip1193Provider, RpcError } from './provider.ts'
+import type { Call } from './pending.ts'
+import type { ClosableProvider, Eip1193Provider } from './provider.ts'
 import { parseHeader } from './qbft.ts'
+import { type Ask, type RpcLog, type RpcReceipt, askOf, isIndexing, isNoMethod } from './rpc.ts'
+import { createSubmitter } from './submit.ts'
 
 /** Chain on an EVM, with what only an EVM has. */
 export interface EvmChain extends Chain {
@@ -15,6 +20,15 @@ export interface EvmChain extends Chain {
   code(address: string): Promise<Uint8Array>
   /** Addresses of the contracts that the account created, or may have created, with its first transactions (at most `limit`). */
   created(limit: number): Promise<string[]>
+  /**
+   * Ends what is under way from an earlier `submit` whose outcome stayed unknown, or from a process that was killed. Afterwards the ledger can be asked
+   * what it has. Throws `unreachable` where the outcome stays unknown.
+   */
+  settle(): Promise<void>
+  /** Whether a block of the present chain is final, and how many blocks it has on top. */
+  isFinal(block: number): Promise<{ final: boolean; confirmations: number }>
+  /** What the account can pay with, wei. */
+  balance(): Promise<bigint>
 }
 
 export interface EvmChainOptions {
@@ -22,51 +36,41 @@ export interface EvmChainOptions {
   readonly account: Account
   /** Refused with `mismatch` where the provider is on another chain. */
   readonly chainId: number
-  readonly finality: Finality
+  readonly finality: EvmFinality
+  /** What was sent is written there before; a process that was killed goes on from there. Left out: only this process knows. */
+  readonly journal?: SubmitJournal
   /** Gas of every transaction, and no trial before it: for a chain that refuses what would be reverted. Left out: the node estimates it. */
   readonly gasLimit?: number
   /** How long `submit` waits for a block. Default: 60 s. */
   readonly timeoutMs?: number
   /** How often it looks. Default: 250 ms. */
   readonly pollMs?: number
+  /** When a transaction that is in no block is replaced by one that pays more, where anything is paid. Default: 30 s. */
+  readonly replaceAfterMs?: number
   readonly wait?: (milliseconds: number) => Promise<unknown>
+  /** Milliseconds of a clock that never goes back. */
+  readonly now?: () => number
 }
 
-/** Times that a transaction is signed anew because another process took its nonce. */
-const MAX_NONCE_RACES = 5
-
-type RpcReceipt = {
-  transactionHash: Hex
-  blockNumber: Hex
-  blockHash: Hex
-  status: Hex
-  contractAddress?: Hex | null
-  logs: RpcLog[]
-}
-type RpcLog = {
-  address: Hex
-  topics: Hex[]
-  data: Hex
-  transactionHash: Hex
-  blockNumber: Hex
-  blockHash: Hex
-  logIndex: Hex
-  removed?: boolean
-}
-
-/** Opens a chain. Throws LedgerError `mismatch`, `unreachable`. `close` closes the provider, where it can be closed. */
+/** Opens a chain. Throws LedgerError `mismatch`, `unsupported`, `unreachable`. `close` closes the provider, where it can be closed. */
 export async function openEvmChain(options: EvmChainOptions): Promise<EvmChain> {
-  const { provider, account, chainId, finality, gasLimit, timeoutMs = 60_000, pollMs = 250, wait = sleep } = options
+  const { provider, account, chainId, gasLimit, timeoutMs = 60_000, pollMs = 250, wait = sleep } = options
+  const { journal = createMemoryJournal(), replaceAfterMs = 30_000, now = () => performance.now() } = options
   let closing: Promise<void> | undefined
   let queue: Promise<unknown> = Promise.resolve()
 
-  async function ask<T>(method: string, ...params: unknown[]): Promise<T> {
+  const answered = askOf(provider)
+  const ask: Ask = async (method, ...params) => {
     if (closing !== undefined) throw new LedgerError('unreachable', 'the ledger was closed; open it again')
-    try {
-      return (await provider.request({ method, params })) as T
-    } catch (error) {
-      throw asLedgerError(method, error)
-    }
+    return answered(method, ...params)
+  }
+  const isClosed = () => closing !== undefined
+  const timing = { timeoutMs, pollMs, replaceAfterMs, wait, now }
+  const submitter = createSubmitter({ ask, isClosed, account, chainId, journal, gasLimit, ...timing })
+  const inTurn = <T>(run: () => Promise<T>): Promise<T> => {
+    const ran = queue.then(run)
+    queue = ran.catch(() => undefined)
+    return ran
   }
   const newest = async (): Promise<number> => Number(await ask<Hex>('eth_blockNumber'))
 
@@ -75,82 +79,37 @@ export async function openEvmChain(options: EvmChainOptions): Promise<EvmChain> 
     return found === undefined || Number(found.status) !== 1 ? undefined : toReceipt(found)
   }
   const rpcReceipt = async (hash: string): Promise<RpcReceipt | undefined> => {
-    const found = await ask<RpcReceipt | null>('eth_getTransactionReceipt', hash).catch(whileIndexing)
+    const found = await ask<RpcReceipt | null>('eth_getTransactionReceipt', hash).catch(error => {
+      if (isIndexing(error)) return null
+      throw error
+    })
     return found === null || found.blockHash === null ? undefined : found
   }
 
-  async function submitNow(contract: string | undefined, data: Hex): Promise<ChainReceipt> {
-    const call = { from: account.address, ...(contract === undefined ? {} : { to: contract }), data }
-    // Asked before it is signed, so that what the contract refuses costs no transaction.
-    const gas = gasLimit === undefined ? await estimate(call) : BigInt(gasLimit)
-    const prices = await fees()
-    for (let race = 0; race < MAX_NONCE_RACES; race++) {
-      const nonce = Number(await ask<Hex>('eth_getTransactionCount', account.address, 'pending'))
-      const signed = await account.sign({ chainId, nonce, gas, to: contract, data, fees: prices })
-      const mined = await send(signed)
-      if (mined !== undefined) {
-        if (Number(mined.status) === 1) return toReceipt(mined)
-        throw await whyReverted(call, mined)
-      }
-      await wait(pollMs)
-    }
-    throw new LedgerError(
-      'busy',
-      `other processes used the nonces of ${account.address} ${MAX_NONCE_RACES} times: give each an account of its own`,
-    )
+  async function submitNow(call: Call): Promise<ChainReceipt> {
+    await notSyncing()
+    const mined = await submitter.submit(call)
+    if (Number(mined.status) === 1) return toReceipt(mined)
+    throw await whyReverted(call, mined)
   }
 
-  /** Twice the base fee is enough for six full blocks in a row; without a base fee, what the node asks (0 on chains without fees). */
-  async function fees(): Promise<TransactionRequest['fees']> {
-    const { baseFeePerGas } = await ask<RpcBlock>('eth_getBlockByNumber', 'latest', false)
-    if (typeof baseFeePerGas !== 'string') return { gasPrice: BigInt(await ask<Hex>('eth_gasPrice')) }
-    const maxPriorityFeePerGas = BigInt(await ask<Hex>('eth_maxPriorityFeePerGas'))
-    return { maxFeePerGas: 2n * BigInt(baseFeePerGas) + maxPriorityFeePerGas, maxPriorityFeePerGas }
-  }
-
-  const estimate = async (call: object) => (BigInt(await ask<Hex>('eth_estimateGas', call)) * 5n) / 4n
-
-  /**
-   * Sends the same bytes until they are in a block. Undefined when they can never be: the nonce went to another transaction.
-   * After each lost answer the chain is asked for the receipt first.
-   */
-  async function send({ raw, hash }: { raw: Hex; hash: Hex }): Promise<RpcReceipt | undefined> {
-    let sent = false
-    let nonceTaken = false
-    let cause: unknown
-    for (let waited = 0; waited <= timeoutMs; waited += pollMs) {
-      try {
-        if (!sent) {
-          try {
-            await ask('eth_sendRawTransaction', raw)
-            sent = true
-          } catch (error) {
-            if (!(error instanceof LedgerError) || error.code !== 'refused' || error.cause instanceof ContractRefusal)
-              throw error
-            if (/already (known|imported|exists)|known transaction/i.test(error.message)) sent = true
-            else if (isNonceTaken(error.message)) nonceTaken = true
-            else throw error
-          }
-        }
-        const mined = await rpcReceipt(hash)
-        if (mined !== undefined) return mined
-        if (nonceTaken) return undefined
-      } catch (error) {
-        if (!(error instanceof LedgerError) || error.code !== 'unreachable' || closing !== undefined) throw error
-        cause = error
-        sent = false // unknown: the same bytes again do no harm
-      }
-      await wait(pollMs)
-    }
+  /** A node that catches up shows the past: what is signed by it would be refused, or worse, come too late. */
+  async function notSyncing(): Promise<void> {
+    const syncing = await ask<false | Record<string, unknown>>('eth_syncing').catch(error => {
+      if (isNoMethod(error)) return false as const
+      throw error
+    })
+    if (typeof syncing !== 'object' || syncing === null) return
+    const [at, of] = [syncing['currentBlock'], syncing['highestBlock']].map(Number)
     throw new LedgerError(
       'unreachable',
-      `transaction ${hash} is in no block after ${timeoutMs} ms: it may still come; ask again`,
-      { cause, transaction: hash },
+      `the node is at block ${at} of ${of} and still catching up: wait, or use another node`,
     )
   }
 
-  async function whyReverted(call: object, mined: RpcReceipt): Promise<LedgerError> {
+  async function whyReverted({ contract, data }: Call, mined: RpcReceipt): Promise<LedgerError> {
     const at = { transaction: mined.transactionHash }
+    const call = { from: account.address, ...(contract === undefined ? {} : { to: contract }), data }
     try {
       await ask('eth_call', call, mined.blockNumber)
     } catch (error) {
@@ -163,6 +122,15 @@ export async function openEvmChain(options: EvmChainOptions): Promise<EvmChain> 
       at,
     )
   }
+
+  const found = Number(await ask<Hex>('eth_chainId'))
+  if (found !== chainId)
+    throw new LedgerError(
+      'mismatch',
+      `the node is on chain ${found}, configured is ${chainId}: correct the URL or the chain id`,
+    )
+  await newest()
+  const finality = await resolveFinality(ask, options.finality)
 
   const chain: EvmChain = {
     kind: 'evm',
@@ -182,11 +150,9 @@ export async function openEvmChain(options: EvmChainOptions): Promise<EvmChain> 
       } as const
       return validators === undefined ? identity : { ...identity, validators }
     },
-    submit({ contract, data }) {
-      const submitted = queue.then(() => submitNow(contract, bytesToHex(data)))
-      queue = submitted.catch(() => undefined)
-      return submitted
-    },
+    submit: ({ contract, data }) =>
+      inTurn(() => submitNow({ contract: contract?.toLowerCase(), data: bytesToHex(data) })),
+    settle: () => inTurn(() => submitter.settle()),
     receipt,
     call: async ({ contract, data }) =>
       hexToBytes(await ask<Hex>('eth_call', { from: account.address, to: contract, data: bytesToHex(data) }, 'latest')),
@@ -225,13 +191,7 @@ export async function openEvmChain(options: EvmChainOptions): Promise<EvmChain> 
           numberToHex(header.number),
         )
       } catch (error) {
-        if (
-          error instanceof LedgerError &&
-          error.code === 'unsupported' &&
-          error.cause instanceof RpcError &&
-          error.cause.code === -32601
-        )
-          return undefined
+        if (isNoMethod(error)) return undefined
         throw error
       }
       return {
@@ -244,6 +204,13 @@ export async function openEvmChain(options: EvmChainOptions): Promise<EvmChain> 
       }
     },
     code: async address => hexToBytes(await ask<Hex>('eth_getCode', address, 'latest')),
+    balance: async () => BigInt(await ask<Hex>('eth_getBalance', account.address, 'latest')),
+    async isFinal(block) {
+      const confirmations = Math.max(0, (await newest()) - block)
+      if (finality === 'instant') return { final: true, confirmations }
+      if (finality === 'finalized') return { final: block <= ((await finalizedBlock(ask)) ?? -1), confirmations }
+      return { final: confirmations >= finality.depth, confirmations }
+    },
     async created(limit) {
       const count = Number(await ask<Hex>('eth_getTransactionCount', account.address, 'pending'))
       return Array.from({ length: Math.min(count, limit) }, (_, nonce) =>
@@ -259,46 +226,7 @@ export async function openEvmChain(options: EvmChainOptions): Promise<EvmChain> 
     },
   }
 
-  const found = Number(await ask<Hex>('eth_chainId'))
-  if (found !== chainId)
-    throw new LedgerError(
-      'mismatch',
-      `the node is on chain ${found}, configured is ${chainId}: correct the URL or the chain id`,
-    )
-  await newest()
   return chain
-}
-
-/** What a provider threw as ours: the chain's own no, or no answer. */
-function asLedgerError(method: string, error: unknown): LedgerError {
-  if (error instanceof LedgerError) return error
-  const { code, message, data } = (typeof error === 'object' && error !== null ? error : {}) as {
-    code?: unknown
-    message?: unknown
-    data?: unknown
-  }
-  const text = `${method}: ${String(message).slice(0, 500)}`
-  if (typeof code !== 'number') return new LedgerError('unreachable', text, { cause: error })
-  const returned = revertData(data)
-  if (code === 3 || returned !== undefined)
-    return new LedgerError('refused', text, { cause: new ContractRefusal(text, returned ?? new Uint8Array(0)) })
-  if (code === -32005) return new LedgerError('busy', text, { cause: error })
-  if (code === -32601 || code === -32001) return new LedgerError('unsupported', text, { cause: error })
-  return new LedgerError(code === -32603 ? 'unreachable' : 'refused', text, { cause: error })
-}
-
-/** geth refuses to look up receipts while it still builds its index. */
-const whileIndexing = (error: unknown): null => {
-  if (error instanceof LedgerError && error.code === 'refused' && /indexing is in progress/.test(error.message))
-    return null
-  throw error
-}
-
-/** Bytes that a contract returned with its refusal: nodes put them at `data`, or deeper. */
-function revertData(data: unknown): Uint8Array | undefined {
-  if (typeof data === 'string') return /^0x(?:[0-9a-fA-F]{2})*$/.test(data) ? hexToBytes(data as Hex) : undefined
-  if (typeof data !== 'object' || data === null || !('data' in data)) return undefined
-  return typeof data.data === 'string' ? revertData(data.data) : undefined
 }
 
 function toReceipt(receipt: RpcReceipt): ChainReceipt {
@@ -321,8 +249,3 @@ const toEvent = (log: RpcLog): ChainEvent => ({
   blockHash: log.blockHash,
   index: Number(log.logIndex),
 })
-
-/** In the words of geth, Besu, GoQuorum and anvil. */
-function isNonceTaken(message: string): boolean {
-  return /underpriced/i.test(message) || (/nonce/i.test(message) && /too low|already/i.test(message))
-}
