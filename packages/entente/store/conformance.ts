@@ -61,6 +61,8 @@ export function storeConformance(name: string, create: () => Promise<StoreSubjec
       assert.equal(await store.entryBundle(0), undefined)
       assert.equal(await store.checkpoint(1), undefined)
       assert.equal(await store.checkpointFrom(0), undefined)
+      same(await store.cosignatures(1), [])
+      assert.equal(await store.cosignedSize(['w1'], 1), 0)
       assert.equal(await store.status('none'), undefined)
       await store.rewriteStatuses(1, ID, () => assert.fail('there is none'))
       assert.equal(await store.purgeStatuses(Number.MAX_SAFE_INTEGER, new Map([[1, 9]]), 9), 0)
@@ -606,6 +608,35 @@ export function storeConformance(name: string, create: () => Promise<StoreSubjec
       same(await left(), ['pending', 'unknown', 'young'])
       for (const b of (await subject.bytes()) ?? []) assert.equal(Buffer.from(b).includes('secret-detail-'), false)
     })
+
+    conforms(
+      'cosignatures: one a witness and size, kept with the checkpoint; a newer one takes its place',
+      async (store, subject) => {
+        await store.commit(undefined, fullBatch())
+        const row = (witness: string, size: number, line = `line of ${witness} at ${size}\n`) => ({
+          size,
+          witness,
+          line,
+        })
+        for (const r of [row('w2', 5), row('w1', 5), row('w1', 9), row('w3', 12), row('w1', 5, 'newer\n')])
+          await store.putCosignature(r)
+        const holds = async (s: Store) => {
+          same(await s.cosignatures(5), [row('w1', 5, 'newer\n'), row('w2', 5)])
+          same(await s.cosignatures(9), [row('w1', 9)])
+          same(await s.cosignatures(6), [])
+          const sizes = await Promise.all([1, 2, 3].map(quorum => s.cosignedSize(['w1', 'w2'], quorum)))
+          same(sizes, [9, 5, 0])
+          assert.equal(await s.cosignedSize(['w3'], 1), 12)
+          assert.equal(await s.cosignedSize(['w4'], 1), 0)
+          assert.equal(await s.cosignedSize([], 1), 0)
+        }
+        await holds(store)
+        await store.close()
+        const again = await subject.open()
+        await holds(again)
+        await again.close()
+      },
+    )
   })
 
   describe(`Journal: ${name}`, () => {
@@ -619,6 +650,20 @@ export function storeConformance(name: string, create: () => Promise<StoreSubjec
       await store.putAnchor(final)
       assert.equal((await store.anchors()).length, 3)
       same(await store.anchorCovering('a', 2), final)
+    })
+
+    conforms('anchors of one ledger: the largest first, only final ones where that is asked', async store => {
+      const rows = [
+        { ...anchor('a', 3), final: true },
+        { ...anchor('a', 5), final: true },
+        anchor('a', 9),
+        { ...anchor('b', 20), final: true },
+      ]
+      for (const a of rows) await store.putAnchor(a)
+      same(await store.anchors({ ledger: 'a', limit: 2 }), [rows[2], rows[1]])
+      same(await store.anchors({ ledger: 'a', final: true, limit: 1 }), [rows[1]])
+      same(await store.anchors({ ledger: 'a', final: true, limit: 9 }), [rows[1], rows[0]])
+      same(await store.anchors({ ledger: 'c', limit: 1 }), [])
     })
 
     conforms('anchorCovering: the nearest from a size on, on this ledger', async store => {

@@ -55,6 +55,12 @@ export interface Store {
   checkpoint(size: number): Promise<string | undefined>
   /** The first checkpoint of at least this size. */
   checkpointFrom(size: number): Promise<StoredHead | undefined>
+  /** The lines with which witnesses cosigned the checkpoint of this size, in order of their keys. */
+  cosignatures(size: number): Promise<CosignatureRow[]>
+  /** Keeps such a line; durable when it resolves. It takes the place of one of the same witness and size. */
+  putCosignature(row: CosignatureRow): Promise<void>
+  /** The largest size whose checkpoint at least `quorum` of these witnesses have cosigned; 0 without one. */
+  cosignedSize(witnesses: readonly string[], quorum: number): Promise<number>
 
   status(id: string): Promise<StatusRow | undefined>
   /**
@@ -100,7 +106,8 @@ export interface Store {
  * its writes MAY be lost in a crash, and MUST NOT be applied in part.
  */
 export interface Journal {
-  anchors(): Promise<AnchorRow[]>
+  /** All anchors by ledger and size; or those on one ledger, the largest first. */
+  anchors(query?: { ledger: string; final?: true; limit: number }): Promise<AnchorRow[]>
   putAnchor(row: AnchorRow): Promise<void>
   /** The newest anchor on this ledger at a size of at least `size` that is nearest to it. */
   anchorCovering(ledger: string, size: number): Promise<AnchorRow | undefined>
@@ -111,6 +118,9 @@ export interface Journal {
 }
 
 export type StoredHead = { size: number; note: string }
+
+/** `witness` is its verifier key, `line` its signature line with the line feed (C2SP tlog-cosignature). */
+export type CosignatureRow = { size: number; witness: string; line: string }
 
 export type CollectionHead = {
   /** Small number of the collection in this store; also the number of its tree. From 1. */

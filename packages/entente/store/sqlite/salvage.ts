@@ -4,7 +4,7 @@ import { openSqliteStore } from './sqlite.ts'
 
 /** Tables whose rows have a number, and those that have a key only. */
 const NUMBERED = ['head', 'checkpoint', 'collection', 'record', 'tile', 'bundle', 'status']
-const KEYED = { opening: 'submitter', anchor: 'ledger, size', erased: 'tag' }
+const KEYED = { opening: 'submitter', anchor: 'ledger, size', erased: 'tag', cosignature: 'size, witness' }
 
 /** Rows read at a time. */
 const CHUNK = 200

@@ -34,6 +34,7 @@ const MIGRATIONS: string[] = [
    create index record_type on record(coll, type, spec, seq) where type is not null;
    create index record_spec on record(coll, spec, seq) where type is not null;
    create index record_version on record(coll, version, seq) where type is not null;`,
+  'create table cosignature(size integer not null, witness text not null, line text not null, primary key(size, witness)) without rowid',
 ]
 
 /** Brings the file to the newest schema, one transaction a migration. Throws StoreError `newer` for a file from the future. */

@@ -279,6 +279,8 @@ describe('query plans', () => {
     /^select rowid from status where coll/,
     /^select rowid, .* from status order by rowid$/,
     /^select 1 from erased limit 1$/,
+    // Once at a start, from the newest on, as far as the first that a quorum has cosigned.
+    /^select size from cosignature .* order by size desc limit 1$/s,
   ]
   const INTENDED: [match: RegExp, plan: RegExp][] = [
     [/from record where leaf = /, /USING INTEGER PRIMARY KEY/],
@@ -297,6 +299,7 @@ describe('query plans', () => {
     [/^select value from json_each/, /record_id \(coll=\? AND id=\?\)/],
     [/ status (set .*)?where rowid = /, /USING INTEGER PRIMARY KEY/],
     [/from status where id/, /sqlite_autoindex_status_1 \(id=\?\)/],
+    [/^select size, witness, line from cosignature/, /USING PRIMARY KEY \(size=\?\)/],
     [/from erased where/, /USING PRIMARY KEY \(tag=\?\)/],
     [/size from anchor where/, /USING PRIMARY KEY \(ledger=\?\)/],
     [/from opening /, /USING PRIMARY KEY/],
@@ -368,6 +371,8 @@ async function useEverything(store: Store & Journal): Promise<void> {
   await store.entryBundle(0)
   await store.checkpoint(5)
   await store.checkpointFrom(5)
+  await store.cosignatures(5)
+  await store.cosignedSize(['w1'], 1)
   await store.status('none')
   await store.opening('none')
   await store.foreignWrites()

@@ -4,6 +4,7 @@ import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import type {
   Batch,
   CollectionHead,
+  CosignatureRow,
   Journal,
   Mending,
   RecordRow,
@@ -440,6 +441,25 @@ export function openSqliteStore(options: SqliteOptions): Store & Journal {
             | StoredHead
             | undefined,
       ),
+    cosignatures: size =>
+      reading(
+        () =>
+          sql('select size, witness, line from cosignature where size = ? order by witness').all(
+            size,
+          ) as unknown as CosignatureRow[],
+      ),
+    putCosignature: ({ size, witness, line }) =>
+      reading(() => {
+        sql('insert or replace into cosignature(size, witness, line) values(?,?,?)').run(size, witness, line)
+      }),
+    cosignedSize: (witnesses, quorum) =>
+      reading(() => {
+        const row = sql(
+          `select size from cosignature where witness in (select value from json_each(?))
+           group by size having count(*) >= ? order by size desc limit 1`,
+        ).get(JSON.stringify(witnesses), quorum)
+        return (row as { size: number } | undefined)?.size ?? 0
+      }),
     status: id =>
       reading(() => {
         const row = sql('select * from status where id = ?').get(id)
@@ -516,10 +536,15 @@ export function openSqliteStore(options: SqliteOptions): Store & Journal {
     rebuildIndexes: () => reading(() => db.exec('reindex')),
     foreignWrites: () => reading(() => (sql('pragma data_version').get() as { data_version: number }).data_version),
 
-    anchors: () =>
-      reading(() =>
-        (sql('select * from anchor order by ledger, size').all() as Record<string, unknown>[]).map(toAnchorRow),
-      ),
+    anchors: query =>
+      reading(() => {
+        const rows = query
+          ? sql(
+              `select * from anchor where ledger = ? ${query.final ? 'and final' : ''} order by size desc limit ?`,
+            ).all(query.ledger, query.limit)
+          : sql('select * from anchor order by ledger, size').all()
+        return (rows as Record<string, unknown>[]).map(toAnchorRow)
+      }),
     putAnchor: a =>
       reading(() => {
         sql(
