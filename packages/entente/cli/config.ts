@@ -19,7 +19,7 @@ const UUID = '^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$'
 
 const Roles = (standard: string) =>
   Type.Array(Type.String({ minLength: 1 }), { default: [standard], description: 'Roles of which a caller needs one' })
-const Require = Type.Union([Type.Literal('all'), Type.Literal('any'), Type.Integer({ minimum: 1 })], { default: 'all' })
+const REQUIRED = [Type.Literal('all'), Type.Literal('any'), Type.Integer({ minimum: 1 })]
 
 const CollectionSchema = object({
   id: Type.Optional(
@@ -33,7 +33,21 @@ const CollectionSchema = object({
   ledgers: Type.Optional(
     Type.Array(Type.String(), { description: 'Ids of ledgers; all of them where it is left out' }),
   ),
-  require: Require,
+  require: Type.Optional(
+    Type.Union(REQUIRED, {
+      description: 'How many of its ledgers must be final; anchoring.require where it is left out',
+    }),
+  ),
+  intervalMs: Type.Optional(
+    Type.Integer({
+      minimum: 0,
+      description: 'How long its records may wait for an anchor on a ledger that could take it',
+    }),
+  ),
+  record: Type.Union([Type.Literal('checkpoint'), Type.Literal('full')], {
+    default: 'checkpoint',
+    description: 'full: ledgers with records: true get the objects as well, encrypted under keys that erasure destroys',
+  }),
   onInvalid: Type.Union([Type.Literal('withhold'), Type.Literal('fail')], { default: 'withhold' }),
   validation: Type.Union([Type.Literal('strict'), Type.Literal('standard'), Type.Literal('permissive')], {
     default: 'standard',
@@ -155,7 +169,7 @@ export const ConfigSchema = object({
   ),
   ledgers: Type.Array(LedgerSchema, { default: [{ id: 'local', kind: 'embedded' }] }),
   anchoring: Type.Object(
-    { intervalMs: Type.Integer({ minimum: 10, default: 500 }), require: Require },
+    { intervalMs: Type.Integer({ minimum: 10, default: 500 }), require: Type.Union(REQUIRED, { default: 'all' }) },
     { ...strict, default: {} },
   ),
   clock: Type.Object(

@@ -120,7 +120,7 @@ export async function toPins(anchors: readonly Anchor[]): Promise<AnchorEvidence
 }
 
 /** docs/formats.md 8 */
-export async function toEvidence(anchor: Anchor | undefined, row: AnchorRow): Promise<AnchorEvidence> {
+export async function toEvidence(anchor: Anchor | undefined, row: AnchorRow): Promise<AnchorEvidence | undefined> {
   const claim = {
     ledger: row.ledger,
     size: row.size,
@@ -129,8 +129,8 @@ export async function toEvidence(anchor: Anchor | undefined, row: AnchorRow): Pr
     block: row.block,
     block_hash: row.blockHash,
   }
-  if (!anchor) return claim
-  const identity = await anchor.describe()
+  const identity = await anchor?.describe().catch(() => undefined)
+  if (!anchor || !identity) return undefined
   const sealed = await anchor.prove?.(row.size).catch(() => undefined)
   const hex = (bytes: Uint8Array) => `0x${Buffer.from(bytes).toString('hex')}`
   return {

@@ -59,13 +59,14 @@ export async function openLogFolder(
 
     const anchors = await openAnchors(config, paths, origin)
     closers.push(() => Promise.allSettled(anchors.map(a => a.close())))
-    const { intervalMs } = config.anchoring
-    const anchoring = createAnchoring({ notary, anchors, intervalMs, log, ...(fault ? { fault } : {}) })
+    const collections = apiRoots.flatMap(({ path, collections }) => collections.map(c => ({ apiRoot: path, ...c })))
+    const intervals = config.ledgers.flatMap(l => (l.intervalMs === undefined ? [] : [[l.id, l.intervalMs] as const]))
+    const schedule = { intervalMs: config.anchoring.intervalMs, ledgers: new Map(intervals), collections }
+    const anchoring = createAnchoring({ notary, anchors, schedule, log, ...(fault ? { fault } : {}) })
     closers.push(() => anchoring.close())
     await anchoring.start()
 
-    if (!notary.halted)
-      await notary.found(apiRoots.flatMap(r => r.collections.map(c => ({ apiRoot: r.path, id: c.id }))))
+    if (!notary.halted) await notary.found(collections.map(({ apiRoot, id }) => ({ apiRoot, id })))
     return { vkey, notary, anchors, anchoring, apiRoots, close }
   } catch (error) {
     await close()

@@ -31,6 +31,8 @@ export interface Anchor {
    *   `fork` when it has another root at this size or the proof does not hold. One that cannot (`bitcoin`) MUST compare with
    *   what it wrote last and throw the same errors, and its identity says `enforces: false`.
    * - MUST throw `unreachable` when it does not know the outcome; the caller calls again.
+   * - MAY throw `pending` with the transaction when what it sent is in no block yet: a ledger whose blocks take minutes. The caller calls again
+   *   with the same checkpoint; after a restart perhaps with a newer one, which MUST NOT be sent before the outcome of the older is known.
    * @param consistency RFC 9162 consistency proof from an older size, greater than 0, to `checkpoint.size`. It MAY throw: the error
    * goes to the caller as it is and nothing is sent.
    */

@@ -4,6 +4,7 @@
  * - `closed`: the log was closed on the ledger; its successor goes on.
  * - `refused`: the ledger answered no for another reason (not the owner, no funds, reverted).
  * - `unreachable`: no answer. What was sent may have been taken: ask again, or repeat the call.
+ * - `pending`: sent, and in no block yet: repeat the call, with the same arguments, until it is.
  * - `busy`: a limit was reached (queue, gas, size of an answer). Repeat later or ask for less.
  * - `locked`: another process has the ledger's folder open.
  * - `corrupt`: what the ledger stored fails its own checks.
@@ -17,6 +18,7 @@ export type LedgerErrorCode =
   | 'closed'
   | 'refused'
   | 'unreachable'
+  | 'pending'
   | 'busy'
   | 'locked'
   | 'corrupt'

@@ -185,7 +185,7 @@ for (const [where, what] of [
       const anchoring = createAnchoring({
         notary,
         anchors: [anchor],
-        intervalMs: 10,
+        schedule: { intervalMs: 10 },
         log: (_level, message) => warnings.push(message),
       })
       await anchoring.start()

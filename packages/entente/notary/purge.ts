@@ -1,4 +1,4 @@
-import type { AnchorPolicy, LedgerState } from './finality.ts'
+import type { AnchorPolicy, LedgerReach } from './finality.ts'
 import { isFinal } from './finality.ts'
 import type { Notary } from './notary.ts'
 
@@ -46,9 +46,8 @@ export function createPurge(options: PurgeOptions): Purge {
   /** By collection, the log size up to which its statuses were complete at `before`. */
   async function completeSizes(before: number): Promise<Map<number, number>> {
     const ledgers = new Set([...policies.values()].flatMap(p => p.ledgers))
-    const states: LedgerState[] = []
-    for (const ledger of ledgers)
-      states.push({ ledger, finalSize: await notary.store.finalSizeAt(ledger, before), error: undefined })
+    const states: LedgerReach[] = []
+    for (const ledger of ledgers) states.push({ ledger, finalSize: await notary.store.finalSizeAt(ledger, before) })
     const sizes = new Map<number, number>()
     for (const number of notary.log.collections.keys()) {
       const policy = policies.get(number)

@@ -674,6 +674,9 @@ export function storeConformance(name: string, create: () => Promise<StoreSubjec
       assert.equal(await covering('a', 10), undefined)
       assert.equal(await covering('b', 1), 5)
       assert.equal(await covering('c', 1), undefined)
+      await store.putAnchor({ ...anchor('a', 12), final: true })
+      assert.equal((await store.anchorCovering('a', 3, true))?.size, 12)
+      assert.equal(await store.anchorCovering('b', 1, true), undefined)
     })
 
     conforms('finalSizeAt: the largest that was final by then, on this ledger', async store => {

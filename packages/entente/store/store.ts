@@ -109,8 +109,8 @@ export interface Journal {
   /** All anchors by ledger and size; or those on one ledger, the largest first. */
   anchors(query?: { ledger: string; final?: true; limit: number }): Promise<AnchorRow[]>
   putAnchor(row: AnchorRow): Promise<void>
-  /** The newest anchor on this ledger at a size of at least `size` that is nearest to it. */
-  anchorCovering(ledger: string, size: number): Promise<AnchorRow | undefined>
+  /** The anchor on this ledger at the smallest size of at least `size`, of all or of the final ones. */
+  anchorCovering(ledger: string, size: number, final?: true): Promise<AnchorRow | undefined>
   /** The largest size of an anchor on this ledger that was known to be final at this time; 0 without one. */
   finalSizeAt(ledger: string, at: number): Promise<number>
   /** Label a row (in)valid: a cache of the verdict for operators; no read relies on it. */

@@ -15,6 +15,8 @@ export type CollectionConfig = Rights &
     title: string
     description?: string | undefined
     onInvalid: 'withhold' | 'fail'
+    /** How long its records may wait for an anchor, milliseconds. */
+    intervalMs?: number | undefined
     /** How objects are held against STIX 2.1 (packages/stix, "Policies"). */
     validation: Policy
     /** Another content under a stored version: refused, or stored as well and served. */
@@ -60,8 +62,8 @@ export type TaxiiContext = {
   memory: Memory
   newId: () => string
   ledgers: () => LedgerState[]
-  /** What an anchor proves, with sealed evidence where the ledger gives it. */
-  evidence: (anchor: AnchorRow) => Promise<AnchorEvidence>
+  /** What an anchor proves, with sealed evidence where the ledger gives it; undefined while the ledger has not been reached yet. */
+  evidence: (anchor: AnchorRow) => Promise<AnchorEvidence | undefined>
   /** What a reader pins of each ledger that answers (docs/formats.md 8). */
   pins: () => Promise<AnchorEvidence[]>
   log: (level: 'info' | 'warn' | 'error', message: string, details: Record<string, unknown>) => void

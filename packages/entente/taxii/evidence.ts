@@ -1,10 +1,17 @@
-import { formatTlogProof, hashLeaf, inclusionProof, parseTilePath, tileWidth } from '@entente/verify/tlog'
+import {
+  consistencyProof,
+  formatTlogProof,
+  hashLeaf,
+  inclusionProof,
+  parseTilePath,
+  tileWidth,
+} from '@entente/verify/tlog'
 import { formatHeadsEntry, headsMapPath, headsMapRoot } from '@entente/verify/proof'
 import type { FastifyInstance } from 'fastify'
 import { type Collection, toHeads } from '#notary/log.ts'
 import { recordJson } from '#notary/record.ts'
 import { entryOf } from '#notary/tiles.ts'
-import type { RecordRow, StoredHead } from '#store/store.ts'
+import type { AnchorRow, RecordRow, StoredHead } from '#store/store.ts'
 import { requireRead, type Target, type TaxiiContext } from './context.ts'
 import { TaxiiError } from './errors.ts'
 import { checkAccept, PROOF, RECORDS, TAXII, sendJson } from './media.ts'
@@ -198,24 +205,34 @@ async function tlogProof(context: TaxiiContext, index: number, head: StoredHead)
 }
 
 /**
- * The checkpoint to prove under: the newest that a ledger has and that covers `size`, with the ledgers that have exactly it; before
- * any is anchored, the newest.
+ * The checkpoint to prove under, and what each of the collection's ledgers has: of every ledger the first anchor that covers `size`, a
+ * final one where there is one. The checkpoint is the smallest of these; larger ones come with the proof that they continue it. The
+ * newest checkpoint before any is anchored.
  */
 async function bestCheckpoint(
   context: TaxiiContext,
   target: Target,
   size: number,
 ): Promise<{ head: StoredHead; anchors: unknown[] }> {
-  const { notary } = context
-  const anchored = (await notary.store.anchors()).filter(
-    a => target.config.ledgers.includes(a.ledger) && a.size >= size && a.final,
-  )
-  const best = anchored.sort((a, b) => b.size - a.size)[0]
-  const note = best && (await notary.store.checkpoint(best.size))
-  if (!best || !note) return { head: notary.log.head as StoredHead, anchors: [] }
-  const anchors = []
-  for (const anchor of anchored.filter(a => a.size === best.size)) anchors.push(await context.evidence(anchor))
-  return { head: { size: best.size, note }, anchors }
+  const { store, log } = context.notary
+  const covering: AnchorRow[] = []
+  for (const ledger of target.config.ledgers) {
+    const row = (await store.anchorCovering(ledger, size, true)) ?? (await store.anchorCovering(ledger, size))
+    if (row && row.size <= log.size) covering.push(row)
+  }
+  const smallest = Math.min(...covering.map(row => row.size))
+  const note = covering.length > 0 ? await store.checkpoint(smallest) : undefined
+  if (!note) return { head: log.head as StoredHead, anchors: [] }
+  const anchors = await Promise.all(covering.map(row => anchorFrom(context, smallest, row)))
+  return { head: { size: smallest, note }, anchors: anchors.filter(anchor => anchor !== undefined) }
+}
+
+/** An anchor as evidence for the checkpoint of `size`; undefined while nobody can say on which chain it is. */
+async function anchorFrom(context: TaxiiContext, size: number, row: AnchorRow): Promise<unknown> {
+  const evidence = await context.evidence(row)
+  if (!evidence || row.size === size) return evidence
+  const path = await context.notary.log.tiles.prove(reader => consistencyProof(size, row.size, reader))
+  return { ...evidence, consistency: path.map(hash => Buffer.from(hash).toString('base64')) }
 }
 
 /** docs/formats.md 9, under the newest checkpoint: what the collection holds now. */
@@ -226,9 +243,10 @@ async function collectionProof(context: TaxiiContext, target: Target): Promise<R
   const heads = toHeads(notary.log.collections)
   const own = notary.log.collections.get(target.number) as Collection
   const anchors = []
-  for (const anchor of await notary.store.anchors()) {
-    if (anchor.size === head.size && target.config.ledgers.includes(anchor.ledger))
-      anchors.push(await context.evidence(anchor))
+  for (const ledger of target.config.ledgers) {
+    const row = await notary.store.anchorCovering(ledger, head.size)
+    const evidence = row?.size === head.size ? await context.evidence(row) : undefined
+    if (evidence) anchors.push(evidence)
   }
   return {
     format: 'entente/proof/v1',

@@ -1,4 +1,4 @@
-import { isFinal } from '#notary/finality.ts'
+import { type AnchorPolicy, isFinal, isFinalOn, type LedgerState } from '#notary/finality.ts'
 import { formatMicros } from '#notary/time.ts'
 import type { StatusItem, StatusRow } from '#store/store.ts'
 import type { CollectionConfig, TaxiiContext } from './context.ts'
@@ -22,14 +22,7 @@ export async function toStatusResource(
   const ledgers = []
   for (const ledger of config.ledgers) {
     const state = states.find(s => s.ledger === ledger)
-    const isCovered = state !== undefined && state.finalSize >= row.size
-    const anchor = isCovered ? await context.notary.store.anchorCovering(ledger, row.size) : undefined
-    ledgers.push({
-      ledger,
-      final: isCovered,
-      ...(anchor ? { transaction: anchor.transaction, block: anchor.block } : {}),
-      ...(!isCovered && state?.error !== undefined ? { error: state.error } : {}),
-    })
+    ledgers.push({ ledger, ...(await onLedger(context, config, row.size, state)) })
   }
   return {
     id: row.id,
@@ -41,9 +34,26 @@ export async function toStatusResource(
     ...(row.receipt === '' ? {} : { x_entente_receipt: row.receipt }),
     x_entente: {
       size: row.size,
-      level: ledgers.some(l => l.final) ? (final ? 'final' : 'anchored') : 'logged',
+      level: final && ledgers.length > 0 ? 'final' : ledgers.some(l => l.level !== 'logged') ? 'anchored' : 'logged',
       ledgers,
     },
+  }
+}
+
+/** What one ledger has of a request that a log of `size` covers. */
+async function onLedger(context: TaxiiContext, policy: AnchorPolicy, size: number, state: LedgerState | undefined) {
+  if (!state) return { level: 'logged', final: false }
+  const level = state.finalSize >= size ? 'final' : state.anchoredSize >= size ? 'anchored' : 'logged'
+  const anchor = level === 'logged' ? undefined : await context.notary.store.anchorCovering(state.ledger, size)
+  const sent = level === 'logged' && (state.sent?.size ?? 0) >= size ? state.sent : undefined
+  const isRecorded = policy.record === 'full' && state.recordedSize !== undefined && state.recordedSize >= size
+  return {
+    level,
+    final: isFinalOn(policy, size, state),
+    ...(anchor ? { transaction: anchor.transaction, block: anchor.block } : {}),
+    ...(sent ? { sent: sent.transaction } : {}),
+    ...(policy.record === 'full' && state.recordedSize !== undefined ? { recorded: isRecorded } : {}),
+    ...(level !== 'final' && state.error !== undefined ? { error: state.error } : {}),
   }
 }
 

@@ -1,6 +1,6 @@
 import { keccak_256 } from '@noble/hashes/sha3.js'
 import { bytesToHex, concatBytes, hexToBytes } from '@noble/hashes/utils.js'
-import { type Checkpoint, decodeBase64, equalHashes } from '#tlog/index.ts'
+import { type Checkpoint, decodeBase64, equalHashes, verifyConsistency } from '#tlog/index.ts'
 import { asProofError, ProofError } from './error.ts'
 import { readCount, readList, readMembers, readObject, readText } from './fields.ts'
 import { type SealedHeader, verifySealedHeader } from './qbft.ts'
@@ -17,6 +17,8 @@ export type Anchor = {
   kind: string
   size: number
   root: string
+  /** where the anchor is of a larger size: consistency proof from the checkpoint to it (RFC 9162, section 2.1.4), base64 */
+  consistency?: string[]
   chain_id?: number
   contract?: string
   log_id?: string
@@ -25,6 +27,9 @@ export type Anchor = {
   block_hash?: string
   sealed?: SealedProof
 }
+
+/** What a ledger holds. */
+type Anchored = Pick<Checkpoint, 'size' | 'root'>
 
 /** An anchor that agrees with the checkpoint; `sealed` where it was proven offline, otherwise it is a claim still. */
 export type CheckedAnchor = { anchor: Anchor; sealed?: SealedHeader }
@@ -40,7 +45,8 @@ const BYTES_32 = /^0x[0-9a-f]{64}$/
 
 /**
  * Check the anchors of a proof against its verified checkpoint, and prove those that can be: with `sealed`, on a ledger that the
- * reader has pinned. An anchor without `sealed`, or on another ledger, is a claim that raises no level.
+ * reader has pinned. An anchor without `sealed`, or on another ledger, is a claim that raises no level. One of a larger size has the
+ * proof that its tree continues the checkpoint's.
  *
  * @throws ProofError `malformed`; `anchor` where one is of another checkpoint; `seal` where the proof of a pinned ledger fails
  */
@@ -51,13 +57,7 @@ export function checkAnchors(
 ): CheckedAnchor[] {
   return readList(value, 'anchors', MAX_ANCHORS).map(item => {
     const anchor = readAnchor(item)
-    const root = asProofError(() => decodeBase64(anchor.root, 32), 'malformed')
-    if (anchor.size !== checkpoint.size || !equalHashes(root, checkpoint.root)) {
-      throw new ProofError(
-        'anchor',
-        `the anchor on ${anchor.ledger} is of size ${anchor.size} or of another root, the checkpoint of size ${checkpoint.size}`,
-      )
-    }
+    const anchored = continues(anchor, checkpoint)
     const pinned = ledgers.find(
       ledger =>
         ledger.chainId === anchor.chain_id &&
@@ -65,8 +65,28 @@ export function checkAnchors(
         ledger.logId === anchor.log_id,
     )
     if (pinned === undefined || anchor.sealed === undefined) return { anchor }
-    return { anchor, sealed: verifySealedAnchor(anchor, anchor.sealed, checkpoint, pinned) }
+    return { anchor, sealed: verifySealedAnchor(anchor, anchor.sealed, anchored, pinned) }
   })
+}
+
+/**
+ * The checkpoint that was anchored: the one of the proof, or a later one of the same log.
+ *
+ * @throws ProofError `malformed`, `anchor`
+ */
+function continues({ ledger, size, root: text, consistency }: Anchor, checkpoint: Anchored): Anchored {
+  const root = asProofError(() => decodeBase64(text, 32), 'malformed')
+  if (consistency === undefined) {
+    if (size !== checkpoint.size || !equalHashes(root, checkpoint.root))
+      throw new ProofError(
+        'anchor',
+        `the anchor on ${ledger} is of size ${size} or of another root, the checkpoint of size ${checkpoint.size}`,
+      )
+    return { size, root }
+  }
+  const path = asProofError(() => consistency.map(hash => decodeBase64(hash, 32)), 'malformed')
+  asProofError(() => verifyConsistency(checkpoint.size, size, path, checkpoint.root, root), 'anchor')
+  return { size, root }
 }
 
 /**
@@ -77,7 +97,7 @@ export function checkAnchors(
 function verifySealedAnchor(
   anchor: Anchor,
   proof: SealedProof,
-  checkpoint: Checkpoint,
+  checkpoint: Anchored,
   pinned: PinnedLedger,
 ): SealedHeader {
   const header = verifySealedHeader(fromHex(proof.header), pinned.validators)
@@ -119,7 +139,10 @@ function readAnchor(value: unknown): Anchor {
   readCount(common['size'], 'size of an anchor')
   readText(common['root'], 'root of an anchor')
   // Anchors of other kinds are claims in any case; whoever can ask their ledgers knows their members
-  if (kind !== 'evm') return { ledger: common['ledger'], kind, size: common['size'], root: common['root'] } as Anchor
+  if (kind !== 'evm') {
+    const { ledger, size, root } = common as Anchor
+    return { ledger, kind, size, root, ...readConsistency(common) }
+  }
   const required = [
     'ledger',
     'kind',
@@ -132,7 +155,8 @@ function readAnchor(value: unknown): Anchor {
     'block',
     'block_hash',
   ]
-  const anchor = readMembers(value, 'an anchor', required, ['sealed'])
+  const anchor = readMembers(value, 'an anchor', required, ['sealed', 'consistency'])
+  readConsistency(anchor)
   readCount(anchor['chain_id'], 'chain_id of an anchor')
   readCount(anchor['block'], 'block of an anchor')
   readText(anchor['contract'], 'contract of an anchor', ADDRESS)
@@ -145,6 +169,13 @@ function readAnchor(value: unknown): Anchor {
     }
   }
   return anchor as Anchor
+}
+
+/** @throws ProofError `malformed` */
+function readConsistency(anchor: Record<string, unknown>): Pick<Anchor, 'consistency'> {
+  if (!Object.hasOwn(anchor, 'consistency')) return {}
+  const hashes = readList(anchor['consistency'], 'consistency of an anchor', MAX_NODES)
+  return { consistency: hashes.map(hash => readText(hash, 'a hash of consistency')) }
 }
 
 function toWord(value: bigint): Uint8Array {

@@ -552,10 +552,12 @@ export function openSqliteStore(options: SqliteOptions): Store & Journal {
         ).run(a.ledger, a.size, a.root, a.transaction, a.block, a.blockHash, a.final ? 1 : 0, a.at)
         if (hasResidue) hasResidue = !wipe(db) // a reader was in the way after an erasure
       }),
-    anchorCovering: (ledger, size) =>
+    anchorCovering: (ledger, size, final) =>
       reading(() => {
-        const row = sql('select * from anchor where ledger = ? and size >= ? order by size limit 1').get(ledger, size)
-        return row && toAnchorRow(row)
+        const row = sql(
+          `select * from anchor where ledger = ? and size >= ? ${final ? 'and final' : ''} order by size limit 1`,
+        ).get(ledger, size)
+        return row && toAnchorRow(row as Record<string, unknown>)
       }),
     finalSizeAt: (ledger, at) =>
       reading(() => {
