@@ -21,8 +21,11 @@ export interface AnchorSubject {
   dispose(): Promise<void>
 }
 
-/** @param create Gives a fresh subject for each test, or the reason why there can be none here. */
-export function anchorConformance(name: string, create: () => Promise<AnchorSubject | string>): void {
+/**
+ * @param create Gives a fresh subject for each test, or the reason why there can be none here.
+ * @param concurrency Tests at once, for a ledger on which each waits for blocks.
+ */
+export function anchorConformance(name: string, create: () => Promise<AnchorSubject | string>, concurrency = 1): void {
   const conforms = (title: string, run: (subject: AnchorSubject, tree: TestTree) => Promise<void>) =>
     test(title, async t => {
       const subject = await create()
@@ -34,7 +37,7 @@ export function anchorConformance(name: string, create: () => Promise<AnchorSubj
       }
     })
 
-  describe(`Anchor: ${name}`, () => {
+  describe(`Anchor: ${name}`, { concurrency }, () => {
     conforms('a log without checkpoints', async ({ anchor }) => {
       assert.equal(await anchor.latest(), undefined)
       assert.equal(await anchor.find(1), undefined)

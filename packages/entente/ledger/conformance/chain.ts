@@ -19,8 +19,11 @@ export interface ChainSubject {
   dispose(): Promise<void>
 }
 
-/** @param create Gives a fresh subject for each test, or the reason why there can be none here. */
-export function chainConformance(name: string, create: () => Promise<ChainSubject | string>): void {
+/**
+ * @param create Gives a fresh subject for each test, or the reason why there can be none here.
+ * @param concurrency Tests at once, for a ledger on which each waits for blocks.
+ */
+export function chainConformance(name: string, create: () => Promise<ChainSubject | string>, concurrency = 1): void {
   const conforms = (title: string, run: (subject: ChainSubject) => Promise<void>) =>
     test(title, async t => {
       const subject = await create()
@@ -32,7 +35,7 @@ export function chainConformance(name: string, create: () => Promise<ChainSubjec
       }
     })
 
-  describe(`Chain: ${name}`, () => {
+  describe(`Chain: ${name}`, { concurrency }, () => {
     conforms('submit, call, receipt, events', async ({ chain, contract, write, topics, ask, isWritten }) => {
       assert.equal(isWritten(await chain.call({ contract, data: ask(1) })), false)
       await chain.call({ contract, data: write(1) }) // leaves no trace
