@@ -54,6 +54,7 @@ async function startBaseline(): Promise<{ url: string; close: () => Promise<unkn
     newId: randomUUID,
     ledgers: () => [],
     evidence: async () => ({}),
+    confirm: async ledger => ({ ledger, level: 'unknown', reason: 'the baseline has no ledger' }),
     pins: async () => [],
     log,
   }

@@ -3,6 +3,7 @@ import { chmodSync, existsSync, readFileSync } from 'node:fs'
 import type { Server as HttpsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { startAuditor } from '#notary/auditor.ts'
+import { confirmAnchor } from '#notary/confirm.ts'
 import { createDamage } from '#notary/damage.ts'
 import { writeSecret } from '#notary/key.ts'
 import type { Notary } from '#notary/notary.ts'
@@ -87,6 +88,12 @@ export async function startServer(
           anchors.find(a => a.ledger === anchor.ledger),
           anchor,
         ),
+      confirm: async (ledger, size) => {
+        const anchor = anchors.find(a => a.ledger === ledger)
+        return anchor
+          ? confirmAnchor(notary, anchor, size)
+          : { ledger, level: 'unknown', reason: 'this server does not have it' }
+      },
       pins: () => toPins(anchors),
       log,
     }

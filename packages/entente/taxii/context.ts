@@ -1,4 +1,5 @@
 import type { Policy } from '@entente/stix'
+import type { Confirmation } from '#notary/confirm.ts'
 import type { Damage } from '#notary/damage.ts'
 import type { AnchorPolicy, LedgerState } from '#notary/finality.ts'
 import type { Notary } from '#notary/notary.ts'
@@ -64,6 +65,8 @@ export type TaxiiContext = {
   ledgers: () => LedgerState[]
   /** What an anchor proves, with sealed evidence where the ledger gives it; undefined while the ledger has not been reached yet. */
   evidence: (anchor: AnchorRow) => Promise<AnchorEvidence | undefined>
+  /** What a ledger itself says of an anchor that covers this size of the log. */
+  confirm: (ledger: string, size: number) => Promise<Confirmation>
   /** What a reader pins of each ledger that answers (docs/formats.md 8). */
   pins: () => Promise<AnchorEvidence[]>
   log: (level: 'info' | 'warn' | 'error', message: string, details: Record<string, unknown>) => void

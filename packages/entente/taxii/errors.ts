@@ -35,6 +35,7 @@ export type TaxiiErrorCode =
   | 'integrity'
   | 'rolled-back'
   | 'overloaded'
+  | 'unconfirmed'
   | 'unavailable'
   | 'rate'
   | 'internal'

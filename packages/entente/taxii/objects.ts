@@ -9,6 +9,7 @@ import { TaxiiError } from './errors.ts'
 import { readEnvelope } from './intake.ts'
 import { checkAccept, checkContentType, STIX, TAXII, sendJson } from './media.ts'
 import { OPERATIONS } from './operations.ts'
+import { confirmPage } from './confirm.ts'
 import { type Page, readPage, selectVersions, withReplaced } from './pages.ts'
 import { type Allowed, formatNext, parseQuery, type Query } from './query.ts'
 import { toStatusResource } from './status.ts'
@@ -39,7 +40,10 @@ export function objectRoutes(app: FastifyInstance, context: TaxiiContext, base: 
   app.get(`${base}objects/`, { config: { operation: OPERATIONS.objects } }, async (request, reply) => {
     checkAccept(request.headers.accept)
     const target = readTarget(request)
-    return sendEnvelope(reply, await readPage(context, target, query(request, LIST)))
+    const asked = query(request, LIST)
+    const page = await readPage(context, target, asked)
+    if (asked.byLedger) await confirmPage(context, target, reply, page)
+    return sendEnvelope(reply, page)
   })
 
   // 5.5 Add Objects
@@ -76,7 +80,10 @@ export function objectRoutes(app: FastifyInstance, context: TaxiiContext, base: 
     async (request, reply) => {
       checkAccept(request.headers.accept)
       const target = readTarget(request)
-      return sendEnvelope(reply, await readObject(context, target, request.params.objectId, query(request, OBJECT)))
+      const asked = query(request, OBJECT)
+      const page = await readObject(context, target, request.params.objectId, asked)
+      if (asked.byLedger) await confirmPage(context, target, reply, page)
+      return sendEnvelope(reply, page)
     },
   )
 

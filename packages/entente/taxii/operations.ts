@@ -122,7 +122,7 @@ export const OPERATIONS = {
   objects: {
     summary: 'Objects',
     section: '5.4',
-    query: LIST,
+    query: [...LIST, 'verify'],
     status: 200,
     content: taxii(Envelope),
     errors: [403, 404],
@@ -138,7 +138,7 @@ export const OPERATIONS = {
   object: {
     summary: 'An object',
     section: '5.6',
-    query: [...PAGING, 'match[version]', 'match[spec_version]'],
+    query: [...PAGING, 'match[version]', 'match[spec_version]', 'verify'],
     status: 200,
     content: taxii(Envelope),
     errors: [403, 404],

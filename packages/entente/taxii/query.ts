@@ -12,6 +12,8 @@ export type Query = {
   types: string[] | undefined
   specs: string[] | undefined
   versions: VersionFilter
+  /** `verify=ledger`: only what the ledgers stand for, asked now. */
+  byLedger: boolean
 }
 export type VersionFilter = { last: boolean; first: boolean; all: boolean; exact: string[] }
 
@@ -60,7 +62,15 @@ export function parseQuery(raw: string, allowed: Allowed, limits: { page: number
     types: list('type'),
     specs,
     versions: parseVersions(list('version')),
+    byLedger: parseVerify(once('verify')),
   }
+}
+
+/** An extension of ours (docs/operating.md). */
+function parseVerify(text: string | undefined): boolean {
+  if (text !== undefined && text !== 'ledger')
+    throw bad('verify', `is ${quote(text)}`, 'it is ledger, or left out: the log is verified in any case')
+  return text === 'ledger'
 }
 
 function parseLimit(text: string | undefined, { page, maxPage }: { page: number; maxPage: number }): number {
