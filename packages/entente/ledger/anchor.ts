@@ -1,3 +1,4 @@
+import type { BitcoinProof } from '@entente/verify/proof'
 import type { Finality } from './chain.ts'
 
 /**
@@ -55,9 +56,12 @@ export interface Anchor {
 
   /**
    * Evidence for offline checking that this size has its root, at the newest block. Absent where the ledger has no sealed headers or
-   * provable state; undefined when the size is not anchored.
+   * provable state; undefined when the size is not anchored, or this chain's headers and states cannot be checked.
    */
   prove?(size: number): Promise<SealedEvidence | undefined>
+
+  /** As `prove`, on a ledger whose headers carry work in place of seals; undefined as well while the anchor is not final. */
+  proveMined?(size: number): Promise<MinedEvidence | undefined>
 
   /** Waits for what runs. After it every method throws `unreachable`. MAY be called twice. */
   close(): Promise<void>
@@ -87,6 +91,8 @@ export interface AnchorIdentity {
   readonly owner: string
   /** Addresses of the validators that seal the headers, sorted. */
   readonly validators?: readonly string[]
+  /** Bitcoin: the least work that an anchor's block and those on top of it have to have. */
+  readonly minWork?: bigint
 }
 
 export interface AnchorReceipt extends Checkpoint {
@@ -104,4 +110,11 @@ export interface SealedEvidence extends Checkpoint {
   readonly header: Uint8Array
   readonly accountProof: readonly Uint8Array[]
   readonly storageProof: readonly Uint8Array[]
+}
+
+/** What `bitcoin` in an anchor of a proof file is (docs/formats.md, section 8). */
+export interface MinedEvidence extends Checkpoint {
+  readonly block: number
+  readonly blockHash: string
+  readonly bitcoin: BitcoinProof
 }

@@ -82,7 +82,8 @@ export function anchorConformance(name: string, create: () => Promise<AnchorSubj
         })
       }
       assert.equal(await anchor.find(299), undefined)
-      if (anchor.prove === undefined) return
+      // Undefined for what is anchored: the ledger has no headers, or no proofs of state, that can be checked.
+      if (anchor.prove === undefined || (await anchor.prove(sizes[0] ?? 1)) === undefined) return
       for (const size of sizes) assertCheckpoint(await anchor.prove(size), tree, size)
       assert.equal(await anchor.prove(299), undefined)
     })

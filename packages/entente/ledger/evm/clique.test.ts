@@ -3,7 +3,8 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after } from 'node:test'
-import { type CliqueNetwork, installGeth, startClique } from '../../../../test/support/geth.ts'
+import type { EvmNetwork } from '../../../../test/support/evm-network.ts'
+import { installGeth, startClique } from '../../../../test/support/geth.ts'
 import { anchorConformance } from '../conformance/anchor.ts'
 import { chainConformance } from '../conformance/chain.ts'
 import { type Start, anchorSubject, chainSubject, testAccount } from '../conformance/evm.ts'
@@ -12,7 +13,7 @@ import { createHttpProvider } from './http.ts'
 const folder = mkdtempSync(join(tmpdir(), 'entente-clique-'))
 /** Accounts of the suites: each test takes the next. */
 const funded = Array.from({ length: 40 }, (_, i) => testAccount(i).address)
-let network: Promise<CliqueNetwork | string> | undefined
+let network: Promise<EvmNetwork | string> | undefined
 after(async () => {
   const started = await network
   if (typeof started === 'object') await started.stop()
