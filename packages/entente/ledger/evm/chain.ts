@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Hex } from 'viem'
 import { bytesToHex, getContractAddress, hexToBytes, numberToHex } from 'viem/utils'
-import type { Chain, ChainEvent, ChainReceipt } from '../chain.ts'
+import type { Chain, ChainReceipt } from '../chain.ts'
 import { LedgerError } from '../error.ts'
 import { type SubmitJournal, createMemoryJournal } from '../journal.ts'
 import type { Account } from './account.ts'
@@ -10,7 +10,7 @@ import { type RpcBlock, headerOf, validatorsOf } from './header.ts'
 import type { Call } from './pending.ts'
 import type { ClosableProvider, Eip1193Provider } from './provider.ts'
 import { parseHeader } from './qbft.ts'
-import { type Ask, type RpcLog, type RpcReceipt, askOf, isIndexing, isNoMethod } from './rpc.ts'
+import { type Ask, type RpcLog, type RpcReceipt, askOf, isIndexing, isNoMethod, toEvent } from './rpc.ts'
 import { createSubmitter } from './submit.ts'
 
 /** Chain on an EVM, with what only an EVM has. */
@@ -239,13 +239,3 @@ function toReceipt(receipt: RpcReceipt): ChainReceipt {
     events: receipt.logs.map(toEvent),
   }
 }
-
-const toEvent = (log: RpcLog): ChainEvent => ({
-  contract: log.address.toLowerCase(),
-  topics: log.topics,
-  data: hexToBytes(log.data),
-  transaction: log.transactionHash,
-  block: Number(log.blockNumber),
-  blockHash: log.blockHash,
-  index: Number(log.logIndex),
-})

@@ -75,6 +75,15 @@ export function decodeAnchored(event: ChainEvent, logId: Hex): AnchoredEvent | u
   return { size: toSize(size), root: hexToBytes(root) }
 }
 
+/** Topics of LogRegistered of a log. */
+export const registeredTopics = (logId: Hex): string[] =>
+  encodeEventTopics({ abi, eventName: 'LogRegistered', args: { logId } }).filter(
+    (topic): topic is Hex => typeof topic === 'string',
+  )
+
+/** SHA-256 of the origin, hexadecimal, in LogRegistered, where it is the third indexed member. */
+export const decodeRegistered = (event: ChainEvent): string | undefined => event.topics[3]?.slice(2)
+
 /** The contract's own errors as ours; anything else as it came. */
 export function explainRefusal(error: unknown): unknown {
   if (!(error instanceof LedgerError) || error.code !== 'refused' || !(error.cause instanceof ContractRefusal))

@@ -1,6 +1,6 @@
 import type { Hex } from 'viem'
 import { hexToBytes } from 'viem/utils'
-import { ContractRefusal } from '../chain.ts'
+import { type ChainEvent, ContractRefusal } from '../chain.ts'
 import { LedgerError } from '../error.ts'
 import { type Eip1193Provider, RpcError } from './provider.ts'
 
@@ -74,3 +74,13 @@ function revertData(data: unknown): Uint8Array | undefined {
   if (typeof data !== 'object' || data === null || !('data' in data)) return undefined
   return typeof data.data === 'string' ? revertData(data.data) : undefined
 }
+
+export const toEvent = (log: RpcLog): ChainEvent => ({
+  contract: log.address.toLowerCase(),
+  topics: log.topics,
+  data: hexToBytes(log.data),
+  transaction: log.transactionHash,
+  block: Number(log.blockNumber),
+  blockHash: log.blockHash,
+  index: Number(log.logIndex),
+})
