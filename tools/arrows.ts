@@ -11,12 +11,15 @@ const ARROWS: Record<string, string[]> = {
   'verify/proof': ['verify/sha256', 'verify/json', 'verify/tlog'],
   stix: [],
   client: ['verify/json', 'verify/tlog', 'verify/proof'],
+  chaincode: ['verify/tlog'],
   'entente/store': [],
-  'entente/ledger': ['verify/tlog'],
+  'entente/ledger': ['verify/tlog', 'verify/proof'],
   'entente/notary': ['entente/store', 'entente/ledger', 'verify/json', 'verify/tlog', 'verify/proof', 'stix'],
   'entente/taxii': ['entente/store', 'entente/notary', 'verify/json', 'verify/tlog', 'verify/proof', 'stix'],
+  'entente/witness': ['verify/tlog'],
   'entente/cli': [
     'entente/store',
+    'entente/witness',
     'entente/ledger',
     'entente/notary',
     'entente/taxii',
@@ -35,10 +38,17 @@ const PORTS = new Set([
   'packages/entente/ledger/error.ts',
 ])
 /** Packages that only one place may load. */
-const DRIVERS: Record<string, string> = { viem: 'entente/ledger', 'node:sqlite': '', fastify: '' }
+const DRIVERS: Record<string, string> = {
+  viem: 'entente/ledger',
+  '@hyperledger/fabric-gateway': 'entente/ledger',
+  'fabric-shim': 'chaincode',
+  'node:sqlite': '',
+  fastify: '',
+}
 
 const roomOf = (file: string): string | undefined => {
   const [top, name, room] = relative(root, file).split(sep)
+  if (top === 'chaincode') return top
   if (top !== 'packages' || name === undefined) return undefined
   return name === 'verify' || name === 'entente' ? `${name}/${room}` : name
 }
@@ -56,7 +66,7 @@ function resolve(specifier: string, from: string): string | undefined {
 }
 
 const broken: string[] = []
-for (const file of sources('packages')) {
+for (const file of ['packages', 'chaincode'].flatMap(sources)) {
   const room = roomOf(file)
   if (room === undefined || file.endsWith('.test.ts') || file.includes(`${sep}test${sep}`)) continue
   const allowed = ARROWS[room]

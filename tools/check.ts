@@ -5,15 +5,16 @@ import { root, sources } from './files.ts'
 
 // Whatever starts processes, chains or browsers, and what is random for seconds, is for `npm test`.
 const slow =
-  /[/\\](e2e|crash|commands|embedded)[/\\]|(contracts|browser|conformance|client|faults|notary|bytes|tls|limits|proof|tree|backtracking|entente)\.test\.ts$/
-const tests = [...sources('packages'), ...sources('test')]
+  /[/\\](e2e|crash|commands|embedded)[/\\]|(contracts|browser|conformance|client|faults|notary|bytes|tls|limits|proof|tree|backtracking|entente|differential)\.test\.ts$/
+const tests = ['packages', 'chaincode', 'test']
+  .flatMap(sources)
   .filter(f => f.endsWith('.test.ts') && !slow.test(f))
   .map(f => relative(root, f))
 const examples = sources('examples').map(f => relative(root, f))
 
 const steps: [name: string, command: string, args: string[]][] = [
   ['types', 'tsc', ['--noEmit', '-p', '.']],
-  ['lint', 'oxlint', ['--type-aware', '--quiet', 'packages', 'tools', 'test', 'bench', 'examples']],
+  ['lint', 'oxlint', ['--type-aware', '--quiet', 'packages', 'chaincode', 'tools', 'test', 'bench', 'examples']],
   ['format', 'biome', ['check', '--diagnostic-level=error', '.']],
   ['arrows', 'node', ['tools/arrows.ts']],
   ...(process.argv.includes('--no-tests')

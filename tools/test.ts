@@ -15,7 +15,7 @@ if (values.long) process.env['ENTENTE_TEST_LONG'] = '1'
 const isTest = (f: string) => f.endsWith('.test.ts')
 const files = values.files
   ? positionals.map(f => join(root, f))
-  : ['packages', 'contracts', 'test'].flatMap(sources).filter(isTest)
+  : ['packages', 'chaincode', 'contracts', 'test'].flatMap(sources).filter(isTest)
 
 if (!values.files && !values.long) {
   const { spawnSync } = await import('node:child_process')

@@ -1,0 +1,5 @@
+export { type Anchored, logIdOf, rootKey } from './checkpoint-anchor.ts'
+export { invoke, ROOT_FORMAT } from './functions.ts'
+export { MAX_CHUNK, MAX_CHUNKS } from './record-store.ts'
+export { Refusal, type RefusalCode } from './refusal.ts'
+export type { Call, State } from './state.ts'
