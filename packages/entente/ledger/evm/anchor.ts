@@ -1,6 +1,6 @@
 import type { Hex } from 'viem'
 import { bytesToHex, keccak256 } from 'viem/utils'
-import type { Anchor, AnchorIdentity, AnchorReceipt, Checkpoint } from '../anchor.ts'
+import type { Anchor, AnchorIdentity, AnchorReceipt, Checkpoint, SealedEvidence } from '../anchor.ts'
 import type { ChainEvent, ChainReceipt } from '../chain.ts'
 import { LedgerError } from '../error.ts'
 import type { SubmitJournal } from '../journal.ts'
@@ -19,8 +19,11 @@ import {
   originHash,
   rootSlot,
 } from './contract.ts'
+import { type Endpoints, createEndpoints } from './endpoints.ts'
+import { checkSealed } from './evidence.ts'
 import type { EvmFinality } from './finality.ts'
-import { createHttpProvider } from './http.ts'
+import { createHttpProvider, shownUrl } from './http.ts'
+import { askOf } from './rpc.ts'
 
 export interface EvmAnchorOptions {
   /** The ledger's id in the configuration. */
@@ -37,6 +40,11 @@ export interface EvmAnchorOptions {
   readonly journal?: SubmitJournal
   /** The log's origin line. */
   readonly origin: string
+  /**
+   * Addresses of the validators that the operator has pinned: an anchor is final only if headers that they sealed prove it. Left out: the nodes are believed as
+   * far as they agree.
+   */
+  readonly validators?: readonly string[]
   /** Id of a log that was registered by another account, and then offered to this one. Left out: that of account and origin. */
   readonly logId?: string
   readonly timeoutMs?: number
@@ -63,10 +71,24 @@ export async function openEvmAnchor({
     ...(pollMs === undefined ? {} : { pollMs }),
   }
   const provider = createHttpProvider({ urls })
+  const single = urls.map(url => ({ name: shownUrl(url), provider: createHttpProvider({ urls: [url] }) }))
+  const closeAll = async () => void (await Promise.all([provider, ...single.map(s => s.provider)].map(p => p.close())))
   try {
-    return await createEvmAnchor(await openEvmChain({ provider, account, chainId, finality, ...given }), options)
+    const chain = await openEvmChain({
+      provider: { request: request => provider.request(request), close: closeAll },
+      account,
+      chainId,
+      finality,
+      ...given,
+    })
+    const endpoints = createEndpoints({
+      endpoints: single.map(s => ({ name: s.name, ask: askOf(s.provider) })),
+      chainId,
+      finality: chain.finality,
+    })
+    return await createEvmAnchor(chain, { ...options, endpoints })
   } catch (error) {
-    await provider.close()
+    await closeAll()
     throw error
   }
 }
@@ -79,13 +101,10 @@ const MAX_ATTEMPTS = 3
 /** An anchor on an open chain, which it closes with itself. */
 export async function createEvmAnchor(
   chain: EvmChain,
-  {
-    id,
-    origin,
-    contract: configured,
-    logId: configuredLog,
-  }: Pick<EvmAnchorOptions, 'id' | 'origin' | 'contract' | 'logId'>,
+  options: Pick<EvmAnchorOptions, 'id' | 'origin' | 'contract' | 'logId' | 'validators'> & { endpoints?: Endpoints },
 ): Promise<Anchor> {
+  const { id, origin, contract: configured, logId: configuredLog, validators: pinned, endpoints } = options
+  await endpoints?.ensure()
   const chainIdentity = await chain.identity()
   const { account } = chainIdentity
   await chain.settle()
@@ -180,6 +199,7 @@ export async function createEvmAnchor(
   let known: Checkpoint | undefined
 
   async function append(checkpoint: Checkpoint, consistency: Proof): Promise<AnchorReceipt> {
+    await endpoints?.ensure()
     await chain.settle()
     let before = known
     known = undefined
@@ -237,11 +257,44 @@ export async function createEvmAnchor(
     ...(validators === undefined ? {} : { validators }),
   }
 
+  async function prove(size: number): Promise<SealedEvidence | undefined> {
+    checkSize(size)
+    if (decodeRoot(await call('rootOf', logId, BigInt(size))).every(byte => byte === 0)) return undefined
+    const proof = await chain.prove(contract, [rootSlot(logId, size)])
+    const [slot] = proof?.slots ?? []
+    if (proof === undefined || slot === undefined) return undefined
+    return {
+      size,
+      root: slot.value,
+      block: proof.header.number,
+      blockHash: proof.header.hash,
+      header: proof.header.bytes,
+      accountProof: proof.account,
+      storageProof: slot.nodes,
+    }
+  }
+
+  /** What is final as one node says it, held against the other nodes and the pinned validators. */
+  async function confirm(receipt: AnchorReceipt): Promise<void> {
+    await endpoints?.confirm(receipt.transaction, receipt.block, receipt.blockHash)
+    if (pinned === undefined) return
+    const evidence = await prove(receipt.size)
+    if (evidence === undefined)
+      throw new LedgerError(
+        'unsupported',
+        `ledger "${id}" has pinned validators, and its node gives no sealed header with a proof of size ${receipt.size}: use a node of a QBFT network that offers eth_getProof, or pin none`,
+      )
+    checkSealed(identity, receipt, evidence, pinned)
+  }
+
   return {
     ledger: id,
     kind: 'evm',
     describe: async () => identity,
-    latest,
+    async latest() {
+      await endpoints?.ensure()
+      return latest()
+    },
     time: async () => (await chain.header()).time,
     append({ size, root }, consistency) {
       checkSize(size)
@@ -252,27 +305,16 @@ export async function createEvmAnchor(
     },
     read: async transaction => inReceipt(await chain.receipt(transaction)),
     find,
-    async finality({ transaction, blockHash, block }) {
-      const receipt = await chain.receipt(transaction)
-      if (receipt?.blockHash !== blockHash || receipt.block !== block) return { final: false, confirmations: 0 }
-      return chain.isFinal(block)
+    async finality(claimed) {
+      await endpoints?.ensure()
+      const receipt = await chain.receipt(claimed.transaction)
+      if (receipt?.blockHash !== claimed.blockHash || receipt.block !== claimed.block)
+        return { final: false, confirmations: 0 }
+      const state = await chain.isFinal(claimed.block)
+      if (state.final) await confirm(claimed)
+      return state
     },
-    async prove(size) {
-      checkSize(size)
-      if (decodeRoot(await call('rootOf', logId, BigInt(size))).every(byte => byte === 0)) return undefined
-      const proof = await chain.prove(contract, [rootSlot(logId, size)])
-      const [slot] = proof?.slots ?? []
-      if (proof === undefined || slot === undefined) return undefined
-      return {
-        size,
-        root: slot.value,
-        block: proof.header.number,
-        blockHash: proof.header.hash,
-        header: proof.header.bytes,
-        accountProof: proof.account,
-        storageProof: slot.nodes,
-      }
-    },
+    prove,
     async close() {
       await queue
       await chain.close()

@@ -87,6 +87,9 @@ export function createHttpProvider({
   }
 }
 
+/** A URL as it may be shown: without user, password and path, which may hold a key. Throws LedgerError `invalid`. */
+export const shownUrl = (url: string): string => parseUrl(url).shown
+
 function parseUrl(text: string) {
   const url = URL.parse(text)
   if (url === null || (url.protocol !== 'http:' && url.protocol !== 'https:'))
