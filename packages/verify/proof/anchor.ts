@@ -1,6 +1,14 @@
 import { keccak_256 } from '@noble/hashes/sha3.js'
 import { bytesToHex, concatBytes, hexToBytes } from '@noble/hashes/utils.js'
 import { type Checkpoint, decodeBase64, equalHashes, verifyConsistency } from '#tlog/index.ts'
+import {
+  type BitcoinProof,
+  type MinedBlock,
+  type PinnedBitcoin,
+  readBitcoinProof,
+  verifyBitcoinProof,
+} from './bitcoin.ts'
+import { displayHash } from './bitcoin-transaction.ts'
 import { asProofError, ProofError } from './error.ts'
 import { readCount, readList, readMembers, readObject, readText } from './fields.ts'
 import { type SealedHeader, verifySealedHeader } from './qbft.ts'
@@ -19,20 +27,22 @@ export type Anchor = {
   root: string
   /** where the anchor is of a larger size: consistency proof from the checkpoint to it (RFC 9162, section 2.1.4), base64 */
   consistency?: string[]
-  chain_id?: number
+  /** a number; the name of the network where `kind` is bitcoin */
+  chain_id?: number | string
   contract?: string
   log_id?: string
   transaction?: string
   block?: number
   block_hash?: string
   sealed?: SealedProof
+  bitcoin?: BitcoinProof
 }
 
 /** What a ledger holds. */
 type Anchored = Pick<Checkpoint, 'size' | 'root'>
 
-/** An anchor that agrees with the checkpoint; `sealed` where it was proven offline, otherwise it is a claim still. */
-export type CheckedAnchor = { anchor: Anchor; sealed?: SealedHeader }
+/** An anchor that agrees with the checkpoint; `sealed` or `mined` where it was proven offline, otherwise it is a claim still. */
+export type CheckedAnchor = { anchor: Anchor; sealed?: SealedHeader; mined?: MinedBlock }
 
 /** Where the contract CheckpointAnchor keeps `rootAt` (mapping logId -> mapping size -> root). */
 export const ROOT_AT_SLOT = 0n
@@ -42,6 +52,7 @@ const MAX_NODES = 65
 const HEX = /^0x(?:[0-9a-f]{2})*$/
 const ADDRESS = /^0x[0-9a-fA-F]{40}$/
 const BYTES_32 = /^0x[0-9a-f]{64}$/
+const BITCOIN_HASH = /^[0-9a-f]{64}$/
 
 /**
  * Check the anchors of a proof against its verified checkpoint, and prove those that can be: with `sealed`, on a ledger that the
@@ -54,10 +65,19 @@ export function checkAnchors(
   value: unknown,
   checkpoint: Checkpoint,
   ledgers: readonly PinnedLedger[],
+  networks: readonly PinnedBitcoin[] = [],
 ): CheckedAnchor[] {
   return readList(value, 'anchors', MAX_ANCHORS).map(item => {
     const anchor = readAnchor(item)
     const anchored = continues(anchor, checkpoint)
+    if (anchor.kind === 'bitcoin') {
+      const network = networks.find(({ chainId }) => chainId === anchor.chain_id)
+      if (network === undefined || anchor.bitcoin === undefined) return { anchor }
+      return {
+        anchor,
+        mined: verifyMinedAnchor(anchor, anchor.bitcoin, { ...anchored, origin: checkpoint.origin }, network),
+      }
+    }
     const pinned = ledgers.find(
       ledger =>
         ledger.chainId === anchor.chain_id &&
@@ -87,6 +107,26 @@ function continues({ ledger, size, root: text, consistency }: Anchor, checkpoint
   const path = asProofError(() => consistency.map(hash => decodeBase64(hash, 32)), 'malformed')
   asProofError(() => verifyConsistency(checkpoint.size, size, path, checkpoint.root, root), 'anchor')
   return { size, root }
+}
+
+/**
+ * Verify that the checkpoint is in a block of Bitcoin, and that this is where the anchor says.
+ *
+ * @throws ProofError `seal`
+ */
+function verifyMinedAnchor(
+  { transaction, block, block_hash: blockHash }: Anchor,
+  proof: BitcoinProof,
+  anchored: Anchored & Pick<Checkpoint, 'origin'>,
+  pinned: PinnedBitcoin,
+): MinedBlock {
+  const { transaction: txid, ...mined } = verifyBitcoinProof(proof, anchored, pinned)
+  if (mined.height !== block || displayHash(mined.hash) !== blockHash || displayHash(txid) !== transaction)
+    throw new ProofError(
+      'seal',
+      `proven is transaction ${displayHash(txid)} in block ${mined.height}, the anchor names ${transaction} in block ${block}`,
+    )
+  return mined
 }
 
 /**
@@ -138,6 +178,7 @@ function readAnchor(value: unknown): Anchor {
   readText(common['ledger'], 'ledger of an anchor', /^.{1,200}$/u)
   readCount(common['size'], 'size of an anchor')
   readText(common['root'], 'root of an anchor')
+  if (kind === 'bitcoin') return readMinedAnchor(value)
   // Anchors of other kinds are claims in any case; whoever can ask their ledgers knows their members
   if (kind !== 'evm') {
     const { ledger, size, root } = common as Anchor
@@ -168,6 +209,17 @@ function readAnchor(value: unknown): Anchor {
       for (const node of readList(sealed[name], name, MAX_NODES)) readText(node, `a node of ${name}`, HEX)
     }
   }
+  return anchor as Anchor
+}
+
+function readMinedAnchor(value: unknown): Anchor {
+  const required = ['ledger', 'kind', 'chain_id', 'size', 'root', 'transaction', 'block', 'block_hash']
+  const anchor = readMembers(value, 'an anchor', required, ['bitcoin', 'consistency'])
+  readConsistency(anchor)
+  readText(anchor['chain_id'], 'chain_id of an anchor', /^[a-z0-9]{1,32}$/)
+  readCount(anchor['block'], 'block of an anchor')
+  for (const name of ['transaction', 'block_hash']) readText(anchor[name], `${name} of an anchor`, BITCOIN_HASH)
+  if (Object.hasOwn(anchor, 'bitcoin')) readBitcoinProof(anchor['bitcoin'])
   return anchor as Anchor
 }
 

@@ -51,11 +51,11 @@ export function verifyEntry(entry: Uint8Array, log: string, anchors: unknown, tr
  * @throws ProofError `log`, `anchor`, `seal`, `trust`
  */
 export function verifySignedCheckpoint(note: string, anchors: unknown, trust: Trust): Evidence {
-  const { policy, ledgers } = readTrust(trust)
+  const { policy, ledgers, bitcoin } = readTrust(trust)
   const checkpoint = asProofError(() => verifyCheckpoint(note, policy))
-  const checked = checkAnchors(anchors, checkpoint, ledgers)
+  const checked = checkAnchors(anchors, checkpoint, ledgers, bitcoin)
   const cosigned = checkpoint.cosignatures.length
-  const isSealed = checked.some(({ sealed }) => sealed !== undefined)
+  const isSealed = checked.some(({ sealed, mined }) => sealed !== undefined || mined !== undefined)
   return {
     level: isSealed ? 'sealed' : cosigned > 0 ? 'witnessed' : 'logged',
     checkpoint,

@@ -1,5 +1,17 @@
 export { type Anchor, type CheckedAnchor, checkAnchors, ROOT_AT_SLOT, rootAtSlot, type SealedProof } from './anchor.ts'
 export {
+  BITCOIN_ANCHOR_SIZE,
+  type BitcoinProof,
+  coinbaseHeight,
+  findBitcoinAnchor,
+  formatBitcoinAnchor,
+  type MinedBlock,
+  type PinnedBitcoin,
+  verifyBitcoinProof,
+} from './bitcoin.ts'
+export { type BitcoinHeader, bitcoinMerkleBranch, bitcoinMerkleRoot, verifyBitcoinHeader } from './bitcoin-header.ts'
+export { type BitcoinTransaction, displayHash, parseBitcoinTransaction } from './bitcoin-transaction.ts'
+export {
   type CollectionReading,
   readCollection,
   type ReadRecord,

@@ -1,6 +1,6 @@
 /**
  * How strong evidence is, from nothing but the word of the server upwards. `attested` (signed by organisation keys) and `sealed`
- * (block header with its seals and a storage proof) are what a file can show offline; `anchored` and `final` are what asking
+ * (block header with its seals and a storage proof, or with the work of the blocks on top) are what a file can show offline; `anchored` and `final` are what asking
  * the ledger shows.
  */
 export type EvidenceLevel = 'stored' | 'logged' | 'witnessed' | 'attested' | 'sealed' | 'anchored' | 'final'

@@ -1,4 +1,5 @@
 import { type CheckpointPolicy, ED25519, formatVkey, parseVkey, parseWitnessPolicy } from '#tlog/index.ts'
+import type { PinnedBitcoin } from './bitcoin.ts'
 import { asProofError, ProofError } from './error.ts'
 import { RECEIPT_ORIGIN_PREFIX } from './receipt.ts'
 
@@ -24,10 +25,12 @@ export type Trust = {
   /** a file of C2SP tlog-policy, in place of `witnesses` and `witnessQuorum`: its quorum must have cosigned; its logs are believed too */
   witnessPolicy?: string
   ledgers?: readonly PinnedLedger[]
+  /** networks of Bitcoin */
+  bitcoin?: readonly PinnedBitcoin[]
 }
 
 /** {@link Trust} as it is used: keys parsed, addresses in lower case. */
-export type ReadTrust = { policy: CheckpointPolicy; ledgers: PinnedLedger[] }
+export type ReadTrust = { policy: CheckpointPolicy; ledgers: PinnedLedger[]; bitcoin: readonly PinnedBitcoin[] }
 
 const ADDRESS = /^0x[0-9a-f]{40}$/
 const BYTES_32 = /^0x[0-9a-f]{64}$/
@@ -47,6 +50,7 @@ export function readTrust(trust: Trust): ReadTrust {
   return {
     policy: { logs, witnesses, quorum },
     ledgers: (trust.ledgers ?? []).map(readLedger),
+    bitcoin: (trust.bitcoin ?? []).map(readBitcoin),
   }
 }
 
@@ -63,6 +67,16 @@ function readPolicy(trust: Trust): Required<CheckpointPolicy> {
   const given = new Set(trust.vkeys)
   const others = policy.logs.filter(key => !given.has(formatVkey(key))) // one key twice would be two keys of one name and id
   return { logs: [...logs, ...others], witnesses: policy.witnesses, quorum: policy.quorum ?? 0 }
+}
+
+function readBitcoin(ledger: PinnedBitcoin): PinnedBitcoin {
+  const { chainId, depth, minWork } = ledger
+  if (chainId === '' || !Number.isSafeInteger(depth) || depth < 0 || minWork < 0n)
+    throw new ProofError(
+      'trust',
+      `the pinned network "${chainId}" needs a name, a number of blocks and an amount of work`,
+    )
+  return ledger
 }
 
 function readLedger(ledger: PinnedLedger): PinnedLedger {

@@ -1,0 +1,27 @@
+import { createHttpProvider } from '../evm/http.ts'
+import type { Rpc } from './node.ts'
+
+/** Searches of a node through all coins take minutes. */
+const SEARCH_MS = 1_200_000
+
+/**
+ * The RPCs of a node over HTTP.
+ *
+ * @param credentials `user:password`, as in the node's configuration or in Bitcoin Core's `.cookie`
+ */
+export function createBitcoinRpc(url: string, credentials?: string): Rpc & { close(): Promise<void> } {
+  const withUser = URL.parse(url)
+  if (withUser !== null && credentials !== undefined) {
+    const [user = '', ...password] = credentials.split(':')
+    withUser.username = encodeURIComponent(user)
+    withUser.password = encodeURIComponent(password.join(':'))
+  }
+  const urls = [withUser?.href ?? url]
+  const [quick, slow] = [createHttpProvider({ urls }), createHttpProvider({ urls, timeoutMs: SEARCH_MS })]
+  const rpc: Rpc = (method, ...params) => (method === 'scantxoutset' ? slow : quick).request({ method, params })
+  return Object.assign(rpc, {
+    async close() {
+      await Promise.all([quick.close(), slow.close()])
+    },
+  })
+}

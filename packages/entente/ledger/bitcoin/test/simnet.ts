@@ -1,0 +1,106 @@
+import { createHash } from 'node:crypto'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Transaction } from '@scure/btc-signer'
+import { displayHash, findBitcoinAnchor, parseBitcoinTransaction } from '@entente/verify/proof'
+import { type Btcd, installBtcd, startBtcd } from '../../../../../test/support/btcd.ts'
+import { type BitcoinAccount, bitcoinAccount } from '../account.ts'
+import { BITCOIN_NETWORKS } from '../network.ts'
+
+/** TEST KEYS: SHA-256 of a name. */
+export const testKey = (name: string): string => createHash('sha256').update(`entente test key: ${name}`).digest('hex')
+export const simnetAccount = (name: string): BitcoinAccount => bitcoinAccount(testKey(name), BITCOIN_NETWORKS.simnet)
+
+/** A private network of one node, whose miner pays others. */
+export interface Simnet {
+  node: Btcd
+  readonly folder: string
+  readonly btcd: string
+  /** Pays so many satoshis to an account, in a block. */
+  fund(account: BitcoinAccount, value?: number): Promise<string>
+  /** Mines a block whenever a transaction waits, until the function that it gives is called. */
+  mineAlways(): () => Promise<void>
+  /** Anchors of a log in blocks and in the mempool, by the node's own index. */
+  anchors(account: BitcoinAccount, origin: string): Promise<{ txid: string; size: number; block: string | undefined }[]>
+  restart(): Promise<void>
+  stop(): Promise<void>
+}
+
+export const MINER = 'bitcoin miner'
+/** Segwit is active from block 300 on, a coinbase can be spent after 100 more. Six blocks at once are dated a second ahead. */
+const FIRST_BLOCKS = 304
+
+export async function startSimnet(): Promise<Simnet | string> {
+  const installed = installBtcd()
+  if ('reason' in installed) return installed.reason
+  const folder = mkdtempSync(join(tmpdir(), 'entente-btcd-'))
+  const miner = simnetAccount(MINER)
+  const options = { miningAddress: miner.address }
+  const simnet: Simnet = {
+    node: await startBtcd(installed.path, join(folder, 'first'), options),
+    folder,
+    btcd: installed.path,
+    async fund(account, value = 1_000_000) {
+      const block = (await simnet.node.rpc('getblock', blocks[next++], 1)) as { tx: string[] }
+      const [txid = ''] = block.tx
+      const { hex } = (await simnet.node.rpc('getrawtransaction', txid, 1)) as { hex: string }
+      const { outputs } = parseBitcoinTransaction(Buffer.from(hex, 'hex'))
+      const amount = outputs[0]?.value ?? 0n
+      const transaction = new Transaction()
+      transaction.addInput({ txid, index: 0, witnessUtxo: { script: miner.script, amount } })
+      transaction.addOutput({ script: account.script, amount: BigInt(value) })
+      transaction.addOutput({ script: miner.script, amount: amount - BigInt(value) - 1000n })
+      transaction.sign(Buffer.from(testKey(MINER), 'hex'))
+      transaction.finalize()
+      const paid = await simnet.node.rpc('sendrawtransaction', transaction.hex)
+      await simnet.node.mine()
+      return paid as string
+    },
+    mineAlways() {
+      let isRunning = true
+      const mining = (async () => {
+        for (; isRunning; await sleep(20)) {
+          const waiting = (await simnet.node.rpc('getrawmempool').catch(() => [])) as string[]
+          if (waiting.length > 0) await simnet.node.mine().catch(() => undefined)
+        }
+      })()
+      return async () => {
+        isRunning = false
+        await mining
+      }
+    },
+    async anchors(account, origin) {
+      const found = (await simnet.node.rpc('searchrawtransactions', account.address, 1, 0, 1000).catch(() => [])) as {
+        hex: string
+        blockhash?: string
+      }[]
+      return found.flatMap(({ hex, blockhash }) => {
+        const transaction = parseBitcoinTransaction(Buffer.from(hex, 'hex'))
+        const anchor = findBitcoinAnchor(transaction, origin)
+        return anchor ? [{ txid: displayHash(transaction.txid), size: anchor.size, block: blockhash || undefined }] : []
+      })
+    },
+    async restart() {
+      await simnet.node.stop()
+      simnet.node = await startBtcd(installed.path, join(folder, 'first'), options)
+    },
+    async stop() {
+      await simnet.node.kill()
+      rmSync(folder, { recursive: true, force: true })
+    },
+  }
+  const blocks = await simnet.node.mine(FIRST_BLOCKS)
+  let next = 0
+  return simnet
+}
+
+/** Repeats `look` until it gives something. */
+export async function until<T>(look: () => Promise<T | undefined | false>, ms = 10_000): Promise<T> {
+  for (const end = Date.now() + ms; ; await sleep(25)) {
+    const found = await look()
+    if (found !== undefined && found !== false) return found
+    if (Date.now() > end) throw new Error(`nothing after ${ms} ms: ${look}`)
+  }
+}
