@@ -50,8 +50,8 @@ test('a sealed anchor raises the level, one without `sealed` or on another ledge
   assert.equal(verifyObject(sample.sealedProof, { ...trust, ledgers: [loud] }).level, 'sealed')
   // anchors of other kinds are claims
   const { size, root } = anchorOf(sample.sealedProof)
-  const bitcoin = { ledger: 'btc', kind: 'bitcoin', size, root, txid: 'ab', height: 7 }
-  assert.equal(verifyObject({ ...sample.objectProof, anchors: [bitcoin] }, trust).level, 'logged')
+  const unknown = { ledger: 'new', kind: 'another', size, root, txid: 'ab', height: 7 }
+  assert.equal(verifyObject({ ...sample.objectProof, anchors: [unknown] }, trust).level, 'logged')
 })
 
 test('an anchor of another checkpoint, or that breaks the format, is refused even as a claim', () => {
