@@ -192,17 +192,21 @@ export const commands: readonly Command[] = [
     {
       name: 'verify',
       summary: 'Check proofs, saved reads, receipts and evidence offline, against a key that you believe',
-      usage: 'verify FILE… --key VKEY|FILE [--url SERVER]',
-      options: { ...TRUST_OPTIONS, ...MEMORY_OPTIONS, url: TEXT },
+      usage: 'verify FILE… --key VKEY|FILE [--ledger URL] [--url SERVER]',
+      options: { ...TRUST_OPTIONS, ...MEMORY_OPTIONS, url: TEXT, ledger: TEXTS, 'ledger-depth': TEXT },
       help: {
         FILE: 'what "get --proof", "get --records" or "publish --receipts" wrote, or evidence of a disagreement',
         ...TRUST_HELP,
+        '--ledger [KIND:]URL':
+          'read the anchor from a node of the ledger itself, by its transaction; KIND is evm where it is left out; may be repeated',
+        '--ledger-depth N': 'blocks on top from which an anchor is final (default: what the chain itself says)',
         '--url SERVER': 'ask this server, too, for the proof that its log continues the one of the files',
         ...MEMORY_HELP,
       },
       examples: [
         'entente verify object.proof.json --key log.vkey',
         'entente verify read.json --key log.vkey --ledger-pin ledger.json --json',
+        'entente verify object.proof.json --key log.vkey --ledger http://127.0.0.1:8545 --ledger-depth 6',
         'entente verify object.proof.json --key log.vkey --url https://taxii.example/',
       ],
     },

@@ -82,6 +82,37 @@ test('an anchor of another checkpoint, or that breaks the format, is refused eve
   assert.throws(() => verifyObject({ ...sample.objectProof, anchors: many }, trust), { code: 'malformed' })
 })
 
+test('an anchor of a larger checkpoint counts with the proof that its tree continues ours, and not without', () => {
+  const anchor = anchorOf(sample.laterProof)
+  const consistency = anchor.consistency as string[]
+  const check = (change: Partial<Anchor>) =>
+    verifyObject({ ...sample.laterProof, anchors: [{ ...anchor, ...change }] }, trust)
+  assert.equal(check({}).level, 'sealed')
+  const { sealed: _, ...claim } = anchor
+  assert.equal(verifyObject({ ...sample.laterProof, anchors: [claim] }, trust).level, 'witnessed')
+  const other = Buffer.from(testSeed('another root')).toString('base64')
+  for (const change of [
+    { size: sample.size },
+    { size: 1 },
+    { root: other },
+    { consistency: [] },
+    { consistency: consistency.toReversed() },
+    { consistency: consistency.with(0, other) },
+    { consistency: [...consistency, other] },
+  ])
+    assert.throws(() => check(change), { name: 'ProofError', code: 'anchor' }, JSON.stringify(change))
+  // A root does not bind its size: the proof fits 12 as well, what the contract holds does not.
+  assert.throws(() => check({ size: anchor.size + 1 }), seal)
+  assert.throws(() => check({ consistency: ['AA=='] }), { code: 'malformed' })
+  assert.throws(() => check({ consistency: [7] as never }), { code: 'malformed' })
+  const { consistency: __, ...bare } = anchor
+  assert.throws(() => verifyObject({ ...sample.laterProof, anchors: [bare] }, trust), { code: 'anchor' })
+  // Of another ledger, and another kind, it is a claim, and has to continue ours as well.
+  const btc = { ledger: 'btc', kind: 'bitcoin', size: anchor.size, root: anchor.root }
+  assert.throws(() => verifyObject({ ...sample.laterProof, anchors: [btc] }, trust), { code: 'anchor' })
+  assert.equal(verifyObject({ ...sample.laterProof, anchors: [{ ...btc, consistency }] }, trust).level, 'witnessed')
+})
+
 test('every flipped bit of the sealed header, its hash or the state proofs is refused', () => {
   const anchor = anchorOf(sample.sealedProof)
   const sealedProof = anchor.sealed!

@@ -21,6 +21,7 @@ import {
 } from '../proof/index.ts'
 import { sha256 } from '../sha256/web.ts'
 import {
+  consistencyProof,
   COSIGNATURE_V1,
   createCosigner,
   createVerifierKey,
@@ -276,6 +277,34 @@ export function createSample() {
     },
   }
 
+  // The log as it grew on: what another ledger has of it.
+  const grown = TreeEdge.empty()
+  const grownTiles = new Map<string, Uint8Array>()
+  for (const entry of [...entries, encoder.encode('one more'), encoder.encode('and another')]) {
+    for (const tile of grown.append(hashLeaf(entry))) grownTiles.set(tileName(tile), tile.data.slice())
+  }
+  const grownReader = tileHashReader(grown.size, (level, index) => grownTiles.get(`${level}/${index}`) as Uint8Array)
+  const later = proveStoredRoot({ ...ledger, size: grown.size, root: grown.root() })
+  const laterBlock = sealHeader({
+    number: 301,
+    stateRoot: later.stateRoot,
+    listed: addresses,
+    sealers: validators.slice(0, 3),
+  })
+  const laterAnchor: Anchor = {
+    ...claim,
+    size: grown.size,
+    root: encodeBase64(grown.root()),
+    consistency: consistencyProof(edge.size, grown.size, grownReader).map(encodeBase64),
+    block: 301,
+    block_hash: hex(laterBlock.hash),
+    sealed: {
+      header: hex(laterBlock.header),
+      account_proof: later.accountProof.map(hex),
+      storage_proof: later.storageProof.map(hex),
+    },
+  }
+
   const objectProof = (seq: number, checkpoint: string, anchors: Anchor[]) => ({
     format: 'entente/proof/v1',
     kind: 'object',
@@ -323,6 +352,7 @@ export function createSample() {
     objectProof: objectProof(0, signed, []),
     claimedProof: objectProof(2, cosigned, [claim]),
     sealedProof: objectProof(2, cosigned, [sealedAnchor]),
+    laterProof: objectProof(2, cosigned, [laterAnchor]),
     collectionProof,
     savedRead,
     trust,

@@ -140,7 +140,7 @@ test('an anchor is a claim until its ledger is pinned; then it is sealed, or ref
     $ entente verify object.json --key $VKEY
     object.json: logged
       …
-      ledger local: block … is claimed; pin the ledger with --ledger-pin to prove it
+      ledger local: block … is claimed; pin the ledger with --ledger-pin to prove it, or ask it with --ledger
     $ entente verify object.json read.json --key $VKEY --ledger-pin ledger.json
     object.json: sealed
       …

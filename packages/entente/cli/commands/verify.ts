@@ -13,16 +13,25 @@ import {
   verifyObject,
   verifyReceipt,
 } from '@entente/verify/proof'
+import { type Asked, askLedgers, openLedgers } from '../ask-ledgers.ts'
 import type { Args } from '../commands.ts'
 import { describeDisagreement } from '../disagreement.ts'
 import { CliError, EXIT } from '../errors.ts'
 import { comparison, memoryFolder, openWatch } from '../memory.ts'
 import { counted, print } from '../print.ts'
 import { noKey, readTrustOptions } from '../trust.ts'
-import { isSet, textOf } from '../values.ts'
+import { integerOf, isSet, textOf } from '../values.ts'
 
 /** What a file proves. `lines` is the same in words; `checkpoint`, a signed note, is what it is proven under. */
-type Proven = { kind: string; level: string; lines: string[]; checkpoint?: string; [detail: string]: unknown }
+type Proven = {
+  kind: string
+  level: string
+  lines: string[]
+  checkpoint?: string
+  /** As it was verified, where ledgers can add to it. */
+  evidence?: Evidence
+  [detail: string]: unknown
+}
 type Result = ({ file: string; ok: true } & Proven) | { file: string; ok: false; code: string; error: string }
 
 /**
@@ -37,16 +46,31 @@ export async function run({ values, positionals: files }: Args): Promise<number>
   const watch = openWatch(values, url === undefined ? undefined : serverLog(createTaxiiClient({ url })), trust.vkeys)
   if (url !== undefined && !(await watch.head())) throw new CliError('no', `${url} shows no log`)
   const isKept = memoryFolder(values) !== undefined || url !== undefined
+  const ledgers = await openLedgers((values['ledger'] ?? []) as string[])
+  const depth = integerOf(values, 'ledger-depth', 0)
   const results: Result[] = []
-  for (const file of files) results.push(await verifyFile(file, trust, watch, isKept))
+  try {
+    for (const file of files)
+      results.push(await verifyFile(file, trust, watch, isKept, evidence => askLedgers(evidence, ledgers, depth)))
+  } finally {
+    for (const { reader } of ledgers) await reader.close()
+  }
   const ok = results.every(r => r.ok)
   print(isSet(values, 'json'), { ok, results: results.map(withoutLines) }, () => results.flatMap(toLines))
   return ok ? EXIT.yes : EXIT.evidence
 }
 
-async function verifyFile(file: string, trust: Trust, watch: Watch, isKept: boolean): Promise<Result> {
+async function verifyFile(
+  file: string,
+  trust: Trust,
+  watch: Watch,
+  isKept: boolean,
+  ask: (evidence: Evidence) => Promise<Asked>,
+): Promise<Result> {
   try {
-    const { checkpoint, ...proven } = (await verifySavedRead(file, trust)) ?? verify(read(file), trust)
+    const { checkpoint, evidence, ...offline } = (await verifySavedRead(file, trust)) ?? verify(read(file), trust)
+    const asked = evidence && (await ask(evidence))
+    const proven = asked?.ledgers.length ? { ...offline, ...asked, lines: [...offline.lines, ...asked.lines] } : offline
     const seen = checkpoint === undefined ? undefined : await watch.check(checkpoint)
     const compared = isKept && seen ? comparison(seen) : undefined
     if (!compared) return { file, ok: true, ...proven }
@@ -257,7 +281,8 @@ function verifyReceipts(notes: unknown[], trust: Trust): Proven {
   }
 }
 
-const evidence = ({ checkpoint, witnesses, anchors }: Evidence) => ({
+const evidence = ({ level, checkpoint, witnesses, anchors }: Evidence) => ({
+  evidence: { level, checkpoint, witnesses, anchors },
   origin: checkpoint.origin,
   size: checkpoint.size,
   witnesses,
@@ -281,7 +306,7 @@ function anchorLines({ anchors }: Evidence): string[] {
     const at = anchor.block === undefined ? '' : ` block ${anchor.block}`
     if (sealed)
       return `ledger ${anchor.ledger}:${at} sealed by the validators that you pinned, and it holds this checkpoint`
-    return `ledger ${anchor.ledger}:${at} is claimed${anchor.sealed ? '; pin the ledger with --ledger-pin to prove it' : '; only asking the ledger can tell'}`
+    return `ledger ${anchor.ledger}:${at} is claimed${anchor.sealed ? '; pin the ledger with --ledger-pin to prove it, or ask it with --ledger' : '; only asking the ledger with --ledger can tell'}`
   })
 }
 
