@@ -21,16 +21,53 @@ const EmbeddedLedger = object({
   chainId: Type.Integer({ minimum: 1, default: 6100 }),
 })
 
+const Address = (description: string) => Type.String({ pattern: '^0x[0-9a-fA-F]{40}$', description })
+
 const EvmLedger = object({
   ...common,
   kind: Type.Literal('evm'),
-  urls: Type.Array(Type.String({ pattern: '^https?://' }), { minItems: 1 }),
-  chainId: Type.Integer({ minimum: 1 }),
-  contract: Type.Optional(Type.String({ pattern: '^0x[0-9a-fA-F]{40}$' })),
-  keyFile: Type.String({ description: 'File with the hexadecimal private key of the account that anchors' }),
-  finality: Type.Union([Type.Literal('instant'), Type.Integer({ minimum: 1, description: 'Blocks on top' })], {
-    default: 'instant',
+  urls: Type.Array(Type.String({ pattern: '^https?://' }), {
+    minItems: 1,
+    maxItems: 16,
+    description: 'Nodes of the network, the preferred first; what is final must be the same at all of them',
   }),
+  chainId: Type.Integer({ minimum: 1 }),
+  contract: Type.Optional(
+    Address('The CheckpointAnchor; the one that the account created, or a new one, where it is left out'),
+  ),
+  keyFile: Type.Optional(
+    Type.String({ description: 'File with the hexadecimal private key of the account that anchors; or give account' }),
+  ),
+  account: Type.Optional(
+    Type.Union([
+      object({
+        keystore: Type.String({ description: 'Encrypted key file (Web3 Secret Storage, version 3)' }),
+        passwordFile: Type.String({ description: 'File with its password' }),
+      }),
+      object({ node: Address('Account whose key the node holds, unlocked') }),
+    ]),
+  ),
+  finality: Type.Union(
+    [
+      Type.Literal('instant'),
+      Type.Literal('finalized'),
+      Type.Literal('clique'),
+      Type.Integer({ minimum: 1, description: 'Blocks on top' }),
+    ],
+    {
+      default: 'instant',
+      description:
+        'instant: BFT (QBFT, IBFT, Raft). clique: N/2 + 1 blocks of its N signers. finalized: as the chain itself says. Or a number of blocks',
+    },
+  ),
+  validators: Type.Optional(
+    Type.Array(Address('A validator'), {
+      minItems: 1,
+      maxItems: 512,
+      uniqueItems: true,
+      description: 'Of a QBFT network: an anchor is final only if a header that ceil(2N/3) of these sealed proves it',
+    }),
+  ),
 })
 
 /** One entry of `ledgers:`. */

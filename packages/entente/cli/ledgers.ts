@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs'
 import { isAbsolute, join } from 'node:path'
 import type { Anchor } from '#ledger/anchor.ts'
 import { LedgerError } from '#ledger/error.ts'
@@ -6,7 +5,6 @@ import { openFileJournal, type SubmitJournal } from '#ledger/journal.ts'
 import type { AnchorRow } from '#store/store.ts'
 import type { AnchorEvidence } from '#taxii/context.ts'
 import type { Config, Paths } from './config.ts'
-import { CliError } from './errors.ts'
 import type { LedgerConfig } from './ledger-config.ts'
 
 /**
@@ -39,28 +37,12 @@ async function openOne(ledger: LedgerConfig, paths: Paths, origin: string, readO
       readOnly,
     })
   }
-  const keyFile = isAbsolute(ledger.keyFile) ? ledger.keyFile : join(paths.base, ledger.keyFile)
-  let key: string
-  try {
-    key = readFileSync(keyFile, 'utf8').trim()
-  } catch (cause) {
-    throw new CliError('usage', `ledger "${ledger.id}": ${(cause as Error).message}`, { cause })
-  }
+  const { evmOptions } = await import('./evm-ledger.ts')
+  const options = await evmOptions(ledger, paths)
   return whenReachable(ledger, async () => {
     const { openEvmAnchor } = await import('#ledger/evm/anchor.ts')
-    const { accountFromKey } = await import('#ledger/evm/account.ts')
-    const finality = ledger.finality === 'instant' ? 'instant' : { depth: ledger.finality }
-    const account = accountFromKey(key.startsWith('0x') ? (key as `0x${string}`) : `0x${key}`)
-    const { id, urls, chainId, contract } = ledger
-    return openEvmAnchor({
-      id,
-      urls,
-      chainId,
-      account,
-      finality,
-      origin,
-      ...(contract === undefined ? {} : { contract }),
-    })
+    const journal = readOnly ? {} : { journal: ledgerJournal(ledger.id, paths) }
+    return openEvmAnchor({ ...options, ...journal, origin, readOnly })
   })
 }
 

@@ -47,6 +47,8 @@ export interface EvmAnchorOptions {
   readonly validators?: readonly string[]
   /** Id of a log that was registered by another account, and then offered to this one. Left out: that of account and origin. */
   readonly logId?: string
+  /** Nothing is sent, beside another process that does: a contract or a log that is not there is a `mismatch`. */
+  readonly readOnly?: boolean
   readonly timeoutMs?: number
   readonly pollMs?: number
 }
@@ -101,13 +103,15 @@ const MAX_ATTEMPTS = 3
 /** An anchor on an open chain, which it closes with itself. */
 export async function createEvmAnchor(
   chain: EvmChain,
-  options: Pick<EvmAnchorOptions, 'id' | 'origin' | 'contract' | 'logId' | 'validators'> & { endpoints?: Endpoints },
+  options: Pick<EvmAnchorOptions, 'id' | 'origin' | 'contract' | 'logId' | 'validators' | 'readOnly'> & {
+    endpoints?: Endpoints
+  },
 ): Promise<Anchor> {
-  const { id, origin, contract: configured, logId: configuredLog, validators: pinned, endpoints } = options
+  const { id, origin, contract: configured, logId: configuredLog, validators: pinned, endpoints, readOnly } = options
   await endpoints?.ensure()
   const chainIdentity = await chain.identity()
   const { account } = chainIdentity
-  await chain.settle()
+  if (readOnly !== true) await chain.settle()
   const contract =
     configured === undefined ? ((await findContract()) ?? (await deploy())) : await checked(configured.toLowerCase())
   const logId = (configuredLog ?? logIdOf(account, origin)) as Hex
@@ -133,6 +137,11 @@ export async function createEvmAnchor(
     return undefined
   }
   async function deploy(): Promise<string> {
+    if (readOnly === true)
+      throw new LedgerError(
+        'mismatch',
+        `account ${account} has created no CheckpointAnchor on chain ${chainIdentity.chainId}: name one as "contract", or deploy it with "entente ledger deploy"`,
+      )
     const { created, transaction } = await chain.submit({ data: CHECKPOINT_ANCHOR.bytecode })
     if (created === undefined) throw new LedgerError('mismatch', `transaction ${transaction} created no contract`)
     return checked(created)
@@ -149,6 +158,11 @@ export async function createEvmAnchor(
       throw new LedgerError(
         'mismatch',
         `log ${logId} is not registered in ${contract}: correct the log id, or leave it out`,
+      )
+    if (readOnly === true)
+      throw new LedgerError(
+        'mismatch',
+        `the log ${origin} of account ${account} is not registered in ${contract}: "entente ledger deploy" registers it, and so does a server that starts`,
       )
     await chain.submit({ contract, data: encodeCall('register', originHash(origin)) })
   }
