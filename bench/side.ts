@@ -53,6 +53,8 @@ async function startBaseline(): Promise<{ url: string; close: () => Promise<unkn
     memory: createMemory(),
     newId: randomUUID,
     ledgers: () => [],
+    witnessing: undefined,
+    cosigned: async head => ({ ...head, by: [] }),
     evidence: async () => ({}),
     confirm: async ledger => ({ ledger, level: 'unknown', reason: 'the baseline has no ledger' }),
     pins: async () => [],

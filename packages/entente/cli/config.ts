@@ -11,6 +11,7 @@ import { DEFAULT_CLOCK_BOUNDS } from '#notary/clock.ts'
 import { parseMicros } from '#notary/time.ts'
 import type { Hold } from '#taxii/context.ts'
 import { CliError } from './errors.ts'
+import { checkWitnesses, WitnessSchema, witnessKeys } from './witness-config.ts'
 import { LedgerSchema } from './ledger-config.ts'
 
 const strict = { additionalProperties: false }
@@ -164,9 +165,11 @@ export const ConfigSchema = object({
         }),
       ),
       keyFile: Type.String({ default: 'log.key' }),
+      ...witnessKeys,
     },
     { ...strict, default: {} },
   ),
+  witness: Type.Optional(WitnessSchema),
   ledgers: Type.Array(LedgerSchema, { default: [{ id: 'local', kind: 'embedded' }] }),
   anchoring: Type.Object(
     { intervalMs: Type.Integer({ minimum: 10, default: 500 }), require: Type.Union(REQUIRED, { default: 'all' }) },
@@ -268,6 +271,7 @@ export function loadConfig(options: {
   }
   checkTransport(config.server)
   checkReferences(config)
+  checkWitnesses(config.log)
   const data = resolve(options.data)
   const base = file === undefined ? data : dirname(resolve(file))
   const at = (path: string) => (isAbsolute(path) ? path : join(base, path))
@@ -345,7 +349,7 @@ function checkReferences(config: Config): void {
   const paths = new Set<string>()
   for (const root of config.apiRoots) {
     if (paths.has(root.path)) throw new CliError('usage', `two API roots have the path ${root.path}`)
-    if (['/taxii2/', '/log/', '/healthz/', '/readyz/', '/metrics/', '/openapi.json/'].includes(root.path))
+    if (['/taxii2/', '/log/', '/witness/', '/healthz/', '/readyz/', '/metrics/', '/openapi.json/'].includes(root.path))
       throw new CliError('usage', `the path ${root.path} is taken: choose another for the API root`)
     paths.add(root.path)
     const names = new Set<string>()

@@ -23,6 +23,7 @@ export function statusRoutes(app: FastifyInstance, context: TaxiiContext, audit?
       ...(halted ? { code: halted.code, reason: halted.message } : {}),
       log_size: notary.log.size,
       ledgers,
+      ...(context.witnessing ? { witnesses: toWitnesses(context.witnessing) } : {}),
       ...(audit ? { audit: toAudit(audit) } : {}),
     }
   })
@@ -36,6 +37,16 @@ export function statusRoutes(app: FastifyInstance, context: TaxiiContext, audit?
       )
   })
 }
+
+const toWitnesses = ({ quorum, head, states }: NonNullable<TaxiiContext['witnessing']>) => ({
+  need: quorum,
+  witnessed_size: head()?.size ?? 0,
+  witnesses: states().map(({ witness, cosignedSize, error }) => ({
+    witness,
+    cosigned_size: cosignedSize,
+    ...(error === undefined ? {} : { error }),
+  })),
+})
 
 const toAudit = ({ rounds, records, problems, completed }: AuditorState) => ({
   rounds,

@@ -3,11 +3,17 @@ import Fastify, { type FastifyInstance } from 'fastify'
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
 import type { AuditorState } from '#notary/auditor.ts'
 import type { TaxiiContext } from '#taxii/context.ts'
+import type { WitnessAnswers } from './witness-routes.ts'
 
 export type Metrics = { listen(at: { host: string; port: number }): Promise<string>; close(): Promise<void> }
 
 /** Prometheus metrics of a server, on an address of their own so that they are never public by accident. */
-export function createMetrics(app: FastifyInstance, context: TaxiiContext, audit?: AuditorState): Metrics {
+export function createMetrics(
+  app: FastifyInstance,
+  context: TaxiiContext,
+  audit?: AuditorState,
+  witnessAnswers?: WitnessAnswers,
+): Metrics {
   const registers = [new Registry()]
   const registry = registers[0] as Registry
   collectDefaultMetrics({ register: registry })
@@ -50,16 +56,34 @@ export function createMetrics(app: FastifyInstance, context: TaxiiContext, audit
       () => (audit.completed ?? 0) / 1e6,
     )
   }
-  const anchored = new Gauge({
-    name: 'entente_anchored_size',
-    help: 'Log size that is final on a ledger',
-    labelNames: ['ledger'],
-    registers,
-    collect() {
-      for (const { ledger, finalSize } of context.ledgers()) this.set({ ledger }, finalSize)
-    },
-  })
-  void anchored
+  const labelled = (name: string, help: string, label: string, values: () => Iterable<readonly [string, number]>) =>
+    new Gauge({
+      name,
+      help,
+      labelNames: [label],
+      registers,
+      collect() {
+        for (const [of, value] of values()) this.set({ [label]: of }, value)
+      },
+    })
+  labelled('entente_anchored_size', 'Log size that is final on a ledger', 'ledger', () =>
+    context.ledgers().map(l => [l.ledger, l.finalSize]),
+  )
+  const { witnessing } = context
+  if (witnessing) {
+    const sizeOf = () => witnessing.head()?.size ?? 0
+    gauge('entente_witnessed_size', 'Log size that a quorum of witnesses has cosigned', sizeOf)
+    labelled('entente_witness_cosigned_size', 'Log size that a witness has cosigned', 'witness', () =>
+      witnessing.states().map(s => [s.witness, s.cosignedSize]),
+    )
+    labelled('entente_witness_failures', 'Tries that got no cosignature of a witness, since the start', 'witness', () =>
+      witnessing.states().map(s => [s.witness, s.failures]),
+    )
+  }
+  if (witnessAnswers)
+    labelled('entente_witness_answers', 'Answers of this server as a witness, since the start', 'status', () =>
+      [...witnessAnswers].map(([status, count]) => [String(status), count]),
+    )
 
   let server: FastifyInstance | undefined
   return {

@@ -5,11 +5,14 @@ import { openErasedTags } from '#notary/erased.ts'
 import { openLogKey } from '#notary/key.ts'
 import { type Notary, openNotary } from '#notary/notary.ts'
 import { type Clock, systemClock } from '#notary/time.ts'
+import { createWitnessing, type Witnessing } from '#notary/witnessing.ts'
 import { openSqliteStore } from '#store/sqlite/sqlite.ts'
 import type { ApiRootConfig, TaxiiContext } from '#taxii/context.ts'
+import { createHttpWitness } from '#witness/http.ts'
 import type { Config, Paths } from './config.ts'
 import { defaultOrigin, toApiRoots } from './identity.ts'
 import { openAnchors } from './ledgers.ts'
+import { quorumOf } from './witness-config.ts'
 
 export type Logger = TaxiiContext['log']
 /** Test hooks: called at the crash points that notary/sequence.ts names. */
@@ -21,6 +24,8 @@ export type OpenLog = {
   notary: Notary
   anchors: Anchor[]
   anchoring: Anchoring
+  /** Where the log has witnesses. */
+  witnessing: Witnessing | undefined
   apiRoots: ApiRootConfig[]
   close(): Promise<void>
 }
@@ -62,14 +67,25 @@ export async function openLogFolder(
     const collections = apiRoots.flatMap(({ path, collections }) => collections.map(c => ({ apiRoot: path, ...c })))
     const intervals = config.ledgers.flatMap(l => (l.intervalMs === undefined ? [] : [[l.id, l.intervalMs] as const]))
     const schedule = { intervalMs: config.anchoring.intervalMs, ledgers: new Map(intervals), collections }
-    const anchoring = createAnchoring({ notary, anchors, schedule, log, ...(fault ? { fault } : {}) })
+    const witnessing = openWitnessing(config.log, notary, vkey, log)
+    closers.push(async () => witnessing?.close())
+    const source = witnessing ? { source: witnessing } : {}
+    const anchoring = createAnchoring({ notary, anchors, schedule, log, ...source, ...(fault ? { fault } : {}) })
     closers.push(() => anchoring.close())
     await anchoring.start()
+    await witnessing?.start()
 
     if (!notary.halted) await notary.found(collections.map(({ apiRoot, id }) => ({ apiRoot, id })))
-    return { vkey, notary, anchors, anchoring, apiRoots, close }
+    return { vkey, notary, anchors, anchoring, witnessing, apiRoots, close }
   } catch (error) {
     await close()
     throw error
   }
+}
+
+function openWitnessing(config: Config['log'], notary: Notary, vkey: string, log: Logger): Witnessing | undefined {
+  const { witnesses, witnessIntervalMs: intervalMs, witnessTimeoutMs: timeoutMs } = config
+  if (witnesses.length === 0) return undefined
+  const links = witnesses.map(witness => createHttpWitness({ ...witness, timeoutMs }))
+  return createWitnessing({ notary, vkey, witnesses: links, quorum: quorumOf(config), intervalMs, log })
 }

@@ -3,6 +3,7 @@ import { chmodSync, existsSync, readFileSync } from 'node:fs'
 import type { Server as HttpsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { startAuditor } from '#notary/auditor.ts'
+import { createCosigned } from '#notary/cosigned.ts'
 import { confirmAnchor } from '#notary/confirm.ts'
 import { createDamage } from '#notary/damage.ts'
 import { writeSecret } from '#notary/key.ts'
@@ -20,6 +21,8 @@ import { toEvidence, toPins } from './ledgers.ts'
 import { createMetrics } from './metrics.ts'
 import { statusRoutes } from './health.ts'
 import { type Fault, type Logger, openLogFolder } from './open-log.ts'
+import { openWitness } from './witness.ts'
+import { witnessRoutes } from './witness-routes.ts'
 
 export type { Fault, Logger }
 
@@ -48,8 +51,11 @@ export async function startServer(
     for (const close of closers.splice(0).reverse()) await close()
   }
   try {
-    const { vkey, notary, anchors, anchoring, apiRoots, close } = await openLogFolder(config, paths, log, fault, clock)
+    const opened = await openLogFolder(config, paths, log, fault, clock)
+    const { vkey, notary, anchors, anchoring, witnessing, apiRoots, close } = opened
     closers.push(close)
+    const witness = config.witness && openWitness(config, paths, log, { fault })
+    closers.push(async () => witness?.close())
     const policies = apiRoots.flatMap(r =>
       r.collections.map(c => [notary.collection(r.path, c.id)?.number ?? 0, c] as const),
     )
@@ -83,6 +89,8 @@ export async function startServer(
       memory: createMemory({ ...limits, bodies: Math.max(limits.bodies, 2 * maxContentLength) }, maxContentLength),
       newId: randomUUID,
       ledgers: () => anchoring.states(),
+      witnessing,
+      cosigned: createCosigned(notary.store),
       evidence: anchor =>
         toEvidence(
           anchors.find(a => a.ledger === anchor.ledger),
@@ -103,7 +111,8 @@ export async function startServer(
     const unfollow = certificates?.follow(app.server as HttpsServer, log)
     closers.push(async () => unfollow?.())
     statusRoutes(app, context, auditor?.state)
-    const metrics = createMetrics(app, context, auditor?.state)
+    const answers = witness && witnessRoutes(app, witness)
+    const metrics = createMetrics(app, context, auditor?.state, answers)
     closers.push(() => app.close())
     const url = await listen(app, config.server)
     purge.start()

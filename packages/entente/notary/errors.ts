@@ -5,6 +5,8 @@ export type NotaryErrorCode =
   | 'rolled-back'
   /** A ledger holds a root that this log never had. Nothing is written until it is resolved. */
   | 'forked'
+  /** A witness refuses to cosign this log: checkpoints wait for it where it is needed, publishing goes on. */
+  | 'witness'
   /** Too much is waiting to be sequenced: try again later. */
   | 'overloaded'
   /** The store failed and did not take the batch; the next one is tried again. */

@@ -18,12 +18,19 @@ export function openLogKey(
   origin: string | ((publicKey: Uint8Array) => string),
   create: boolean,
 ): LogKey {
+  const missing = "the log's key is missing. Restore it from your backup; a new key would be a new log"
+  return toLogKey(origin, openPrivateKey(file, create, missing))
+}
+
+/**
+ * An Ed25519 private key of a file (PKCS#8 PEM), made where `create` is set and there is none.
+ *
+ * @param missing what to say where there is none
+ * @throws NotaryError `integrity`
+ */
+export function openPrivateKey(file: string, create: boolean, missing: string): KeyObject {
   if (!existsSync(file)) {
-    if (!create)
-      throw new NotaryError(
-        'integrity',
-        `${file}: the log's key is missing. Restore it from your backup; a new key would be a new log`,
-      )
+    if (!create) throw new NotaryError('integrity', `${file}: ${missing}`)
     const pem = generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' }) as string
     writeSecret(file, pem)
   }
@@ -34,8 +41,8 @@ export function openLogKey(
     throw new NotaryError('integrity', `${file}: not a private key in PEM: ${(cause as Error).message}`, { cause })
   }
   if (key.asymmetricKeyType !== 'ed25519')
-    throw new NotaryError('integrity', `${file}: an ${key.asymmetricKeyType} key, the log needs Ed25519`)
-  return toLogKey(origin, key)
+    throw new NotaryError('integrity', `${file}: an ${key.asymmetricKeyType} key, Ed25519 is needed`)
+  return key
 }
 
 export function toLogKey(name: string | ((publicKey: Uint8Array) => string), key: KeyObject): LogKey {

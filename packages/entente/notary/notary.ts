@@ -164,6 +164,7 @@ export async function openNotary(options: NotaryOptions): Promise<Notary> {
       const head = stage.seal(signer)
       await store.commit(log.head, { ...emptyBatch(head), ...stage.writes() })
       log.publish(stage)
+      for (const listener of listeners) listener()
     },
     collection: (apiRoot, id) => {
       for (const c of log.collections.values()) if (c.apiRoot === apiRoot && c.id === id) return c

@@ -1,8 +1,10 @@
 import type { Policy } from '@entente/stix'
 import type { Confirmation } from '#notary/confirm.ts'
+import type { ReadCosigned } from '#notary/cosigned.ts'
 import type { Damage } from '#notary/damage.ts'
 import type { AnchorPolicy, LedgerState } from '#notary/finality.ts'
 import type { Notary } from '#notary/notary.ts'
+import type { Witnessing } from '#notary/witnessing.ts'
 import type { AnchorRow } from '#store/store.ts'
 import type { Authenticate, Principal, Rights } from './auth/auth.ts'
 import { canRead, canWrite } from './auth/auth.ts'
@@ -63,6 +65,10 @@ export type TaxiiContext = {
   memory: Memory
   newId: () => string
   ledgers: () => LedgerState[]
+  /** How far the witnesses are, where the log has any. */
+  witnessing: Pick<Witnessing, 'quorum' | 'head' | 'states'> | undefined
+  /** A checkpoint, with what witnesses have cosigned. */
+  cosigned: ReadCosigned
   /** What an anchor proves, with sealed evidence where the ledger gives it; undefined while the ledger has not been reached yet. */
   evidence: (anchor: AnchorRow) => Promise<AnchorEvidence | undefined>
   /** What a ledger itself says of an anchor that covers this size of the log. */

@@ -8,6 +8,7 @@ import {
 } from '@entente/verify/tlog'
 import { formatHeadsEntry, headsMapPath, headsMapRoot } from '@entente/verify/proof'
 import type { FastifyInstance } from 'fastify'
+import type { CosignedHead } from '#notary/cosigned.ts'
 import { type Collection, toHeads } from '#notary/log.ts'
 import { recordJson } from '#notary/record.ts'
 import { entryOf } from '#notary/tiles.ts'
@@ -26,11 +27,23 @@ export function logRoutes(app: FastifyInstance, context: TaxiiContext): void {
   const { notary } = context
   const anyone = (operation: Operation) => ({ config: { anyone: true, operation } })
 
-  app.get('/log/checkpoint', anyone(OPERATIONS.checkpoint), async (_request, reply) => {
-    const { head } = notary.log
-    if (!head) throw new TaxiiError(404, 'not-found', 'the log has no checkpoint yet')
-    return reply.type('text/plain; charset=utf-8').header('cache-control', 'no-cache').send(head.note)
-  })
+  // The newest, which is never smaller than one that somebody saw before; `?witnessed` the newest with a quorum of cosignatures (docs/decisions/0019).
+  app.get<{ Querystring: { witnessed?: string } }>(
+    '/log/checkpoint',
+    anyone(OPERATIONS.checkpoint),
+    async (request, reply) => {
+      const isWitnessed = request.query.witnessed !== undefined
+      const { head } = notary.log
+      const note = isWitnessed ? context.witnessing?.head()?.note : head && (await context.cosigned(head)).note
+      if (note === undefined)
+        throw new TaxiiError(
+          404,
+          'not-found',
+          `the log has no checkpoint yet${isWitnessed ? ' that a quorum of witnesses has cosigned' : ''}`,
+        )
+      return reply.type('text/plain; charset=utf-8').header('cache-control', 'no-cache').send(note)
+    },
+  )
 
   app.get('/log/key', anyone(OPERATIONS.key), async (_request, reply) =>
     reply.type('text/plain; charset=utf-8').send(`${context.vkey}\n`),
@@ -205,26 +218,50 @@ async function tlogProof(context: TaxiiContext, index: number, head: StoredHead)
 }
 
 /**
- * The checkpoint to prove under, and what each of the collection's ledgers has: of every ledger the first anchor that covers `size`, a
- * final one where there is one. The checkpoint is the smallest of these; larger ones come with the proof that they continue it. The
- * newest checkpoint before any is anchored.
+ * The checkpoint to prove under, and what each of the collection's ledgers has. Of every ledger it is the first anchor that covers `size`, a
+ * final one where there is one; where no quorum of witnesses has cosigned that, because it is older than they are, the newest. Before any is
+ * anchored it is the newest that a quorum has cosigned, or the newest of all.
  */
-async function bestCheckpoint(
+async function bestCheckpoint(context: TaxiiContext, target: Target, size: number): Promise<Anchored> {
+  const { store, log } = context.notary
+  const { witnessing } = context
+  const first = await anchoredCheckpoint(context, target, size, async ledger => {
+    return (await store.anchorCovering(ledger, size, true)) ?? (await store.anchorCovering(ledger, size))
+  })
+  if (first && (!witnessing || isWitnessed(witnessing, first.head))) return first
+  const newest =
+    first &&
+    (await anchoredCheckpoint(context, target, size, async ledger => {
+      return (await store.anchors({ ledger, final: true, limit: 1 }))[0]
+    }))
+  if (newest && witnessing && isWitnessed(witnessing, newest.head)) return newest
+  if (first) return first
+  const cosigned = witnessing?.head()
+  if (cosigned && cosigned.size >= size) return { head: cosigned, anchors: [] }
+  return { head: await context.cosigned(log.head as StoredHead), anchors: [] }
+}
+
+type Anchored = { head: StoredHead; anchors: unknown[] }
+
+const isWitnessed = ({ states, quorum }: NonNullable<TaxiiContext['witnessing']>, { by }: CosignedHead): boolean =>
+  states().filter(({ vkey }) => by.includes(vkey)).length >= quorum
+
+/** The smallest of what the ledgers have, with each anchor: larger ones come with the proof that they continue it. */
+async function anchoredCheckpoint(
   context: TaxiiContext,
   target: Target,
   size: number,
-): Promise<{ head: StoredHead; anchors: unknown[] }> {
+  find: (ledger: string) => Promise<AnchorRow | undefined>,
+): Promise<(Anchored & { head: CosignedHead }) | undefined> {
   const { store, log } = context.notary
-  const covering: AnchorRow[] = []
-  for (const ledger of target.config.ledgers) {
-    const row = (await store.anchorCovering(ledger, size, true)) ?? (await store.anchorCovering(ledger, size))
-    if (row && row.size <= log.size) covering.push(row)
-  }
+  const rows = await Promise.all(target.config.ledgers.map(find))
+  const covering = rows.filter(row => row !== undefined && row.size >= size && row.size <= log.size) as AnchorRow[]
   const smallest = Math.min(...covering.map(row => row.size))
   const note = covering.length > 0 ? await store.checkpoint(smallest) : undefined
-  if (!note) return { head: log.head as StoredHead, anchors: [] }
+  if (!note) return undefined
   const anchors = await Promise.all(covering.map(row => anchorFrom(context, smallest, row)))
-  return { head: { size: smallest, note }, anchors: anchors.filter(anchor => anchor !== undefined) }
+  const head = await context.cosigned({ size: smallest, note })
+  return { head, anchors: anchors.filter(anchor => anchor !== undefined) }
 }
 
 /** An anchor as evidence for the checkpoint of `size`; undefined while nobody can say on which chain it is. */
@@ -257,7 +294,7 @@ async function collectionProof(context: TaxiiContext, target: Target): Promise<R
     root: Buffer.from(own.root).toString('base64'),
     map_path: headsMapPath(heads, own.key).map(h => Buffer.from(h).toString('base64')),
     heads: formatHeadsEntry({ collections: heads.length, root: headsMapRoot(heads) }),
-    log: await tlogProof(context, head.size - 1, head),
+    log: await tlogProof(context, head.size - 1, await context.cosigned(head)),
     anchors,
   }
 }

@@ -49,12 +49,13 @@ function toDocument(routes: Route[], title: string): Record<string, unknown> {
 const toPath = (url: string): string => url.replaceAll(/:(\w+)/g, '{$1}').replace('*', '{path}')
 
 function describe({ operation, anyone }: Route, path: string): Record<string, unknown> {
-  const { summary, section, query = [], body, status, content, errors = [] } = operation as Operation
+  const { summary, section, query = [], body, status, content, errors = [], answers = {} } = operation as Operation
   const string = { type: 'string' }
   const error = {
     description: 'Error message (section 3.6.1)',
     content: { [TAXII]: { schema: { $ref: '#/components/schemas/Error' } } },
   }
+  const toContent = (content: { type: string; schema: unknown }) => ({ [content.type]: { schema: content.schema } })
   const failures = [...ALWAYS, ...(anyone ? [] : [401]), ...errors].sort()
   return {
     summary,
@@ -64,13 +65,16 @@ function describe({ operation, anyone }: Route, path: string): Record<string, un
       ...[...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => ({ name, in: 'path', required: true, schema: string })),
       ...query.map(name => ({ name, in: 'query', schema: string })),
     ],
-    ...(body ? { requestBody: { required: true, content: { [body.type]: { schema: body.schema } } } } : {}),
+    ...(body ? { requestBody: { required: true, content: toContent(body) } } : {}),
     responses: {
       [status]: {
         description: summary,
-        ...(content ? { content: { [content.type]: { schema: content.schema } } } : {}),
+        ...(content ? { content: toContent(content) } : {}),
       },
       ...Object.fromEntries(failures.map(f => [f, error])),
+      ...Object.fromEntries(
+        Object.entries(answers).map(([code, other]) => [code, { description: summary, content: toContent(other) }]),
+      ),
     },
   }
 }

@@ -13,6 +13,8 @@ export type Operation = {
   content?: Content
   /** Error statuses beside those that every route may give. */
   errors?: readonly number[]
+  /** Statuses that are answered with something else than an error message. */
+  answers?: Readonly<Record<number, Content>>
 }
 type Content = { type: string; schema: TSchema }
 
@@ -191,7 +193,9 @@ export const OPERATIONS = {
     errors: [403, 404],
   },
   checkpoint: {
-    summary: 'Newest checkpoint of the log (C2SP tlog-checkpoint)',
+    summary:
+      'Newest checkpoint of the log (C2SP tlog-checkpoint); with `witnessed`, the newest that a quorum of witnesses has cosigned',
+    query: ['witnessed'],
     status: 200,
     content: text,
     errors: [404],
@@ -208,6 +212,22 @@ export const OPERATIONS = {
     content: { type: 'application/octet-stream', schema: Type.String({ format: 'binary' }) },
     errors: [404],
   },
+  addCheckpoint: {
+    summary: 'Cosign a checkpoint of another log (C2SP tlog-witness, add-checkpoint)',
+    body: text,
+    status: 200,
+    content: text,
+    answers: { 400: text, 403: text, 404: text, 409: { type: 'text/x.tlog.size', schema: Type.String() }, 422: text },
+    errors: [408, 413],
+  },
+  witnessedCheckpoint: {
+    summary:
+      'Newest checkpoint that this witness has cosigned of a log, by the SHA-256 of its origin (C2SP tlog-witness)',
+    status: 200,
+    content: text,
+    errors: [404],
+  },
+  witnessKey: { summary: 'Verifier key of this witness (C2SP tlog-cosignature)', status: 200, content: text },
   healthz: { summary: 'The process answers', status: 200, content: json(resource({ status: Text, time: Timestamp })) },
   readyz: {
     summary: 'It takes writes, and how far each ledger is',

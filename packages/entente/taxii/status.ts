@@ -24,6 +24,8 @@ export async function toStatusResource(
     const state = states.find(s => s.ledger === ledger)
     ledgers.push({ ledger, ...(await onLedger(context, config, row.size, state)) })
   }
+  const witnesses = toWitnesses(context, row.size)
+  const below = witnesses && (context.witnessing?.head()?.size ?? 0) >= row.size ? 'witnessed' : 'logged'
   return {
     id: row.id,
     status: final ? 'complete' : 'pending',
@@ -34,10 +36,18 @@ export async function toStatusResource(
     ...(row.receipt === '' ? {} : { x_entente_receipt: row.receipt }),
     x_entente: {
       size: row.size,
-      level: final && ledgers.length > 0 ? 'final' : ledgers.some(l => l.level !== 'logged') ? 'anchored' : 'logged',
+      level: final && ledgers.length > 0 ? 'final' : ledgers.some(l => l.level !== 'logged') ? 'anchored' : below,
+      ...(witnesses ? { witnesses } : {}),
       ledgers,
     },
   }
+}
+
+/** How many witnesses have cosigned a checkpoint that covers this size, how many must, and how many there are. */
+function toWitnesses({ witnessing }: TaxiiContext, size: number) {
+  if (!witnessing) return undefined
+  const states = witnessing.states()
+  return { have: states.filter(s => s.cosignedSize >= size).length, need: witnessing.quorum, of: states.length }
 }
 
 /** What one ledger has of a request that a log of `size` covers. */
