@@ -110,7 +110,10 @@ test('an anchor of a larger checkpoint counts with the proof that its tree conti
   // Of another ledger, and another kind, it is a claim, and has to continue ours as well.
   const elsewhere = { ledger: 'else', kind: 'another', size: anchor.size, root: anchor.root }
   assert.throws(() => verifyObject({ ...sample.laterProof, anchors: [elsewhere] }, trust), { code: 'anchor' })
-  assert.equal(verifyObject({ ...sample.laterProof, anchors: [{ ...elsewhere, consistency }] }, trust).level, 'witnessed')
+  assert.equal(
+    verifyObject({ ...sample.laterProof, anchors: [{ ...elsewhere, consistency }] }, trust).level,
+    'witnessed',
+  )
 })
 
 test('every flipped bit of the sealed header, its hash or the state proofs is refused', () => {
