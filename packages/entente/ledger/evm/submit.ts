@@ -6,7 +6,7 @@ import type { SubmitJournal } from '../journal.ts'
 import type { Account } from './account.ts'
 import { type Fees, marketFees, priceOf, raisedFees } from './fees.ts'
 import { type Attempt, type Call, type Pending, decodePending, encodePending } from './pending.ts'
-import { type Ask, type RpcReceipt, isIndexing } from './rpc.ts'
+import { type Ask, type RpcReceipt, isIndexing, isNoMethod } from './rpc.ts'
 
 export interface SubmitterOptions {
   readonly ask: Ask
@@ -26,7 +26,7 @@ export interface SubmitterOptions {
 export interface Submitter {
   /** The receipt, whether the call did what it should or was reverted. */
   submit(call: Call): Promise<RpcReceipt>
-  /** Ends what an earlier call, or a process that was killed, left under way. Throws `unreachable` where its outcome stays unknown. */
+  /** Ends what an earlier call, or a process that was killed, left under way. Throws `unreachable` where its outcome stays unknown, or the node catches up. */
   settle(): Promise<void>
 }
 
@@ -76,6 +76,7 @@ export function createSubmitter(options: SubmitterOptions): Submitter {
   }
 
   async function settle(): Promise<{ call: Call; mined: RpcReceipt | undefined } | undefined> {
+    await notSyncing()
     await recall()
     if (pending === undefined) return undefined
     const call = pending
@@ -87,10 +88,10 @@ export function createSubmitter(options: SubmitterOptions): Submitter {
     const before = await settle()
     // The same call again, after an answer that was lost: it is the one that was under way.
     if (before?.mined !== undefined && isSame(before.call, call)) return before.mined
-    // Asked before it is signed, so that what the contract refuses costs no transaction.
-    const gas = gasLimit === undefined ? await estimate(call) : BigInt(gasLimit)
     const fees = await marketFees(ask)
     for (let race = 0; race < MAX_NONCE_RACES; race++) {
+      // Asked before it is signed, so that what the contract refuses costs no transaction.
+      const gas = gasLimit === undefined ? await estimate(call) : BigInt(gasLimit)
       const [nonce, block] = [await count('pending'), Number(await ask<Hex>('eth_blockNumber'))]
       const first = await sign({ ...call, nonce, gas }, fees)
       await keep({ ...call, chainId, account: account.address, nonce, gas, block, attempts: [first] })
@@ -103,6 +104,20 @@ export function createSubmitter(options: SubmitterOptions): Submitter {
     throw new LedgerError(
       'busy',
       `other processes used the nonces of ${account.address} ${MAX_NONCE_RACES} times: give each an account of its own`,
+    )
+  }
+
+  /** A node that catches up shows the past: what is signed by it would be refused, or worse, come too late. */
+  async function notSyncing(): Promise<void> {
+    const syncing = await ask<false | Record<string, unknown>>('eth_syncing').catch(error => {
+      if (isNoMethod(error)) return false as const
+      throw error
+    })
+    if (typeof syncing !== 'object' || syncing === null) return
+    const [at, of] = [syncing['currentBlock'], syncing['highestBlock']].map(Number)
+    throw new LedgerError(
+      'unreachable',
+      `the node is at block ${at} of ${of} and still catching up: wait, or use another node`,
     )
   }
 
