@@ -11,6 +11,7 @@ const bin = join(contracts, '..', 'node_modules', '.bin')
 /** Contract name, and the file that holds its artifact, from the project's root. */
 export const artifacts: readonly (readonly [string, string])[] = [
   ['CheckpointAnchor', 'packages/entente/ledger/evm/CheckpointAnchor.json'],
+  ['RecordStore', 'packages/entente/ledger/evm/RecordStore.json'],
 ]
 
 export interface Artifact {

@@ -1,5 +1,6 @@
 import type { BitcoinProof } from '@entente/verify/proof'
 import type { Finality } from './chain.ts'
+import type { RecordKeeper } from './records.ts'
 
 /**
  * Port: a ledger that keeps the checkpoints of one log. One object serves one log; it is opened by an adapter's
@@ -63,6 +64,12 @@ export interface Anchor {
   /** As `prove`, on a ledger whose headers carry work in place of seals; undefined as well while the anchor is not final. */
   proveMined?(size: number): Promise<MinedEvidence | undefined>
 
+  /** Where the ledger takes records as well, and was opened for it. */
+  readonly records?: RecordKeeper
+
+  /** As `prove`, on a ledger whose peers sign what they hold, in place of headers and states that anybody could check. */
+  proveEndorsed?(size: number): Promise<EndorsedEvidence | undefined>
+
   /** Waits for what runs. After it every method throws `unreachable`. MAY be called twice. */
   close(): Promise<void>
 }
@@ -91,6 +98,8 @@ export interface AnchorIdentity {
   readonly owner: string
   /** Addresses of the validators that seal the headers, sorted. */
   readonly validators?: readonly string[]
+  /** Fabric: the channel's organisations, and the CAs of their identities as PEM. */
+  readonly organizations?: readonly { readonly mspId: string; readonly certificates: readonly string[] }[]
   /** Bitcoin: the least work that an anchor's block and those on top of it have to have. */
   readonly minWork?: bigint
 }
@@ -117,4 +126,12 @@ export interface MinedEvidence extends Checkpoint {
   readonly block: number
   readonly blockHash: string
   readonly bitcoin: BitcoinProof
+}
+
+/** What `endorsed` in an anchor of a proof file is (docs/formats.md, section 8). */
+export interface EndorsedEvidence extends Checkpoint {
+  readonly block: number
+  readonly blockHash: string
+  /** Payload of an endorsed transaction that was never submitted (Fabric: common.Payload). */
+  readonly payload: Uint8Array
 }

@@ -74,7 +74,8 @@ export interface ChainReceipt {
 }
 
 export interface EventFilter {
-  readonly contract: string
+  /** Left out: of any contract. */
+  readonly contract?: string
   readonly topics: readonly (string | undefined)[]
   readonly fromBlock: number
   readonly toBlock?: number

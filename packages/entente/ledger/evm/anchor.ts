@@ -23,6 +23,7 @@ import { type Endpoints, createEndpoints } from './endpoints.ts'
 import { checkSealed } from './evidence.ts'
 import type { EvmFinality } from './finality.ts'
 import { createHttpProvider, shownUrl } from './http.ts'
+import { createEvmRecords } from './records.ts'
 import { askOf } from './rpc.ts'
 
 export interface EvmAnchorOptions {
@@ -47,6 +48,8 @@ export interface EvmAnchorOptions {
   readonly validators?: readonly string[]
   /** Id of a log that was registered by another account, and then offered to this one. Left out: that of account and origin. */
   readonly logId?: string
+  /** Whether it takes records as well. */
+  readonly records?: boolean
   /** Nothing is sent, beside another process that does: a contract or a log that is not there is a `mismatch`. */
   readonly readOnly?: boolean
   readonly timeoutMs?: number
@@ -103,7 +106,7 @@ const MAX_ATTEMPTS = 3
 /** An anchor on an open chain, which it closes with itself. */
 export async function createEvmAnchor(
   chain: EvmChain,
-  options: Pick<EvmAnchorOptions, 'id' | 'origin' | 'contract' | 'logId' | 'validators' | 'readOnly'> & {
+  options: Pick<EvmAnchorOptions, 'id' | 'origin' | 'contract' | 'logId' | 'validators' | 'readOnly' | 'records'> & {
     endpoints?: Endpoints
   },
 ): Promise<Anchor> {
@@ -329,6 +332,7 @@ export async function createEvmAnchor(
       return state
     },
     prove,
+    ...(options.records === true ? { records: createEvmRecords(chain, readOnly) } : {}),
     async close() {
       await queue
       await chain.close()

@@ -17,6 +17,8 @@ export interface EmbeddedAnchorOptions extends Omit<EmbeddedProviderOptions, 'ch
   /** The log's origin line. */
   readonly origin: string
   readonly chainId?: number
+  /** Whether it takes records as well. */
+  readonly records?: boolean
 }
 
 /**
@@ -30,6 +32,7 @@ export async function openEmbeddedAnchor({
   id,
   origin,
   chainId = DEFAULT_CHAIN_ID,
+  records = false,
   ...options
 }: EmbeddedAnchorOptions): Promise<Anchor> {
   const provider = await createEmbeddedProvider({ ...options, chainId })
@@ -46,7 +49,7 @@ export async function openEmbeddedAnchor({
       pollMs: 5,
       timeoutMs: 10_000,
     })
-    return await createEvmAnchor(chain, { id, origin })
+    return await createEvmAnchor(chain, { id, origin, records, readOnly: options.readOnly ?? false })
   } catch (error) {
     await provider.close()
     throw error
