@@ -8,7 +8,7 @@ import {
   verifyBitcoinProof,
 } from '@entente/verify/proof'
 import { equalHashes } from '@entente/verify/tlog'
-import type { AnchorReceipt } from '../anchor.ts'
+import type { AnchorReceipt, Checkpoint } from '../anchor.ts'
 import { LedgerError } from '../error.ts'
 import { type BitcoinAccount, CHANGE, type Coin } from './account.ts'
 import type { BitcoinNode, NodeTransaction } from './node.ts'
@@ -19,7 +19,10 @@ interface Mined {
   readonly height: number
   readonly blockHash: string
   readonly index: number
-  readonly txids: readonly string[]
+  readonly branch: readonly Uint8Array[]
+  readonly coinbase: { readonly txid: string; readonly branch: readonly Uint8Array[] }
+  /** The checkpoint of this log that it carries, signed by this account's key. */
+  readonly checkpoint: Checkpoint | undefined
 }
 
 /** The anchors of one log and the coins of its account, read from the ledger. */
@@ -39,6 +42,8 @@ export interface AnchorChain {
   prove(receipt: AnchorReceipt, depth: number): Promise<BitcoinProof>
 }
 
+/** Most transactions that are remembered as verified. */
+const MAX_KNOWN = 64
 const COINBASE_MATURITY = 100
 /** Steps back along spent coins, where the node has no index of addresses. */
 const MAX_STEPS = 100_000
@@ -57,22 +62,37 @@ export function createAnchorChain({
   const isOurs = (output: { script: Uint8Array } | undefined) =>
     output !== undefined && equalHashes(output.script, account.script)
 
+  /** What was verified stays so; only whether its block is in the present chain is asked each time. */
+  const known = new Map<string, Mined>()
   async function mined(txid: string): Promise<Mined | undefined> {
+    const before = known.get(txid)
+    if (before && (await node.blockHash(before.height)) === before.blockHash) return before
+    known.delete(txid)
+    const found = await verifyMined(txid)
+    if (found) known.set(txid, found)
+    for (const oldest of known.keys()) if (known.size > MAX_KNOWN) known.delete(oldest)
+    return found
+  }
+
+  async function verifyMined(txid: string): Promise<Mined | undefined> {
     const transaction = await node.transaction(txid)
     const blockHash = transaction?.block
     if (transaction === undefined || blockHash === undefined) return undefined
     const height = await node.height(blockHash)
     if ((await node.blockHash(height)) !== blockHash) return undefined // no longer in the chain
     const [{ merkleRoot }, txids] = [await node.header(blockHash), await node.block(blockHash)]
-    const index = txids.indexOf(txid)
-    const branch = bitcoinMerkleBranch(txids.map(toBytes), Math.max(0, index))
+    const [hashes, index] = [txids.map(toBytes), txids.indexOf(txid)]
+    const branch = bitcoinMerkleBranch(hashes, Math.max(0, index))
     if (index === -1 || !equalHashes(bitcoinMerkleRoot(toBytes(txid), index, branch), merkleRoot))
       throw new LedgerError(
         'corrupt',
         `the node says that transaction ${txid} is in block ${blockHash}, whose Merkle root says no: use another node`,
         { transaction: txid },
       )
-    return { transaction, height, blockHash, index, txids }
+    const anchored = findBitcoinAnchor(transaction, origin)
+    const checkpoint = anchored && (await isSigned(transaction)) ? anchored : undefined
+    const coinbase = { txid: txids[0] as string, branch: bitcoinMerkleBranch(hashes, 0) }
+    return { transaction, height, blockHash, index, branch, coinbase, checkpoint }
   }
 
   /** Anybody can pay us with an anchor in the same transaction; only we can spend what is ours. */
@@ -83,10 +103,9 @@ export function createAnchorChain({
   }
 
   async function read(txid: string): Promise<AnchorReceipt | undefined> {
-    const found = await mined(txid)
-    const anchored = found && findBitcoinAnchor(found.transaction, origin)
-    if (found === undefined || anchored === undefined || !(await isSigned(found.transaction))) return undefined
-    return { ledger: id, ...anchored, transaction: txid, block: found.height, blockHash: found.blockHash }
+    const { checkpoint, height, blockHash } = (await mined(txid)) ?? {}
+    if (checkpoint === undefined || height === undefined || blockHash === undefined) return undefined
+    return { ledger: id, ...checkpoint, transaction: txid, block: height, blockHash }
   }
 
   /** Anchors, mined ones of ours, from the newest back. */
@@ -212,17 +231,16 @@ export function createAnchorChain({
         throw new LedgerError('unreachable', `transaction ${txid} was in a block and is no longer: ask again`, {
           transaction: txid,
         })
-      const { transaction, index, blockHash, height, txids } = found
-      const hashes = txids.map(toBytes)
-      const coinbase = await node.transaction(txids[0] as string)
+      const { transaction, index, branch, blockHash, height } = found
+      const coinbase = await node.transaction(found.coinbase.txid)
       if (coinbase === undefined)
         throw new LedgerError('corrupt', `the node has no first transaction of block ${blockHash}`)
       const headers = [(await node.header(blockHash)).bytes, ...(await headersOnTop({ height, blockHash }, depth))]
       const proof: BitcoinProof = {
         transaction: toHex(transaction.stripped),
         index,
-        branch: bitcoinMerkleBranch(hashes, index).map(toHex),
-        coinbase: { transaction: toHex(coinbase.stripped), branch: bitcoinMerkleBranch(hashes, 0).map(toHex) },
+        branch: branch.map(toHex),
+        coinbase: { transaction: toHex(coinbase.stripped), branch: found.coinbase.branch.map(toHex) },
         headers: toHex(Buffer.concat(headers)),
       }
       const verified = verifyBitcoinProof(proof, { origin, size, root }, { depth: 0, minWork: 0n })
