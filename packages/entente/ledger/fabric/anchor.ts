@@ -1,0 +1,229 @@
+import { createHash } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Anchor, AnchorIdentity, AnchorReceipt, Checkpoint, EndorsedEvidence } from '../anchor.ts'
+import { LedgerError } from '../error.ts'
+import { createMemoryJournal, type SubmitJournal } from '../journal.ts'
+import { endorsedPayload, type FabricBlock, parseBlock, parseHeight, parseOrganizations, parseWrites } from './block.ts'
+import { type FabricConnectionOptions, openFabricConnection } from './connection.ts'
+import { latestSizeOf } from './refusal.ts'
+import { createSubmitter } from './submit.ts'
+
+export interface FabricAnchorOptions extends FabricConnectionOptions {
+  /** The ledger's id in the configuration. */
+  readonly id: string
+  /** Name of the log, as in its checkpoints. */
+  readonly origin: string
+  /** The log's id in the chaincode, where it came from another owner. Left out: that of our own identity and origin. */
+  readonly logId?: string
+  /** What was endorsed is written there before it is sent to the orderers. Left out: only this process knows. */
+  readonly journal?: SubmitJournal
+  /** How long a method may try. Default: 60 s. */
+  readonly timeoutMs?: number
+  /** How often it tries. Default: 200 ms. */
+  readonly pollMs?: number
+  readonly wait?: (milliseconds: number) => Promise<unknown>
+  /** Milliseconds of a clock that never goes back. */
+  readonly now?: () => number
+}
+
+/** `root/…` and `latest/…` in the chaincode's state (chaincode/checkpoint-anchor.ts). */
+interface Anchored {
+  readonly root: string
+  readonly size: number
+  readonly time: number
+  readonly transaction: string
+}
+
+/**
+ * The log's anchor in our chaincode on a Fabric channel. The log is registered if nobody did.
+ *
+ * @throws LedgerError `unreachable`; `refused` where the log is somebody else's or the identity is not taken; `mismatch` where the chaincode has
+ * no such log; `invalid` where the key is none
+ */
+export async function openFabricAnchor(options: FabricAnchorOptions): Promise<Anchor> {
+  const { id, origin, fabricChannel, chaincode, timeoutMs = 60_000, pollMs = 200, wait = sleep } = options
+  const { journal = createMemoryJournal(), now = () => performance.now() } = options
+  const connection = openFabricConnection({
+    ...options,
+    callTimeoutMs: Math.min(options.callTimeoutMs ?? 15_000, timeoutMs),
+  })
+  const submitter = createSubmitter({ connection, journal, timeoutMs, pollMs, wait, now })
+  const ask = async (name: string, ...args: string[]): Promise<unknown> => {
+    const answer = Buffer.from(await connection.evaluate(name, args)).toString()
+    return answer === '' ? undefined : JSON.parse(answer)
+  }
+
+  let logId: string
+  let identity: AnchorIdentity
+  try {
+    logId = await ownedLog()
+    const system = (contract: string, name: string, ...args: string[]) =>
+      connection.evaluate(name, [fabricChannel, ...args], contract)
+    identity = {
+      ledger: id,
+      kind: 'fabric',
+      finality: 'instant',
+      enforces: true,
+      chainId: fabricChannel,
+      genesis: parseBlock(await system('qscc', 'GetBlockByNumber', '0')).blockHash,
+      contract: chaincode,
+      logId,
+      owner: (await ask('ownerOf', logId)) as string,
+      organizations: parseOrganizations(await system('cscc', 'GetConfigBlock')),
+    }
+  } catch (error) {
+    connection.close()
+    throw error
+  }
+
+  async function ownedLog(): Promise<string> {
+    const originHash = createHash('sha256').update(origin).digest('hex')
+    const caller = await ask('caller')
+    // Without being submitted it changes nothing, and says which log would be ours
+    const own = options.logId ?? ((await ask('register', originHash)) as string)
+    const owner = await ask('ownerOf', own)
+    if (owner === '' && options.logId !== undefined)
+      throw new LedgerError('mismatch', `chaincode ${chaincode} on ${fabricChannel} has no log ${own}`)
+    if (owner !== '' && owner !== caller)
+      throw new LedgerError(
+        'refused',
+        `log ${own} belongs to ${String(owner)}, the identity is ${String(caller)}: have it offered and accept it`,
+      )
+    if (owner === '') {
+      await submitter.settle()
+      await submitter.submit('register', [originHash])
+    }
+    return own
+  }
+
+  const latest = async (): Promise<Anchored | undefined> => {
+    const found = (await ask('latest', logId)) as Anchored
+    return found.size === 0 ? undefined : found
+  }
+
+  const blockOf = async (transaction: string): Promise<FabricBlock> =>
+    parseBlock(await connection.evaluate('GetBlockByTxID', [fabricChannel, transaction], 'qscc'))
+
+  async function read(transaction: string): Promise<AnchorReceipt | undefined> {
+    const processed = /^[0-9a-f]{64}$/.test(transaction) ? await submitter.find(transaction) : undefined
+    const writes = processed && parseWrites(processed, chaincode)
+    const [key] = [...(writes?.keys() ?? [])].filter(name => name.startsWith(`root/${logId}/`))
+    if (writes === undefined || key === undefined) return undefined
+    const { root, size } = JSON.parse(Buffer.from(writes.get(key)!).toString()) as Anchored
+    return { ledger: id, ...toCheckpoint({ root, size }), transaction, ...(await blockOf(transaction)) }
+  }
+
+  async function find(size: number): Promise<AnchorReceipt | undefined> {
+    const anchored = (await ask('rootOf', logId, String(size))) as Anchored | undefined
+    return anchored === undefined
+      ? undefined
+      : {
+          ledger: id,
+          ...toCheckpoint(anchored),
+          transaction: anchored.transaction,
+          ...(await blockOf(anchored.transaction)),
+        }
+  }
+
+  async function append(
+    checkpoint: Checkpoint,
+    consistency: (oldSize: number) => Uint8Array[] | Promise<Uint8Array[]>,
+  ) {
+    const { size } = checkpoint
+    const root = Buffer.from(checkpoint.root).toString('hex')
+    await submitter.settle()
+    for (const end = now() + timeoutMs; ; await wait(pollMs)) {
+      const before = await latest()
+      const found = before?.size === size && before.root === root ? await find(size) : undefined
+      if (found !== undefined) return found
+      // Stale and forked ones go to the chaincode as well: it is the one that refuses
+      const proof = before === undefined || before.size >= size ? [] : await consistency(before.size)
+      const args = [logId, String(size), root, ...proof.map(hash => Buffer.from(hash).toString('hex'))]
+      try {
+        // After a conflict, and as after a success: what the ledger has now decides
+        await submitter.submit('anchor', args)
+      } catch (error) {
+        if (!isOutOfStep(error, before?.size ?? 0)) throw error
+      }
+      if (now() >= end)
+        throw new LedgerError(
+          'unreachable',
+          `size ${size} did not come through in ${timeoutMs} ms: peers disagree on what is the latest, or others anchor all the time`,
+        )
+    }
+  }
+
+  let queue: Promise<unknown> = Promise.resolve()
+  const toEndorsed = async (size: number): Promise<EndorsedEvidence | undefined> => {
+    checkSize(size)
+    const found = await find(size)
+    if (found === undefined) return undefined
+    const { endorsers } = options
+    const args = {
+      arguments: [logId, String(size)],
+      ...(endorsers === undefined ? {} : { endorsingOrganizations: [...endorsers] }),
+    }
+    // Endorsed, never submitted: organisations sign what their peers have committed
+    const endorsed = await connection.ask((_, contract) => contract.newProposal('rootOf', args).endorse())
+    return {
+      size,
+      root: found.root,
+      block: found.block,
+      blockHash: found.blockHash,
+      payload: endorsedPayload(endorsed.getBytes()),
+    }
+  }
+
+  return {
+    ledger: id,
+    kind: 'fabric',
+    describe: async () => identity,
+    latest: async () => {
+      const found = await latest()
+      return found && toCheckpoint(found)
+    },
+    // Blocks carry no time; endorsers hold that of an anchor's proposal against their clocks
+    time: async () => (await latest())?.time,
+    append(checkpoint, consistency) {
+      checkSize(checkpoint.size)
+      if (checkpoint.root.length !== 32)
+        throw new LedgerError('invalid', `a root has 32 bytes, this one ${checkpoint.root.length}`)
+      const appended = queue.then(() => append(checkpoint, consistency))
+      queue = appended.catch(() => undefined)
+      return appended
+    },
+    read,
+    async find(size) {
+      checkSize(size)
+      return find(size)
+    },
+    async finality({ transaction, blockHash, block }) {
+      const present = (await submitter.find(transaction)) === undefined ? undefined : await blockOf(transaction)
+      if (present?.blockHash !== blockHash || present.block !== block) return { final: false, confirmations: 0 }
+      const newest = parseHeight(await connection.evaluate('GetChainInfo', [fabricChannel], 'qscc'))
+      return { final: true, confirmations: Math.max(0, newest - 1 - block) }
+    },
+    proveEndorsed: toEndorsed,
+    async close() {
+      await queue
+      connection.close()
+    },
+  }
+}
+
+/** Another endorser is behind, or ahead: what it refuses says nothing yet. */
+const isOutOfStep = (error: unknown, latestSize: number): boolean => {
+  if (!(error instanceof LedgerError)) return false
+  const theirs = latestSizeOf(error)
+  return theirs === undefined ? error.message.includes('ProposalResponsePayloads do not match') : theirs !== latestSize
+}
+
+const toCheckpoint = ({ root, size }: Pick<Anchored, 'root' | 'size'>): Checkpoint => ({
+  size,
+  root: Uint8Array.from(Buffer.from(root, 'hex')),
+})
+
+function checkSize(size: number): void {
+  if (!Number.isSafeInteger(size) || size < 1)
+    throw new LedgerError('invalid', `size ${size}: a number of leaves of at least 1 is wanted`)
+}
