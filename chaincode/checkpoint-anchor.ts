@@ -39,6 +39,7 @@ export async function register({ state, caller }: Call, originHash: string): Pro
 /**
  * Anchors a checkpoint, if the proof leads to it from the latest one.
  *
+ * @returns whether it was not the latest already
  * @throws Refusal `UnknownLog`, `NotOwner`, `Closed`, `Stale`, `Fork`, `BadProof`, `ZeroRoot`. `latestSize` in the details is what this
  * endorser has: one that lags behind refuses what another takes
  */
@@ -48,7 +49,7 @@ export async function anchor(
   size: number,
   root: Uint8Array,
   proof: readonly Uint8Array[],
-): Promise<void> {
+): Promise<boolean> {
   await ownLog(call, logId)
   const before = await latest(call.state, logId)
   const latestSize = before.size
@@ -58,7 +59,7 @@ export async function anchor(
     new Refusal('Fork', { logId, latestSize, size: at, expected: toHex(expected), actual: toHex(actual) })
   if (size === latestSize) {
     if (!equalHashes(root, latestRoot)) throw fork(size, latestRoot, root)
-    return
+    return false
   }
   if (root.every(byte => byte === 0)) throw new Refusal('ZeroRoot', { logId, size })
   if (latestSize === 0) {
@@ -70,6 +71,7 @@ export async function anchor(
     if (!equalHashes(found.root, root)) throw fork(size, root, found.root)
   }
   await store(call, logId, size, toHex(root))
+  return true
 }
 
 /** Closes a log at a size that was anchored (0: at nothing), and names the one that goes on. */

@@ -9,7 +9,7 @@ import {
   succeed,
   verifyInclusion,
 } from './checkpoint-anchor.ts'
-import { getRecord, putRecord } from './record-store.ts'
+import { getRecord, putRecords, type RecordPart } from './record-store.ts'
 import { Refusal } from './refusal.ts'
 import type { Call } from './state.ts'
 
@@ -50,11 +50,15 @@ class Arguments {
   root(): Uint8Array {
     return Uint8Array.from(Buffer.from(this.hash('a hash'), 'hex'))
   }
-  /** All that is left: the hashes of a proof. */
-  proof(): Uint8Array[] {
-    const hashes: Uint8Array[] = []
-    while (this.#next < this.#given.length) hashes.push(this.root())
-    return hashes
+  part(): RecordPart {
+    const [id, index, count] = [this.hash('id'), this.number('index'), this.number('count')]
+    return { id, index, count, bytes: this.bytes('chunk') }
+  }
+  /** All that is left. */
+  rest<T>(take: () => T): T[] {
+    const list: T[] = []
+    while (this.#next < this.#given.length) list.push(take())
+    return list
   }
   end(): void {
     const { length } = this.#given
@@ -65,7 +69,14 @@ class Arguments {
 /** Each takes the arguments that its name's function has in `ICheckpointAnchor.sol`, as text. What it answers becomes JSON. */
 const FUNCTIONS: Record<string, (call: Call, given: Arguments) => Promise<unknown>> = {
   register: (call, given) => register(call, given.hash('originHash')),
-  anchor: (call, given) => anchor(call, given.hash('logId'), given.number('size'), given.root(), given.proof()),
+  anchor: (call, given) =>
+    anchor(
+      call,
+      given.hash('logId'),
+      given.number('size'),
+      given.root(),
+      given.rest(() => given.root()),
+    ),
   succeed: (call, given) => succeed(call, given.hash('logId'), given.number('finalSize'), given.hash('newLogId')),
   offerOwnership: (call, given) =>
     offerOwnership(
@@ -93,18 +104,15 @@ const FUNCTIONS: Record<string, (call: Call, given: Arguments) => Promise<unknow
       given.number('size'),
       given.number('index'),
       given.root(),
-      given.proof(),
+      given.rest(() => given.root()),
     ),
   /** Not in the contract: the name to which a log can be offered. */
   caller: async ({ caller }) => caller,
-  putRecord: (call, given) =>
-    putRecord(
+  putRecords: (call, given) =>
+    putRecords(
       call,
       given.hash('logId'),
-      given.hash('id'),
-      given.number('index'),
-      given.number('count'),
-      given.bytes('chunk'),
+      given.rest(() => given.part()),
     ),
   getRecord: ({ state }, given) => getRecord(state, given.hash('logId'), given.hash('id'), given.number('index')),
 }

@@ -6,6 +6,7 @@ import { createMemoryJournal, type SubmitJournal } from '../journal.ts'
 import { endorsedPayload, type FabricBlock, parseBlock, parseHeight, parseOrganizations, parseWrites } from './block.ts'
 import { type FabricConnectionOptions, openFabricConnection } from './connection.ts'
 import { latestSizeOf } from './refusal.ts'
+import { createFabricRecords } from './records.ts'
 import { createSubmitter } from './submit.ts'
 
 export interface FabricAnchorOptions extends FabricConnectionOptions {
@@ -15,6 +16,10 @@ export interface FabricAnchorOptions extends FabricConnectionOptions {
   readonly origin: string
   /** The log's id in the chaincode, where it came from another owner. Left out: that of our own identity and origin. */
   readonly logId?: string
+  /** Nothing is ever submitted. */
+  readonly readOnly?: boolean
+  /** Whether it takes records as well. */
+  readonly records?: boolean
   /** What was endorsed is written there before it is sent to the orderers. Left out: only this process knows. */
   readonly journal?: SubmitJournal
   /** How long a method may try. Default: 60 s. */
@@ -38,7 +43,7 @@ interface Anchored {
  * The log's anchor in our chaincode on a Fabric channel. The log is registered if nobody did.
  *
  * @throws LedgerError `unreachable`; `refused` where the log is somebody else's or the identity is not taken; `mismatch` where the chaincode has
- * no such log; `invalid` where the key is none
+ * no such log and may get none; `invalid` where the key is none
  */
 export async function openFabricAnchor(options: FabricAnchorOptions): Promise<Anchor> {
   const { id, origin, fabricChannel, chaincode, timeoutMs = 60_000, pollMs = 200, wait = sleep } = options
@@ -51,6 +56,14 @@ export async function openFabricAnchor(options: FabricAnchorOptions): Promise<An
   const ask = async (name: string, ...args: string[]): Promise<unknown> => {
     const answer = Buffer.from(await connection.evaluate(name, args)).toString()
     return answer === '' ? undefined : JSON.parse(answer)
+  }
+
+  let queue: Promise<unknown> = Promise.resolve()
+  /** One after the other: there is one journal, and the order of anchors is theirs. */
+  const inTurn = <T>(run: () => Promise<T>): Promise<T> => {
+    const ran = queue.then(run)
+    queue = ran.catch(() => undefined)
+    return ran
   }
 
   let logId: string
@@ -82,9 +95,9 @@ export async function openFabricAnchor(options: FabricAnchorOptions): Promise<An
     // Without being submitted it changes nothing, and says which log would be ours
     const own = options.logId ?? ((await ask('register', originHash)) as string)
     const owner = await ask('ownerOf', own)
-    if (owner === '' && options.logId !== undefined)
+    if (owner === '' && (options.logId !== undefined || options.readOnly === true))
       throw new LedgerError('mismatch', `chaincode ${chaincode} on ${fabricChannel} has no log ${own}`)
-    if (owner !== '' && owner !== caller)
+    if (owner !== '' && owner !== caller && options.readOnly !== true)
       throw new LedgerError(
         'refused',
         `log ${own} belongs to ${String(owner)}, the identity is ${String(caller)}: have it offered and accept it`,
@@ -153,7 +166,14 @@ export async function openFabricAnchor(options: FabricAnchorOptions): Promise<An
     }
   }
 
-  let queue: Promise<unknown> = Promise.resolve()
+  const submitInTurn = (name: string, args: readonly string[]) =>
+    inTurn(async () => {
+      await submitter.settle()
+      for (const end = now() + timeoutMs; (await submitter.submit(name, args)) === 'conflict'; await wait(pollMs))
+        if (now() >= end)
+          throw new LedgerError('unreachable', `${name} did not come through in ${timeoutMs} ms: others write the same`)
+    })
+
   const toEndorsed = async (size: number): Promise<EndorsedEvidence | undefined> => {
     checkSize(size)
     const found = await find(size)
@@ -188,9 +208,7 @@ export async function openFabricAnchor(options: FabricAnchorOptions): Promise<An
       checkSize(checkpoint.size)
       if (checkpoint.root.length !== 32)
         throw new LedgerError('invalid', `a root has 32 bytes, this one ${checkpoint.root.length}`)
-      const appended = queue.then(() => append(checkpoint, consistency))
-      queue = appended.catch(() => undefined)
-      return appended
+      return inTurn(() => append(checkpoint, consistency))
     },
     read,
     async find(size) {
@@ -204,6 +222,7 @@ export async function openFabricAnchor(options: FabricAnchorOptions): Promise<An
       return { final: true, confirmations: Math.max(0, newest - 1 - block) }
     },
     proveEndorsed: toEndorsed,
+    ...(options.records === true ? { records: createFabricRecords({ ask, submit: submitInTurn, logId }) } : {}),
     async close() {
       await queue
       connection.close()
