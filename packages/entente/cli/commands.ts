@@ -359,6 +359,36 @@ export const commands: readonly Command[] = [
   ),
   lazily(
     {
+      name: 'witness',
+      summary:
+        'Cosign the checkpoints of other logs as their witness, and see what witnesses have cosigned of this one',
+      usage: 'witness serve | key | add-log VKEY|FILE | list | status',
+      subcommands: ['serve', 'key', 'add-log', 'list', 'status'],
+      options: { ...DATA, host: TEXT, port: TEXT, quiet: FLAG, origin: TEXT, 'new-state': FLAG },
+      help: {
+        serve:
+          'run a witness and nothing else ("entente serve" runs one as well, where the configuration has "witness:")',
+        key: "print this witness's verifier key; key and state are made where there are none yet",
+        'add-log VKEY|FILE': 'witness the log that signs with this key; a running server takes it up at once',
+        list: 'show the logs that are witnessed, and how far each is',
+        status: "of this server's own log: what each of its witnesses has cosigned (exit 1: the quorum is behind)",
+        '--origin NAME': 'with add-log: name of the log, where it is not that of its key',
+        '--host H': 'with serve: address to listen on',
+        '--port P': 'with serve: port',
+        '--quiet': 'with serve: log warnings and errors only',
+        '--new-state': 'with key: the key file is there, and has never cosigned anything: make an empty state for it',
+        ...DATA_HELP,
+      },
+      examples: [
+        'entente witness key --config /etc/entente.yaml',
+        'entente witness add-log "taxii.example/log+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k"',
+        'entente witness serve --data /var/lib/witness --config /etc/witness.yaml',
+      ],
+    },
+    () => import('./commands/witness.ts'),
+  ),
+  lazily(
+    {
       name: 'collection',
       summary: 'Show the collections of a server, their rights and ledgers',
       usage: 'collection list | show ID|ALIAS',

@@ -1,7 +1,5 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import { chmodSync, existsSync, readFileSync } from 'node:fs'
-import type { Server as HttpsServer } from 'node:https'
-import type { AddressInfo } from 'node:net'
 import { startAuditor } from '#notary/auditor.ts'
 import { createCosigned } from '#notary/cosigned.ts'
 import { confirmAnchor } from '#notary/confirm.ts'
@@ -14,11 +12,10 @@ import { createUser, localAuthenticate, readUsers, ROLES, writeUsers } from '#ta
 import type { TaxiiContext } from '#taxii/context.ts'
 import { createMemory } from '#taxii/memory.ts'
 import { createTaxiiServer } from '#taxii/server.ts'
-import { type Certificates, openCertificates } from './certificates.ts'
 import type { Config, Paths } from './config.ts'
-import { CliError } from './errors.ts'
 import { toEvidence, toPins } from './ledgers.ts'
-import { createMetrics } from './metrics.ts'
+import { startHttp } from './listen.ts'
+import { createMetrics, type Metrics } from './metrics.ts'
 import { statusRoutes } from './health.ts'
 import { type Fault, type Logger, openLogFolder } from './open-log.ts'
 import { openWitness } from './witness.ts'
@@ -105,53 +102,28 @@ export async function startServer(
       pins: () => toPins(anchors),
       log,
     }
-    const { tls } = config.server
-    const certificates = tls && openCertificates(tls, paths)
-    const app = openServer(context, config.server, certificates?.options)
-    const unfollow = certificates?.follow(app.server as HttpsServer, log)
-    closers.push(async () => unfollow?.())
-    statusRoutes(app, context, auditor?.state)
-    const answers = witness && witnessRoutes(app, witness)
-    const metrics = createMetrics(app, context, auditor?.state, answers)
-    closers.push(() => app.close())
-    const url = await listen(app, config.server)
+    let metrics: Metrics | undefined
+    const http = await startHttp(
+      options => {
+        const app = createTaxiiServer(context, options)
+        statusRoutes(app, context, auditor?.state)
+        const answers = witness && witnessRoutes(app, witness)
+        metrics = createMetrics(app, context, auditor?.state, answers)
+        return app
+      },
+      config.server,
+      paths,
+      log,
+    )
+    closers.push(http.close)
     purge.start()
-    const metricsUrl = config.server.metrics && (await metrics.listen(config.server.metrics))
-    closers.push(() => metrics.close())
-    return { url, notary, context, metricsUrl, close: closeAll }
+    const metricsUrl = config.server.metrics && (await metrics?.listen(config.server.metrics))
+    closers.push(async () => metrics?.close())
+    return { url: http.url, notary, context, metricsUrl, close: closeAll }
   } catch (error) {
     await closeAll()
     throw error
   }
-}
-
-function openServer(context: TaxiiContext, server: Config['server'], tls: Certificates['options'] | undefined) {
-  const { timeouts, rateLimit: rate, maxConnections, maxConnectionsPerClient, trustProxy } = server
-  const limits = { timeouts, rate, maxConnections, maxConnectionsPerClient }
-  try {
-    return createTaxiiServer(context, { ...(tls ? { tls } : {}), ...limits, trustProxy })
-  } catch (cause) {
-    if (trustProxy === undefined) throw cause
-    throw new CliError('usage', `server.trustProxy is "${trustProxy}": ${(cause as Error).message}`, { cause })
-  }
-}
-
-async function listen(
-  app: ReturnType<typeof createTaxiiServer>,
-  { host, port, tls }: Config['server'],
-): Promise<string> {
-  try {
-    await app.listen({ host, port })
-  } catch (cause) {
-    const code = (cause as NodeJS.ErrnoException).code
-    if (code === 'EADDRINUSE')
-      throw new CliError('no', `${host}:${port} is taken by another process: stop it, or choose another with --port`, {
-        cause,
-      })
-    throw new CliError('no', `can't listen on ${host}:${port}: ${(cause as Error).message}`, { cause })
-  }
-  const address = app.server.address() as AddressInfo
-  return `http${tls ? 's' : ''}://${host.includes(':') ? `[${host}]` : host}:${address.port}`
 }
 
 /** The first user: `admin`, with a password from ENTENTE_ADMIN_PASSWORD, or a random one that only the owner of the folder can read. */

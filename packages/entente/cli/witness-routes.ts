@@ -4,7 +4,7 @@ import { OPERATIONS } from '#taxii/operations.ts'
 import type { Witness } from '#witness/witness.ts'
 
 /** A checkpoint with a hundred signatures, and 63 hashes; those of ML-DSA-44 have 3 KB. */
-const MAX_BYTES = 131_072
+export const MAX_ADD_CHECKPOINT = 131_072
 
 /** Answers of a witness by status, since the start: for metrics. */
 export type WitnessAnswers = Map<number, number>
@@ -19,7 +19,7 @@ export function witnessRoutes(app: FastifyInstance, witness: Witness): WitnessAn
 
   app.post(
     '/witness/add-checkpoint',
-    { bodyLimit: MAX_BYTES, config: { anyone: true, operation: OPERATIONS.addCheckpoint } },
+    { bodyLimit: MAX_ADD_CHECKPOINT, config: { anyone: true, operation: OPERATIONS.addCheckpoint } },
     async (request, reply) => {
       const { status, type, body } = witness.add(Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0))
       answers.set(status, (answers.get(status) ?? 0) + 1)

@@ -9,7 +9,7 @@ import type { Config, Paths } from './config.ts'
 import { CliError } from './errors.ts'
 import type { Fault, Logger } from './open-log.ts'
 
-export type OpenWitness = Witness & { addLog(log: WitnessedLog): void; close(): void }
+export type OpenWitness = Witness & { readonly name: string; addLog(log: WitnessedLog): void; close(): void }
 
 /** Files of evidence that are kept: whoever holds the key of a log could make more without end. */
 const MOST_EVIDENCE = 100
@@ -50,7 +50,7 @@ export function openWitness(
       },
       ...(fault ? { fault } : {}),
     })
-    return { ...witness, addLog: state.addLog, close: state.close }
+    return { ...witness, name: wanted.name, addLog: state.addLog, close: state.close }
   } catch (error) {
     state.close()
     throw error

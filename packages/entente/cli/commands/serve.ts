@@ -4,6 +4,7 @@ import { loadConfig } from '../config.ts'
 import { createLogger } from '../logger.ts'
 import { dataFolder } from '../options.ts'
 import { startServer } from '../serve.ts'
+import { untilAsked } from '../signals.ts'
 import { isSet } from '../values.ts'
 
 /**
@@ -25,10 +26,7 @@ export async function run({ values }: Args): Promise<number> {
   if (isSet(values, 'accept-clock')) config.clock.accept = true
   const logger = createLogger(process.stderr, isSet(values, 'quiet') ? 'warn' : 'info')
   const server = await startServer(config, paths, logger)
-  const asked = new Promise<void>(resolve => {
-    process.once('SIGINT', () => resolve())
-    process.once('SIGTERM', () => resolve())
-  })
+  const asked = untilAsked()
   const say = (text: string) => process.stdout.write(`${text}\n`)
   say(`Entente is ready at ${server.url}`)
   for (const root of server.context.config.apiRoots) {
