@@ -36,6 +36,7 @@ const PORTS = new Set([
   'packages/entente/ledger/anchor.ts',
   'packages/entente/ledger/chain.ts',
   'packages/entente/ledger/error.ts',
+  'packages/entente/ledger/records.ts',
 ])
 /** Packages that only one place may load. */
 const DRIVERS: Record<string, string> = {

@@ -603,7 +603,7 @@ function checkWritable(path: string): void {
  *
  * @returns whether it was emptied
  */
-function wipe(db: DatabaseSync): boolean {
+export function wipe(db: DatabaseSync): boolean {
   try {
     db.exec('pragma busy_timeout = 0')
     const { busy } = db.prepare('pragma wal_checkpoint(truncate)').get() as { busy: number }
