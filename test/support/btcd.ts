@@ -47,8 +47,6 @@ export function installBtcd(): { path: string } | { reason: string } {
 
 export type Btcd = {
   url: string
-  /** Where other nodes reach it. */
-  peer: string
   pid: number
   rpc(method: string, ...params: unknown[]): Promise<unknown>
   /** Hashes of the new blocks. */
@@ -58,24 +56,14 @@ export type Btcd = {
   kill(): Promise<void>
 }
 
-/**
- * Starts a node of the simulation network with indexes of transactions and addresses. Only one block or more of its own tell it that it has the
- * whole chain; segwit is active from block 300 on.
- *
- * @param port of the RPCs; the one above is for other nodes
- */
+/** Starts a node of the simulation network, alone and with indexes of transactions and addresses. Segwit is active from block 300 on. */
 export async function startBtcd(
   path: string,
   folder: string,
-  {
-    miningAddress,
-    connect,
-    port,
-    args = [],
-  }: { miningAddress?: string; connect?: string; port?: number; args?: string[] } = {},
+  { miningAddress, port }: { miningAddress?: string; port?: number } = {},
 ): Promise<Btcd> {
   mkdirSync(folder, { recursive: true })
-  const [rpcPort, peerPort] = [port ?? (await freePort()), await freePort()]
+  const rpcPort = port ?? (await freePort())
   // Its own empty file, or btcd writes one to the home folder
   const config = join(folder, 'btcd.conf')
   writeFileSync(config, '')
@@ -95,12 +83,10 @@ export async function startBtcd(
       // The simulation network relays what is not standard, and with that skips the policy that real nodes have
       '--rejectnonstd',
       `--rpclisten=127.0.0.1:${rpcPort}`,
-      `--listen=127.0.0.1:${peerPort}`,
+      '--nolisten',
       `--rpcuser=${user}`,
       `--rpcpass=${password}`,
       ...(miningAddress === undefined ? [] : [`--miningaddr=${miningAddress}`]),
-      ...(connect === undefined ? [] : [`--connect=${connect}`]),
-      ...args,
     ],
     { stdio: ['ignore', log, log] },
   )
@@ -133,7 +119,6 @@ export async function startBtcd(
   }
   return {
     url,
-    peer: `127.0.0.1:${peerPort}`,
     pid: child.pid as number,
     rpc,
     mine: async (blocks = 1) => (await rpc('generate', blocks)) as string[],

@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { Transaction } from '@scure/btc-signer'
 import { displayHash, findBitcoinAnchor, parseBitcoinTransaction } from '@entente/verify/proof'
 import { type Btcd, installBtcd, startBtcd } from '../../../../../test/support/btcd.ts'
-import { type BitcoinAccount, bitcoinAccount } from '../account.ts'
+import { type BitcoinAccount, bitcoinAccount, type Coin } from '../account.ts'
 import { BITCOIN_NETWORKS } from '../network.ts'
 
 /** TEST KEYS: SHA-256 of a name. */
@@ -24,7 +24,12 @@ export interface Simnet {
   mineAlways(): () => Promise<void>
   /** Anchors of a log in blocks and in the mempool, by the node's own index. */
   anchors(account: BitcoinAccount, origin: string): Promise<{ txid: string; size: number; block: string | undefined }[]>
+  /** Without what waited: btcd keeps no mempool. */
   restart(): Promise<void>
+  /** Starts the node without a block but the first. */
+  wipe(): Promise<void>
+  /** Every block from the first on, as `submitblock` takes them. */
+  blocks(): Promise<string[]>
   stop(): Promise<void>
 }
 
@@ -43,7 +48,7 @@ export async function startSimnet(): Promise<Simnet | string> {
     folder,
     btcd: installed.path,
     async fund(account, value = 1_000_000) {
-      const block = (await simnet.node.rpc('getblock', blocks[next++], 1)) as { tx: string[] }
+      const block = (await simnet.node.rpc('getblock', coinbases[next++], 1)) as { tx: string[] }
       const [txid = ''] = block.tx
       const { hex } = (await simnet.node.rpc('getrawtransaction', txid, 1)) as { hex: string }
       const { outputs } = parseBitcoinTransaction(Buffer.from(hex, 'hex'))
@@ -86,14 +91,39 @@ export async function startSimnet(): Promise<Simnet | string> {
       await simnet.node.stop()
       simnet.node = await startBtcd(installed.path, join(folder, 'first'), options)
     },
+    async wipe() {
+      await simnet.node.kill()
+      rmSync(join(folder, 'first'), { recursive: true })
+      simnet.node = await startBtcd(installed.path, join(folder, 'first'), options)
+    },
+    async blocks() {
+      const count = (await simnet.node.rpc('getblockcount')) as number
+      const heights = Array.from({ length: count + 1 }, (_, height) => height)
+      return Promise.all(
+        heights.map(async height => {
+          const hash = await simnet.node.rpc('getblockhash', height)
+          return (await simnet.node.rpc('getblock', hash, 0)) as string
+        }),
+      )
+    },
     async stop() {
       await simnet.node.kill()
       rmSync(folder, { recursive: true, force: true })
     },
   }
-  const blocks = await simnet.node.mine(FIRST_BLOCKS)
+  const coinbases = await simnet.node.mine(FIRST_BLOCKS)
   let next = 0
   return simnet
+}
+
+/** A transaction that another program with the key of an account signs: it takes a coin away. */
+export function spend(name: string, account: BitcoinAccount, { txid, vout, value }: Coin, fee: number): string {
+  const transaction = new Transaction()
+  transaction.addInput({ txid, index: vout, witnessUtxo: { script: account.script, amount: BigInt(value) } })
+  transaction.addOutput({ script: simnetAccount(MINER).script, amount: BigInt(value - fee) })
+  transaction.sign(Buffer.from(testKey(name), 'hex'))
+  transaction.finalize()
+  return transaction.hex
 }
 
 /** Repeats `look` until it gives something. */
