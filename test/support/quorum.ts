@@ -116,7 +116,7 @@ export async function startQuorum(path: string, folder: string, consensus: Conse
         '--http.port',
         `${ports[count + i]}`,
         '--http.api',
-        'eth,net,istanbul,raft',
+        'eth,net,web3,istanbul,raft',
       ]
       const sealing = isRaft
         ? ['--raft', '--raftport', `${ports[2 * count + i]}`, '--raftblocktime', '1000', '--emitcheckpoints']

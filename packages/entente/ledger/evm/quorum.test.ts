@@ -1,13 +1,17 @@
 // The suites on real GoQuorum networks of four validators, where ENTENTE_TEST_QUORUM names its geth.
+import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { after } from 'node:test'
+import { after, test } from 'node:test'
+import { verifySealedHeader } from '@entente/verify/proof'
 import type { EvmNetwork } from '../../../../test/support/evm-network.ts'
 import { type Consensus, findQuorum, startQuorum } from '../../../../test/support/quorum.ts'
-import { anchorConformance } from '../conformance/anchor.ts'
+import { anchorConformance, append, assertCheckpoint, rejects } from '../conformance/anchor.ts'
 import { chainConformance } from '../conformance/chain.ts'
-import { type Start, anchorSubject, chainSubject } from '../conformance/evm.ts'
+import { type Start, anchorSubject, chainSubject, testAccount } from '../conformance/evm.ts'
+import { TestTree } from '../conformance/tree.ts'
+import { openEvmAnchor } from './anchor.ts'
 import { createHttpProvider } from './http.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'entente-quorum-'))
@@ -45,3 +49,40 @@ for (const consensus of ['qbft', 'ibft', 'raft'] as const) {
   anchorConformance(`GoQuorum ${consensus} with four validators`, anchorSubject(on(consensus)), 16)
   chainConformance(`GoQuorum ${consensus} with four validators`, chainSubject(on(consensus)), 16)
 }
+
+test('GoQuorum qbft: real headers prove an anchor offline, and what is not proven is not final', async t => {
+  const network = await networkOf('qbft')
+  if (typeof network === 'string') return t.skip(network)
+  const tree = new TestTree('quorum')
+  const validators = network.nodes.map(({ address }) => address)
+  const open = (pinned: readonly string[]) =>
+    openEvmAnchor({
+      id: 'quorum',
+      urls: network.nodes.map(({ url }) => url),
+      chainId: network.chainId,
+      account: testAccount(1000),
+      finality: 'instant',
+      origin: 'log.example/quorum',
+      validators: pinned,
+      pollMs: 50,
+    })
+  const anchor = await open(validators)
+  assert.deepEqual((await anchor.describe()).validators, validators.toSorted())
+  const receipt = await append(anchor, tree, 1000)
+  assert.equal((await anchor.finality(receipt)).final, true)
+  const evidence = await anchor.prove?.(1000)
+  assertCheckpoint(evidence, tree, 1000)
+  const { hash, number, signers } = verifySealedHeader(evidence?.header ?? assert.fail(), validators)
+  const block = (await network.rpc('eth_getBlockByNumber', [`0x${number.toString(16)}`, false])) as { hash: string }
+  assert.equal(`0x${Buffer.from(hash).toString('hex')}`, block.hash)
+  assert.ok(signers.length >= 3)
+  t.diagnostic(
+    `${String(await network.rpc('web3_clientVersion'))}: anchored in block ${receipt.block} ${receipt.blockHash}, proven at ${number} ${block.hash}, sealed by ${signers.length} of 4`,
+  )
+  await anchor.close()
+
+  const strangers = [...validators.slice(0, 1), ...[1, 2, 3].map(n => testAccount(n).address)]
+  const deceived = await open(strangers)
+  await rejects(deceived.finality(receipt), 'corrupt')
+  await deceived.close()
+})
