@@ -71,5 +71,57 @@ const EvmLedger = object({
 })
 
 /** One entry of `ledgers:`. */
-export const LedgerSchema = Type.Union([EmbeddedLedger, EvmLedger])
+export const LedgerSchema = Type.Union([EmbeddedLedger, EvmLedger, BitcoinLedger])
 export type LedgerConfig = Static<typeof LedgerSchema>
+const Rate = (minimum: number, value: number, description: string) =>
+  Type.Number({ minimum, default: value, description })
+
+const BitcoinLedger = object({
+  ...common,
+  intervalMs: Type.Integer({
+    minimum: 10,
+    default: 3_600_000,
+    description: 'Least time between two anchors: each costs a fee',
+  }),
+  kind: Type.Literal('bitcoin'),
+  url: Type.String({
+    pattern: '^https?://',
+    description: 'JSON-RPC of a node without a wallet: btcd with its indexes, or Bitcoin Core with -txindex',
+  }),
+  userFile: Type.Optional(Type.String({ description: "File with user:password of the node's RPCs" })),
+  network: Type.Union(
+    [
+      Type.Literal('mainnet'),
+      Type.Literal('testnet3'),
+      Type.Literal('testnet4'),
+      Type.Literal('signet'),
+      Type.Literal('regtest'),
+      Type.Literal('simnet'),
+    ],
+    { default: 'mainnet' },
+  ),
+  keyFile: Type.String({
+    description:
+      'File with the private key that pays and signs: WIF, 64 hexadecimal digits, or an extended key (BIP 84). For this log alone',
+  }),
+  finality: Type.Integer({ minimum: 1, maximum: 1000, default: 6, description: 'Blocks on top' }),
+  fee: Type.Object(
+    {
+      min: Rate(0.1, 1, 'Lowest rate, satoshis a vbyte'),
+      max: Rate(0.1, 100, 'Highest rate: at this one a transaction waits, however long'),
+      target: Type.Integer({
+        minimum: 1,
+        maximum: 25,
+        default: 6,
+        description: 'Blocks within which the node is to estimate a rate for',
+      }),
+      bumpMs: Type.Integer({
+        minimum: 1000,
+        default: 3_600_000,
+        description: 'After so long without a block a transaction is replaced by one that pays more',
+      }),
+    },
+    { additionalProperties: false, default: {} },
+  ),
+})
+

@@ -1,7 +1,9 @@
 import { isAbsolute, join } from 'node:path'
 import type { Anchor } from '#ledger/anchor.ts'
+import type { Finality } from '#ledger/chain.ts'
 import { LedgerError } from '#ledger/error.ts'
-import { openFileJournal, type SubmitJournal } from '#ledger/journal.ts'
+import { createMemoryJournal, openFileJournal, type SubmitJournal } from '#ledger/journal.ts'
+import type { RecordKeeper } from '#ledger/records.ts'
 import type { AnchorRow } from '#store/store.ts'
 import type { AnchorEvidence } from '#taxii/context.ts'
 import type { Config, Paths } from './config.ts'
@@ -35,6 +37,16 @@ async function openOne(ledger: LedgerConfig, paths: Paths, origin: string, readO
       origin,
       now: Date.now,
       readOnly,
+      records: ledger.records,
+    })
+  }
+  if (ledger.kind === 'bitcoin') {
+    const { bitcoinOptions } = await import('./bitcoin-ledger.ts')
+    const options = bitcoinOptions(ledger, paths)
+    return whenReachable(ledger, async () => {
+      const { openBitcoinAnchor } = await import('#ledger/bitcoin/anchor.ts')
+      const journal = readOnly ? createMemoryJournal() : ledgerJournal(ledger.id, paths)
+      return openBitcoinAnchor({ ...options, journal, origin })
     })
   }
   const { evmOptions } = await import('./evm-ledger.ts')
@@ -92,11 +104,23 @@ function whenReachable({ id, kind }: Pick<Anchor, 'kind'> & { id: string }, open
 export async function toPins(anchors: readonly Anchor[]): Promise<AnchorEvidence[]> {
   const pins: AnchorEvidence[] = []
   for (const anchor of anchors) {
+    proveMined: async size => (await get()).proveMined?.(size),
     const identity = await anchor.describe().catch(() => undefined)
     if (!identity) continue
-    const { ledger, kind, contract, logId, owner, validators, genesis, enforces } = identity
+    const { ledger, kind, contract, logId, owner, validators, genesis, enforces, finality, minWork } = identity
     const chainId = kind === 'evm' ? Number(identity.chainId) : identity.chainId
-    pins.push({ ledger, kind, chain_id: chainId, genesis, contract, log_id: logId, owner, validators, enforces })
+    pins.push({
+      ledger,
+      kind,
+      chain_id: chainId,
+      genesis,
+      contract,
+      log_id: logId,
+      owner,
+      validators,
+      enforces,
+      ...(minWork === undefined ? {} : { depth: depthOf(finality), min_work: `0x${minWork.toString(16)}` }),
+    })
   }
   return pins
 }
@@ -112,6 +136,8 @@ export async function toEvidence(anchor: Anchor | undefined, row: AnchorRow): Pr
     block_hash: row.blockHash,
   }
   const identity = await anchor?.describe().catch(() => undefined)
+const depthOf = (finality: Finality): number => (typeof finality === 'object' ? finality.depth : 0)
+
   if (!anchor || !identity) return undefined
   const sealed = await anchor.prove?.(row.size).catch(() => undefined)
   const hex = (bytes: Uint8Array) => `0x${Buffer.from(bytes).toString('hex')}`
@@ -125,6 +151,7 @@ export async function toEvidence(anchor: Anchor | undefined, row: AnchorRow): Pr
       ? {
           sealed: {
             header: hex(sealed.header),
+  const mined = await anchor.proveMined?.(row.size).catch(() => undefined)
             account_proof: sealed.accountProof.map(hex),
             storage_proof: sealed.storageProof.map(hex),
           },
@@ -132,3 +159,4 @@ export async function toEvidence(anchor: Anchor | undefined, row: AnchorRow): Pr
       : {}),
   }
 }
+    ...(mined ? { bitcoin: mined.bitcoin } : {}),
