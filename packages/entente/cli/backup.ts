@@ -67,6 +67,8 @@ export async function makeBackup(
       copySqlite(join(from, 'ledger.db'), join(into, 'ledger.db'))
       for (const name of readdirSync(from)) if (name.endsWith('.key')) copySecret(join(from, name), join(into, name))
     }
+    // Older than the store: what is missing is made up for when they are followed on.
+    if (existsSync(paths.recordKeys)) copySqlite(paths.recordKeys, join(staging, basename(paths.recordKeys)))
     copySqlite(paths.store, join(staging, 'store.db'))
     // Keys last: one that the store's copy needs was there before it.
     copySecret(paths.logKey, join(staging, 'log.key'))

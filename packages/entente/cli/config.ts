@@ -230,6 +230,7 @@ export type Paths = {
   data: string
   logKey: string
   erasedKey: string
+  recordKeys: string
   store: string
   users: string
   adminPassword: string
@@ -283,6 +284,7 @@ export function loadConfig(options: {
       base,
       logKey: config.log.keyFile === 'log.key' ? inData('log.key') : at(config.log.keyFile),
       erasedKey: inData('erased.key'),
+      recordKeys: inData('record-keys.db'),
       store: inData('store.db'),
       users: inData('users.json'),
       adminPassword: inData('admin-password'),
@@ -365,6 +367,12 @@ function checkReferences(config: Config): void {
         throw new CliError(
           'usage',
           `hold of the collection "${c.title}" is "${c.hold}": a timestamp such as 2027-01-31T12:00:00Z, or days such as 30d`,
+        )
+      const takers = config.ledgers.filter(l => 'records' in l && l.records && (c.ledgers?.includes(l.id) ?? true))
+      if (c.record === 'full' && takers.length === 0)
+        throw new CliError(
+          'usage',
+          `record of the collection "${c.title}" is full, and none of its ledgers has records: true: set it on a private ledger, or leave record out`,
         )
       const unknown = c.ledgers?.find(l => !ledgers.has(l))
       if (unknown !== undefined)

@@ -14,8 +14,15 @@ const common = {
   ),
 }
 
+/** What a ledger has that takes more than checkpoints. */
+const records = Type.Boolean({
+  default: false,
+  description: 'It also gets the objects of collections with record: full, encrypted: for private ledgers',
+})
+
 const EmbeddedLedger = object({
   ...common,
+  records,
   kind: Type.Literal('embedded'),
   path: Type.String({ default: './ledger' }),
   chainId: Type.Integer({ minimum: 1, default: 6100 }),
@@ -25,6 +32,7 @@ const Address = (description: string) => Type.String({ pattern: '^0x[0-9a-fA-F]{
 
 const EvmLedger = object({
   ...common,
+  records,
   kind: Type.Literal('evm'),
   urls: Type.Array(Type.String({ pattern: '^https?://' }), {
     minItems: 1,
@@ -70,9 +78,6 @@ const EvmLedger = object({
   ),
 })
 
-/** One entry of `ledgers:`. */
-export const LedgerSchema = Type.Union([EmbeddedLedger, EvmLedger, BitcoinLedger])
-export type LedgerConfig = Static<typeof LedgerSchema>
 const Rate = (minimum: number, value: number, description: string) =>
   Type.Number({ minimum, default: value, description })
 
@@ -125,3 +130,6 @@ const BitcoinLedger = object({
   ),
 })
 
+/** One entry of `ledgers:`. */
+export const LedgerSchema = Type.Union([EmbeddedLedger, EvmLedger, BitcoinLedger])
+export type LedgerConfig = Static<typeof LedgerSchema>

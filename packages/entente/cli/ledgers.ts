@@ -54,7 +54,7 @@ async function openOne(ledger: LedgerConfig, paths: Paths, origin: string, readO
   return whenReachable(ledger, async () => {
     const { openEvmAnchor } = await import('#ledger/evm/anchor.ts')
     const journal = readOnly ? {} : { journal: ledgerJournal(ledger.id, paths) }
-    return openEvmAnchor({ ...options, ...journal, origin, readOnly })
+    return openEvmAnchor({ ...options, ...journal, origin, readOnly, records: ledger.records })
   })
 }
 
@@ -69,7 +69,10 @@ export function ledgerFolder(ledger: Extract<LedgerConfig, { kind: 'embedded' }>
 }
 
 /** An anchor that is opened by the first call that finds its ledger there. */
-function whenReachable({ id, kind }: Pick<Anchor, 'kind'> & { id: string }, open: () => Promise<Anchor>): Anchor {
+function whenReachable(
+  { id, kind, records }: Pick<Anchor, 'kind'> & { id: string; records?: boolean },
+  open: () => Promise<Anchor>,
+): Anchor {
   let opening: Promise<Anchor> | undefined
   let closed = false
   const get = async (): Promise<Anchor> => {
@@ -82,9 +85,17 @@ function whenReachable({ id, kind }: Pick<Anchor, 'kind'> & { id: string }, open
       throw error
     }
   }
+  const keeper = async (): Promise<RecordKeeper> => {
+    const { records: opened } = await get()
+    if (!opened) throw new LedgerError('unsupported', `ledger "${id}" takes no records`)
+    return opened
+  }
   return {
     ledger: id,
     kind,
+    ...(records === true
+      ? { records: { put: async r => (await keeper()).put(r), get: async r => (await keeper()).get(r) } }
+      : {}),
     describe: async () => (await get()).describe(),
     latest: async () => (await get()).latest(),
     time: async () => (await get()).time(),
@@ -93,6 +104,7 @@ function whenReachable({ id, kind }: Pick<Anchor, 'kind'> & { id: string }, open
     find: async size => (await get()).find(size),
     finality: async receipt => (await get()).finality(receipt),
     prove: async size => (await get()).prove?.(size),
+    proveMined: async size => (await get()).proveMined?.(size),
     close: async () => {
       closed = true
       await (await opening?.catch(() => undefined))?.close()
@@ -104,7 +116,6 @@ function whenReachable({ id, kind }: Pick<Anchor, 'kind'> & { id: string }, open
 export async function toPins(anchors: readonly Anchor[]): Promise<AnchorEvidence[]> {
   const pins: AnchorEvidence[] = []
   for (const anchor of anchors) {
-    proveMined: async size => (await get()).proveMined?.(size),
     const identity = await anchor.describe().catch(() => undefined)
     if (!identity) continue
     const { ledger, kind, contract, logId, owner, validators, genesis, enforces, finality, minWork } = identity
@@ -125,6 +136,8 @@ export async function toPins(anchors: readonly Anchor[]): Promise<AnchorEvidence
   return pins
 }
 
+const depthOf = (finality: Finality): number => (typeof finality === 'object' ? finality.depth : 0)
+
 /** docs/formats.md 8 */
 export async function toEvidence(anchor: Anchor | undefined, row: AnchorRow): Promise<AnchorEvidence | undefined> {
   const claim = {
@@ -136,10 +149,9 @@ export async function toEvidence(anchor: Anchor | undefined, row: AnchorRow): Pr
     block_hash: row.blockHash,
   }
   const identity = await anchor?.describe().catch(() => undefined)
-const depthOf = (finality: Finality): number => (typeof finality === 'object' ? finality.depth : 0)
-
   if (!anchor || !identity) return undefined
   const sealed = await anchor.prove?.(row.size).catch(() => undefined)
+  const mined = await anchor.proveMined?.(row.size).catch(() => undefined)
   const hex = (bytes: Uint8Array) => `0x${Buffer.from(bytes).toString('hex')}`
   return {
     ...claim,
@@ -147,11 +159,11 @@ const depthOf = (finality: Finality): number => (typeof finality === 'object' ? 
     chain_id: anchor.kind === 'evm' ? Number(identity.chainId) : identity.chainId,
     ...(identity.contract === undefined ? {} : { contract: identity.contract }),
     ...(identity.logId === undefined ? {} : { log_id: identity.logId }),
+    ...(mined ? { bitcoin: mined.bitcoin } : {}),
     ...(sealed
       ? {
           sealed: {
             header: hex(sealed.header),
-  const mined = await anchor.proveMined?.(row.size).catch(() => undefined)
             account_proof: sealed.accountProof.map(hex),
             storage_proof: sealed.storageProof.map(hex),
           },
@@ -159,4 +171,3 @@ const depthOf = (finality: Finality): number => (typeof finality === 'object' ? 
       : {}),
   }
 }
-    ...(mined ? { bitcoin: mined.bitcoin } : {}),

@@ -3,11 +3,15 @@ import type { Anchor } from '#ledger/anchor.ts'
 import { type Anchoring, createAnchoring } from '#notary/anchoring.ts'
 import { openErasedTags } from '#notary/erased.ts'
 import { openLogKey } from '#notary/key.ts'
+import type { LedgerState } from '#notary/finality.ts'
 import { type Notary, openNotary } from '#notary/notary.ts'
+import { createRecording, type Recording, type RecordingOptions } from '#notary/recording.ts'
+import { systemRandom } from '#notary/sequence.ts'
 import { type Clock, systemClock } from '#notary/time.ts'
 import { createWitnessing, type Witnessing } from '#notary/witnessing.ts'
+import { openSqliteRecordKeys } from '#store/sqlite/record-keys.ts'
 import { openSqliteStore } from '#store/sqlite/sqlite.ts'
-import type { ApiRootConfig, TaxiiContext } from '#taxii/context.ts'
+import type { ApiRootConfig, CollectionConfig, TaxiiContext } from '#taxii/context.ts'
 import { createHttpWitness } from '#witness/http.ts'
 import type { Config, Paths } from './config.ts'
 import { defaultOrigin, toApiRoots } from './identity.ts'
@@ -23,6 +27,8 @@ export type OpenLog = {
   vkey: string
   notary: Notary
   anchors: Anchor[]
+  /** How far each ledger has come. */
+  ledgers: () => LedgerState[]
   anchoring: Anchoring
   /** Where the log has witnesses. */
   witnessing: Witnessing | undefined
@@ -74,13 +80,44 @@ export async function openLogFolder(
     closers.push(() => anchoring.close())
     await anchoring.start()
     await witnessing?.start()
+    const recording = openRecording(config, paths, { notary, anchors, collections, log })
+    closers.push(async () => recording?.close())
 
-    if (!notary.halted) await notary.found(collections.map(({ apiRoot, id }) => ({ apiRoot, id })))
-    return { vkey, notary, anchors, anchoring, witnessing, apiRoots, close }
+    if (!notary.halted) {
+      await notary.found(collections.map(({ apiRoot, id }) => ({ apiRoot, id })))
+      await recording?.start()
+    }
+    const ledgers = () => {
+      const recorded = recording?.states()
+      return anchoring.states().map(state => withRecords(state, recorded?.get(state.ledger)))
+    }
+    return { vkey, notary, anchors, ledgers, anchoring, witnessing, apiRoots, close }
   } catch (error) {
     await close()
     throw error
   }
+}
+
+/** A ledger that takes records is behind where either is. */
+const withRecords = (
+  state: LedgerState,
+  recorded: { recordedSize: number; error: string | undefined } | undefined,
+): LedgerState =>
+  recorded ? { ...state, recordedSize: recorded.recordedSize, error: state.error ?? recorded.error } : state
+
+function openRecording(
+  config: Config,
+  paths: Paths,
+  options: Pick<RecordingOptions, 'notary' | 'anchors' | 'log'> & {
+    collections: (CollectionConfig & { apiRoot: string })[]
+  },
+): Recording | undefined {
+  const collections = options.collections.filter(c => c.record === 'full')
+  // Keys that are there are followed on: what is erased must lose them, also when nothing new is recorded.
+  if (collections.length === 0 && !existsSync(paths.recordKeys)) return undefined
+  const keys = openSqliteRecordKeys({ path: paths.recordKeys })
+  const { intervalMs } = config.anchoring
+  return createRecording({ ...options, collections, keys, intervalMs, random: systemRandom })
 }
 
 function openWitnessing(config: Config['log'], notary: Notary, vkey: string, log: Logger): Witnessing | undefined {

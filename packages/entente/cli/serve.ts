@@ -49,7 +49,7 @@ export async function startServer(
   }
   try {
     const opened = await openLogFolder(config, paths, log, fault, clock)
-    const { vkey, notary, anchors, anchoring, witnessing, apiRoots, close } = opened
+    const { vkey, notary, anchors, ledgers, witnessing, apiRoots, close } = opened
     closers.push(close)
     const witness = config.witness && openWitness(config, paths, log, { fault })
     closers.push(async () => witness?.close())
@@ -85,7 +85,7 @@ export async function startServer(
       // Or a body that is allowed would find no room.
       memory: createMemory({ ...limits, bodies: Math.max(limits.bodies, 2 * maxContentLength) }, maxContentLength),
       newId: randomUUID,
-      ledgers: () => anchoring.states(),
+      ledgers,
       witnessing,
       cosigned: createCosigned(notary.store),
       evidence: anchor =>

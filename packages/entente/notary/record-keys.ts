@@ -17,6 +17,10 @@ export interface RecordKeys {
    */
   follow(collection: string, made: readonly RecordKey[], gone: readonly number[], place: number): void
   move(follower: string, collection: string, place: number): void
+  /** Collections that were ever followed. */
+  collections(): string[]
+  /** How many keys there are of a collection. */
+  count(collection: string): number
   /** Keys of a collection from a `seq` on, ascending, at most `limit`. */
   list(collection: string, from: number, limit: number): RecordKey[]
   close(): void

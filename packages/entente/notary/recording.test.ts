@@ -206,6 +206,34 @@ test('keys put back to an older copy forget again what was erased since', async 
   assert.equal(keys.place(FOLLOWER, NAME), 2)
 })
 
+test('a collection that is recorded no more still loses the keys of what is erased, and gets no new ones', async t => {
+  const { path, start, running, notary, submit, objectOf } = await open(t)
+  const first = await start()
+  const [gone, stays] = [objectOf(), objectOf()]
+  await until(reached(first.recording, (await submit([gone, stays], 1)).size))
+  await first.recording.close()
+  running.length = 0
+  const keys = openSqliteRecordKeys({ path })
+  const recording = createRecording({
+    notary,
+    keys,
+    anchors: [],
+    collections: [],
+    intervalMs: 5,
+    random: randomBytes,
+    log: () => undefined,
+  })
+  running.push(recording)
+  await recording.start()
+  await submit([objectOf()], 1)
+  await submit([], 1, gone.id)
+  await until(() => keys.place(FOLLOWER, NAME) === 4)
+  assert.deepEqual(
+    keys.list(NAME, 0, 9).map(k => k.seq),
+    [1],
+  )
+})
+
 test('keys of another store are refused', async t => {
   const { path, start, submit, objectOf } = await open(t)
   const keys = openSqliteRecordKeys({ path })

@@ -53,6 +53,12 @@ export function createRecording(options: RecordingOptions): Recording {
   const ledgers: Ledger[] = options.anchors.flatMap(({ ledger, records }) =>
     records ? [{ id: ledger, keeper: records, state: { recordedSize: 0, error: undefined } }] : [],
   )
+  // What is recorded no more may still be erased.
+  const recorded = new Set(options.collections.map(collectionName))
+  const former = keys.collections().flatMap(name => {
+    const [apiRoot = '', id = ''] = name.split(' ')
+    return recorded.has(name) ? [] : [{ apiRoot, id }]
+  })
   let closed = false
 
   const known = (of: { apiRoot: string; id: string }): Collection | undefined => notary.collection(of.apiRoot, of.id)
@@ -73,7 +79,7 @@ export function createRecording(options: RecordingOptions): Recording {
   }
 
   /** Keys for what is new, none for what is gone. */
-  async function followKeys(of: { apiRoot: string; id: string }): Promise<void> {
+  async function followKeys(of: { apiRoot: string; id: string }, isRecorded: boolean): Promise<void> {
     const collection = known(of)
     if (!collection) return
     const name = collectionName(of)
@@ -89,7 +95,8 @@ export function createRecording(options: RecordingOptions): Recording {
             'integrity',
             `record ${row.seq} does not match the log (${opened.reason}): entente audit, then repair`,
           )
-        if (row.kind === 'object') made.push({ seq: row.seq, commitment: opened.commitment, key: random(32) })
+        if (row.kind === 'object' && isRecorded)
+          made.push({ seq: row.seq, commitment: opened.commitment, key: random(32) })
         else if (row.kind === 'deleted') gone.push(deletedSeq(opened.text))
       }
       // R0
@@ -122,7 +129,8 @@ export function createRecording(options: RecordingOptions): Recording {
   }
 
   async function followAll(): Promise<void> {
-    for (const of of options.collections) await followKeys(of)
+    for (const of of options.collections) await followKeys(of, true)
+    for (const of of former) await followKeys(of, false)
   }
 
   async function recordAll(ledger: Ledger): Promise<void> {

@@ -47,6 +47,7 @@ export async function run({ values, positionals: given }: Args): Promise<number>
     addedAfter: textOf(values, 'added-after'),
   }
   const limit = integerOf(values, 'limit', 1)
+  if (textOf(values, 'from-ledger') !== undefined) return saveFromLedger(url, ids, format, limit, values)
   const connection = await connect(url, values)
   const { collection, info } = connection
   if (!info.can_read) throw new CliError('no', `you may not read ${collection.url} ("${info.title}")`)
@@ -93,33 +94,81 @@ async function saveObjects(
   values: Values,
 ): Promise<number> {
   const file = textOf(values, 'out')
-  const { head, between, tail, empty } = FRAMES[format]
-  const output = openOutput(file)
-  let count = 0
   let withheld = 0
-  try {
-    for await (const page of collection.objects(
-      most === undefined ? query : { ...query, limit: Math.min(most, 1000) },
-    )) {
-      const items: StixObject[] = page.items.slice(0, (most ?? Number.POSITIVE_INFINITY) - count)
-      if (items.length > 0)
-        await output.write((count === 0 ? head() : between) + items.map(o => JSON.stringify(o)).join(between))
-      count += items.length
+  async function* pages(): AsyncGenerator<StixObject[]> {
+    const sized = most === undefined ? query : { ...query, limit: Math.min(most, 1000) }
+    for await (const page of collection.objects(sized)) {
       withheld += page.withheld
-      if (count === most) break
+      yield page.items
     }
-    if (count === 0 && query.ids) throw new CliError('no', `the collection has no such object: ${query.ids.join(', ')}`)
-    await output.write(count === 0 ? empty() : tail)
-    output.commit()
-  } catch (error) {
-    output.discard()
-    throw error
   }
+  const count = await writeObjects(pages(), { file, format, most, ids: query.ids })
   if (file !== undefined)
     print(isSet(values, 'json'), { url: collection.url, objects: count, withheld, out: file }, () => [
       `${counted(count, 'object')} in ${file}`,
     ])
   return withheld > 0 ? sayWithheld(withheld) : EXIT.yes
+}
+
+/** @returns how many were written */
+async function writeObjects(
+  pages: AsyncIterable<StixObject[]>,
+  options: { file: string | undefined; format: Format; most: number | undefined; ids: readonly string[] | undefined },
+): Promise<number> {
+  const { file, format, most = Number.POSITIVE_INFINITY, ids } = options
+  const { head, between, tail, empty } = FRAMES[format]
+  const output = openOutput(file)
+  let count = 0
+  try {
+    for await (const page of pages) {
+      const items = page.slice(0, most - count)
+      if (items.length > 0)
+        await output.write((count === 0 ? head() : between) + items.map(o => JSON.stringify(o)).join(between))
+      count += items.length
+      if (count === most) break
+    }
+    if (count === 0 && ids) throw new CliError('no', `the collection has no such object: ${ids.join(', ')}`)
+    await output.write(count === 0 ? empty() : tail)
+    output.commit()
+    return count
+  } catch (error) {
+    output.discard()
+    throw error
+  }
+}
+
+/** Every version of every object that a ledger has, from the ledger and the keys alone: no server is asked, and no store is needed. */
+async function saveFromLedger(
+  address: string,
+  ids: string[],
+  format: Format,
+  most: number | undefined,
+  values: Values,
+): Promise<number> {
+  const file = textOf(values, 'out')
+  const types = listOf(values, 'type')
+  const { openFromLedger } = await import('../from-ledger.ts')
+  const source = await openFromLedger(address, values)
+  const progress = createProgress(isSet(values, 'json'))
+  async function* pages(): AsyncGenerator<StixObject[]> {
+    let read = 0
+    for await (const object of source.objects()) {
+      progress.update(++read, source.count, 'records read')
+      const isWanted = (ids.length === 0 || ids.includes(object.id)) && (types?.includes(object.type) ?? true)
+      if (isWanted) yield [object]
+    }
+  }
+  try {
+    const count = await writeObjects(pages(), { file, format, most, ids: ids.length > 0 ? ids : undefined })
+    progress.end()
+    if (file !== undefined)
+      print(isSet(values, 'json'), { ledger: source.ledger, objects: count, out: file }, () => [
+        `${counted(count, 'object')} of ledger ${source.ledger} in ${file}, each as it was logged`,
+      ])
+    return EXIT.yes
+  } finally {
+    await source.close()
+  }
 }
 
 function sayWithheld(count: number): number {

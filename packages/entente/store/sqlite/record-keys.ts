@@ -71,6 +71,16 @@ export function openSqliteRecordKeys({ path, readOnly = false }: { path: string;
     },
     move: (follower: string, collection: string, place: number): void =>
       doing(() => void setPlace(follower, collection, place)),
+    collections: (): string[] =>
+      doing(() => {
+        const rows = db.prepare("select coll from place where follower = '' order by coll").all()
+        return (rows as { coll: string }[]).map(({ coll }) => coll)
+      }),
+    count: (collection: string): number =>
+      doing(() => {
+        const row = db.prepare('select count(*) as n from record_key where coll = ?').get(collection)
+        return (row as { n: number }).n
+      }),
     list: (collection: string, from: number, limit: number): RecordKey[] =>
       doing(
         () =>
