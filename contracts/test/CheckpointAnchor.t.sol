@@ -172,6 +172,38 @@ contract CheckpointAnchorTest {
         ANCHOR.anchor(logId, 6, root, none);
     }
 
+    function test_anchor_revertsWhenRolledBack() public {
+        bytes32 logId = _registered();
+        _anchor(logId, SEED, 0, 5);
+        _anchor(logId, SEED, 5, 7);
+        // A log that was put back to size 5 and grew another way has no proof from 7.
+        bytes32[] memory list = Tree.leaves(SEED, 9);
+        for (uint256 i = 5; i < 9; ++i) {
+            list[i] = RFC9162.hashLeaf(abi.encode(OTHER_SEED, i));
+        }
+        bytes32[] memory proof = Tree.consistency(list, 7);
+        try ANCHOR.anchor(logId, 9, Tree.root(list), proof) {
+            vm.assertTrue(false, "a log that was rolled back was anchored");
+        } catch (bytes memory reason) {
+            vm.assertEq(bytes32(bytes4(reason)), bytes32(ICheckpointAnchor.Fork.selector));
+        }
+        _assertLatest(logId, SEED, 7);
+    }
+
+    function test_register_aSquatterGetsAnotherLog() public {
+        bytes32 logId = keccak256(abi.encode(OWNER, ORIGIN));
+        vm.stopPrank();
+        vm.startPrank(STRANGER);
+        bytes32 squatted = ANCHOR.register(ORIGIN);
+        vm.assertTrue(squatted != logId);
+        vm.expectRevert(abi.encodeWithSelector(ICheckpointAnchor.UnknownLog.selector, logId));
+        ANCHOR.anchor(logId, 3, bytes32("root"), none);
+        vm.stopPrank();
+        vm.startPrank(OWNER);
+        vm.assertEq(ANCHOR.register(ORIGIN), logId);
+        _anchor(logId, SEED, 0, 3);
+    }
+
     function test_anchor_revertsWhenTheProofIsTooShortOrTooLong() public {
         bytes32 logId = _registered();
         bytes32 first = Tree.root(SEED, 3);
@@ -402,5 +434,51 @@ contract GasTest {
 
     function test_gas_register() public {
         ANCHOR.register("another origin");
+    }
+}
+
+/// @dev What an anchor costs once the log has a million leaves.
+contract GasOfAMillionTest {
+    CheckpointAnchor private immutable ANCHOR = new CheckpointAnchor();
+
+    event AnchorGas(uint64 from, uint64 to, uint256 hashes, uint256 gas);
+
+    /// 21 hashes: no proof to this size has more.
+    function test_gas_anchor_aMillion() public {
+        uint256 gas = _anchorGas(91, 1_000_000);
+        vm.assertTrue(gas > 90_000 && gas < 100_000, "docs/decisions/0014 says 97,000");
+    }
+
+    function test_fuzz_gas_anchor_aMillion(uint64 from) public {
+        uint256 gas = _anchorGas(1 + from % 999_999, 1_000_000);
+        vm.assertTrue(gas < 200_000, "an anchor at a million costs too much");
+    }
+
+    /// Gas of the transaction: 21,000, 4 or 16 a byte of its data (EIP-2028), and what the call used. Trees of this size are not built: a proof of made-up
+    /// hashes leads to two roots that it is the proof between.
+    function _anchorGas(uint64 from, uint64 to) private returns (uint256 gas) {
+        bytes32[] memory path = new bytes32[](RFC9162.consistencyLength(from, to));
+        for (uint256 i = 0; i < path.length; ++i) {
+            path[i] = keccak256(abi.encode(i));
+        }
+        (bool wellFormed, bytes32 oldRoot, bytes32 newRoot) = this.rootsOf(from, to, path);
+        vm.assertTrue(wellFormed);
+        bytes32 id = ANCHOR.register("a log of a million");
+        ANCHOR.anchor(id, from, oldRoot, new bytes32[](0));
+        bytes memory data = abi.encodeCall(ICheckpointAnchor.anchor, (id, to, newRoot, path));
+        gas = 21_000;
+        for (uint256 i = 0; i < data.length; ++i) {
+            gas += data[i] == 0 ? 4 : 16;
+        }
+        vm.cool(address(ANCHOR));
+        uint256 before = gasleft();
+        (bool success,) = address(ANCHOR).call(data);
+        gas += before - gasleft();
+        vm.assertTrue(success);
+        emit AnchorGas(from, to, path.length, gas);
+    }
+
+    function rootsOf(uint64 from, uint64 to, bytes32[] calldata path) external pure returns (bool, bytes32, bytes32) {
+        return RFC9162.rootsFromConsistency(from, keccak256("root of a power of two"), to, path);
     }
 }

@@ -32,6 +32,7 @@ interface Vm {
     function recordLogs() external;
     function getRecordedLogs() external returns (Log[] memory);
     function load(address, bytes32) external view returns (bytes32);
+    function cool(address) external;
     function skip(bool, string calldata) external;
     function exists(string calldata) external view returns (bool);
     function readDir(string calldata, uint64) external view returns (DirEntry[] memory);

@@ -7,6 +7,7 @@ import type { EvmNetwork } from '../../../../test/support/evm-network.ts'
 import { installGeth, startClique } from '../../../../test/support/geth.ts'
 import { anchorConformance } from '../conformance/anchor.ts'
 import { chainConformance } from '../conformance/chain.ts'
+import { contractConformance } from '../conformance/contract.ts'
 import { type Start, anchorSubject, chainSubject, testAccount } from '../conformance/evm.ts'
 import { createHttpProvider } from './http.ts'
 
@@ -34,3 +35,4 @@ const clique: Start = async () => {
 
 anchorConformance('geth with four Clique sealers', anchorSubject(clique), 16)
 chainConformance('geth with four Clique sealers', chainSubject(clique), 16)
+contractConformance('geth with four Clique sealers', clique, 16)

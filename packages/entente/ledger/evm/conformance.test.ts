@@ -6,6 +6,7 @@ import { numberToHex } from 'viem'
 import { anchorConformance } from '../conformance/anchor.ts'
 import { startAnvil } from '../conformance/anvil.ts'
 import { chainConformance } from '../conformance/chain.ts'
+import { contractConformance } from '../conformance/contract.ts'
 import { type Start, anchorSubject, chainSubject } from '../conformance/evm.ts'
 import { createEmbeddedProvider } from './embedded/provider.ts'
 import { createHttpProvider } from './http.ts'
@@ -39,3 +40,5 @@ anchorConformance('embedded', anchorSubject(embedded))
 chainConformance('embedded', chainSubject(embedded))
 anchorConformance('anvil by JSON-RPC', anchorSubject(onAnvil))
 chainConformance('anvil by JSON-RPC', chainSubject(onAnvil))
+contractConformance('embedded', embedded)
+contractConformance('anvil by JSON-RPC', onAnvil)

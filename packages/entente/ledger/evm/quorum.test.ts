@@ -9,6 +9,7 @@ import type { EvmNetwork } from '../../../../test/support/evm-network.ts'
 import { type Consensus, findQuorum, startQuorum } from '../../../../test/support/quorum.ts'
 import { anchorConformance, append, assertCheckpoint, rejects } from '../conformance/anchor.ts'
 import { chainConformance } from '../conformance/chain.ts'
+import { contractConformance } from '../conformance/contract.ts'
 import { type Start, anchorSubject, chainSubject, testAccount } from '../conformance/evm.ts'
 import { TestTree } from '../conformance/tree.ts'
 import { openEvmAnchor } from './anchor.ts'
@@ -48,6 +49,7 @@ const on =
 for (const consensus of ['qbft', 'ibft', 'raft'] as const) {
   anchorConformance(`GoQuorum ${consensus} with four validators`, anchorSubject(on(consensus)), 16)
   chainConformance(`GoQuorum ${consensus} with four validators`, chainSubject(on(consensus)), 16)
+  contractConformance(`GoQuorum ${consensus} with four validators`, on(consensus), 16)
 }
 
 test('GoQuorum qbft: real headers prove an anchor offline, and what is not proven is not final', async t => {
