@@ -45,9 +45,10 @@ export function openFabricConnection(options: FabricConnectionOptions): FabricCo
   const channelOptions = {
     'grpc.max_receive_message_length': MAX_MESSAGE,
     'grpc.max_send_message_length': MAX_MESSAGE,
-    // A peer that comes back is found soon
+    // A peer that comes back is found soon, and by a new connection at once
+    'grpc.use_local_subchannel_pool': 1,
     'grpc.initial_reconnect_backoff_ms': 100,
-    'grpc.max_reconnect_backoff_ms': 2000,
+    'grpc.max_reconnect_backoff_ms': 1000,
     ...(options.interceptors === undefined ? {} : { interceptors: [...options.interceptors] }),
   }
   const clients = endpoints.map(endpoint => new Client(endpoint, secured, channelOptions))

@@ -15,8 +15,11 @@ export class ChaincodeRefusal extends Error {
   }
 }
 
+/** gRPC status codes, as the plain numbers that errors of the gateway have. */
+export const GRPC: Readonly<Record<keyof typeof status, number>> = status
+
 /** What a peer is away by: another one may be asked. */
-const AWAY = new Set<number>([status.UNAVAILABLE, status.DEADLINE_EXCEEDED, status.CANCELLED])
+const AWAY = new Set<number>([GRPC.UNAVAILABLE, GRPC.DEADLINE_EXCEEDED, GRPC.CANCELLED])
 
 /** Whether the error says nothing but that this peer, or those that it needs, do not answer now. */
 export const isAway = (error: unknown): boolean => error instanceof GatewayError && AWAY.has(error.code)
@@ -33,9 +36,9 @@ export function explainFailure(error: unknown, endpoints: readonly string[] = []
     readRefusal(error.message)
   if (refusal !== undefined) return explainRefusal(refusal)
   const options = { cause: error }
-  if (error.code === status.PERMISSION_DENIED || error.code === status.UNAUTHENTICATED)
+  if (error.code === GRPC.PERMISSION_DENIED || error.code === GRPC.UNAUTHENTICATED)
     return new LedgerError('refused', `the peer does not take this identity: ${said}`, options)
-  if (error.code === status.RESOURCE_EXHAUSTED)
+  if (error.code === GRPC.RESOURCE_EXHAUSTED)
     return new LedgerError('busy', `the peer has too much to do: ${said}`, options)
   // No endorsers, chaincode not there, orderers away, peers behind each other: what today is so may tomorrow be otherwise
   return new LedgerError('unreachable', `${endpoints.join(', ')}: ${said}`, options)

@@ -1,9 +1,8 @@
-import { status } from '@grpc/grpc-js'
 import { GatewayError, StatusCode } from '@hyperledger/fabric-gateway'
 import { LedgerError } from '../error.ts'
 import type { SubmitJournal } from '../journal.ts'
 import type { FabricConnection } from './connection.ts'
-import { isAway } from './refusal.ts'
+import { GRPC, isAway } from './refusal.ts'
 
 export interface SubmitterOptions {
   readonly connection: FabricConnection
@@ -124,7 +123,7 @@ export function createSubmitter({ connection, journal, timeoutMs, pollMs, wait, 
 const isRefusedByOrderer = ({ cause }: LedgerError): boolean =>
   cause instanceof GatewayError &&
   !isAway(cause) &&
-  cause.code === status.ABORTED &&
+  cause.code === GRPC.ABORTED &&
   cause.message.includes('unsuccessful response from orderer')
 
 function explainCode(transaction: string, code: number): string {

@@ -20,9 +20,9 @@ const CHAINCODE = 'entente'
 
 /** A chaincode's or a peer's no, organisation by organisation. */
 class Failure extends Error {
-  readonly code: number
+  readonly code: status
   readonly details: readonly { mspId: string; message: string }[]
-  constructor(code: number, message: string, details: readonly { mspId: string; message: string }[] = []) {
+  constructor(code: status, message: string, details: readonly { mspId: string; message: string }[] = []) {
     super(message)
     this.code = code
     this.details = details
