@@ -446,7 +446,7 @@ contract GasOfAMillionTest {
     /// 21 hashes: no proof to this size has more.
     function test_gas_anchor_aMillion() public {
         uint256 gas = _anchorGas(91, 1_000_000);
-        vm.assertTrue(gas > 90_000 && gas < 100_000, "docs/decisions/0014 says 97,000");
+        vm.assertTrue(gas > 90_000 && gas < 100_000, "docs/decisions/0015 says 97,000");
     }
 
     function test_fuzz_gas_anchor_aMillion(uint64 from) public {
