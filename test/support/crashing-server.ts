@@ -5,11 +5,16 @@ import { startServer } from '../../packages/entente/cli/serve.ts'
 
 const { values } = parseArgs({
   args: process.argv.slice(3),
-  options: { data: { type: 'string' }, port: { type: 'string' }, quiet: { type: 'boolean' } },
+  options: {
+    data: { type: 'string' },
+    config: { type: 'string' },
+    port: { type: 'string' },
+    quiet: { type: 'boolean' },
+  },
 })
 const [wanted, nth] = (process.env['ENTENTE_TEST_CRASH'] as string).split(':')
 let left = Number(nth)
-const { config, paths } = loadConfig({ data: values.data as string, port: values.port, env: {} })
+const { config, paths } = loadConfig({ file: values.config, data: values.data as string, port: values.port, env: {} })
 const server = await startServer(
   config,
   paths,
