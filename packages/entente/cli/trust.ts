@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { parseStrict } from '@entente/verify/json'
-import type { PinnedLedger, Trust } from '@entente/verify/proof'
+import type { PinnedBitcoin, PinnedLedger, Trust } from '@entente/verify/proof'
 import { COSIGNATURE_V1, formatVkey, parseVkey, parseWitnessPolicy, TlogError } from '@entente/verify/tlog'
 import { CliError } from './errors.ts'
 import { integerOf, textOf } from './values.ts'
@@ -10,7 +10,8 @@ export function readTrustOptions(values: Record<string, unknown>): Trust | undef
   const policy = readWitnessPolicy(values)
   const vkeys = [...new Set([...((values['key'] ?? []) as string[]).flatMap(readKeys), ...(policy?.logs ?? [])])]
   const witnesses = ((values['witness'] ?? []) as string[]).flatMap(readKeys)
-  const ledgers = ((values['ledger-pin'] ?? []) as string[]).flatMap(readLedgerPins)
+  const pins = ((values['ledger-pin'] ?? []) as string[]).flatMap(readLedgerPins)
+  const [ledgers, bitcoin] = [pins.filter(isContract), pins.filter(isBitcoin)]
   if (vkeys.length === 0) {
     if (policy)
       throw new CliError('usage', 'the --witness-policy has no line "log": say with --key which log you believe')
@@ -21,7 +22,7 @@ export function readTrustOptions(values: Record<string, unknown>): Trust | undef
   const witnessQuorum = integerOf(values, 'quorum', 0) ?? 0
   if (witnessQuorum > witnesses.length)
     throw new CliError('usage', `--quorum is ${witnessQuorum}, and --witness names ${witnesses.length}`)
-  return { vkeys, ledgers, ...(policy ? { witnessPolicy: policy.text } : { witnesses, witnessQuorum }) }
+  return { vkeys, ledgers, bitcoin, ...(policy ? { witnessPolicy: policy.text } : { witnesses, witnessQuorum }) }
 }
 
 /** The text of --witness-policy, and the keys of its logs. */
@@ -56,8 +57,11 @@ function readKeys(given: string): string[] {
   return keys
 }
 
+const isBitcoin = (pin: PinnedLedger | PinnedBitcoin): pin is PinnedBitcoin => 'minWork' in pin
+const isContract = (pin: PinnedLedger | PinnedBitcoin): pin is PinnedLedger => 'contract' in pin
+
 /** Names as in an anchor of a proof (docs/formats.md 8). */
-function readLedgerPins(file: string): PinnedLedger[] {
+function readLedgerPins(file: string): (PinnedLedger | PinnedBitcoin)[] {
   let value: unknown
   try {
     value = parseStrict(readFileSync(file), { maxBytes: 1_048_576 })
@@ -66,12 +70,26 @@ function readLedgerPins(file: string): PinnedLedger[] {
   }
   return (Array.isArray(value) ? value : [value]).map(item => {
     const pin = (typeof item === 'object' && item !== null ? item : {}) as Record<string, unknown>
+    if (pin['kind'] === 'bitcoin') return readBitcoinPin(file, pin)
     const { chain_id: chainId, contract, log_id: logId, validators } = pin
     const isList = Array.isArray(validators) && validators.every(v => typeof v === 'string')
     if (typeof chainId !== 'number' || typeof contract !== 'string' || typeof logId !== 'string' || !isList)
       throw new CliError('usage', `${file}: a pin has chain_id, contract, log_id and a list of validators`)
     return { chainId, contract, logId, validators: validators as string[] }
   })
+}
+
+function readBitcoinPin(
+  file: string,
+  { chain_id: chainId, depth, min_work: minWork }: Record<string, unknown>,
+): PinnedBitcoin {
+  const isWork = typeof minWork === 'string' && /^0x[0-9a-f]{1,64}$/.test(minWork)
+  if (typeof chainId !== 'string' || !Number.isSafeInteger(depth) || !isWork)
+    throw new CliError(
+      'usage',
+      `${file}: a pin of Bitcoin has chain_id, depth and min_work (0x and hexadecimal digits)`,
+    )
+  return { chainId, depth: depth as number, minWork: BigInt(minWork) }
 }
 
 /** A reader without a key: what to do. */

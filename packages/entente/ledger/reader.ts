@@ -17,7 +17,7 @@ export interface AnchorReading {
   readonly confirmations: number
   /** By what the chain itself says; undefined where it says nothing, and the reader decides by the confirmations. */
   readonly final: boolean | undefined
-  /** SHA-256 of the origin under which the log is registered, hexadecimal; undefined where the ledger knows no logs. */
+  /** SHA-256 of the origin under which the log is registered, hexadecimal, or (`bitcoin`) the first 16 bytes of it; undefined where the ledger knows no logs. */
   readonly originHash: string | undefined
 }
 

@@ -66,17 +66,27 @@ export function formatBitcoinAnchor(origin: string, { size, root }: { size: numb
   return script
 }
 
-/** The checkpoint of this log in a transaction: in its first output and nowhere else; undefined where it carries none. */
-export function findBitcoinAnchor(
-  { outputs }: Pick<BitcoinTransaction, 'outputs'>,
-  origin: string,
-): { size: number; root: Uint8Array } | undefined {
+/** A checkpoint as a transaction carries it. `originHash`: the first 16 bytes of SHA-256(origin). */
+export type BitcoinAnchor = { originHash: Uint8Array; size: number; root: Uint8Array }
+
+/** The checkpoint of any log in a transaction: in its first output and nowhere else; undefined where it carries none. */
+export function readBitcoinAnchor({ outputs }: Pick<BitcoinTransaction, 'outputs'>): BitcoinAnchor | undefined {
   const script = outputs[0]?.script
   if (script?.length !== 2 + BITCOIN_ANCHOR_SIZE) return undefined
   const size = Number(new DataView(script.buffer, script.byteOffset).getBigUint64(22))
-  const root = script.slice(30)
-  if (!Number.isSafeInteger(size) || size < 1) return undefined
-  return equalHashes(script, formatBitcoinAnchor(origin, { size, root })) ? { size, root } : undefined
+  const isAnchor =
+    script[0] === OP_RETURN && script[1] === BITCOIN_ANCHOR_SIZE && equalHashes(script.subarray(2, 6), MAGIC)
+  if (!isAnchor || !Number.isSafeInteger(size) || size < 1) return undefined
+  return { originHash: script.slice(6, 22), size, root: script.slice(30) }
+}
+
+/** The checkpoint of this log in a transaction. */
+export function findBitcoinAnchor(
+  transaction: Pick<BitcoinTransaction, 'outputs'>,
+  origin: string,
+): { size: number; root: Uint8Array } | undefined {
+  const found = readBitcoinAnchor(transaction)
+  return found && equalHashes(found.originHash, originHash(origin)) ? { size: found.size, root: found.root } : undefined
 }
 
 function originHash(origin: string): Uint8Array {

@@ -7,6 +7,7 @@ export {
   formatBitcoinAnchor,
   type MinedBlock,
   type PinnedBitcoin,
+  readBitcoinAnchor,
   verifyBitcoinProof,
 } from './bitcoin.ts'
 export { type BitcoinHeader, bitcoinMerkleBranch, bitcoinMerkleRoot, verifyBitcoinHeader } from './bitcoin-header.ts'

@@ -3,6 +3,7 @@ import { checkpointIn, createTaxiiClient, serverLog, type Watch } from '@entente
 import { JsonError, openLongArray, parseObjects, parseStrict } from '@entente/verify/json'
 import {
   type Evidence,
+  type MinedBlock,
   ProofError,
   readCollection,
   type ReadRecord,
@@ -286,14 +287,26 @@ const evidence = ({ level, checkpoint, witnesses, anchors }: Evidence) => ({
   origin: checkpoint.origin,
   size: checkpoint.size,
   witnesses,
-  anchors: anchors.map(({ anchor, sealed }) => ({
+  anchors: anchors.map(({ anchor, sealed, mined }) => ({
     ledger: anchor.ledger,
     kind: anchor.kind,
     ...(anchor.block === undefined ? {} : { block: anchor.block }),
     ...(anchor.transaction === undefined ? {} : { transaction: anchor.transaction }),
-    proven: sealed !== undefined,
+    proven: sealed !== undefined || mined !== undefined,
+    ...(mined
+      ? {
+          mined: {
+            block: mined.height,
+            time: timeOf(mined),
+            blocks_on_top: mined.depth,
+            work: `0x${mined.work.toString(16)}`,
+          },
+        }
+      : {}),
   })),
 })
+
+const timeOf = ({ timestamp }: MinedBlock) => new Date(timestamp * 1000).toISOString().replace('.000Z', 'Z')
 
 function inWords({ checkpoint, witnesses }: Evidence): string {
   const by = witnesses.known > 0 ? `, cosigned by ${witnesses.cosigned} of ${witnesses.known} witnesses` : ''
@@ -302,11 +315,13 @@ function inWords({ checkpoint, witnesses }: Evidence): string {
 
 function anchorLines({ anchors }: Evidence): string[] {
   if (anchors.length === 0) return ['no ledger has been named: only the signature stands for it']
-  return anchors.map(({ anchor, sealed }) => {
+  return anchors.map(({ anchor, sealed, mined }) => {
     const at = anchor.block === undefined ? '' : ` block ${anchor.block}`
     if (sealed)
       return `ledger ${anchor.ledger}:${at} sealed by the validators that you pinned, and it holds this checkpoint`
-    return `ledger ${anchor.ledger}:${at} is claimed${anchor.sealed ? '; pin the ledger with --ledger-pin to prove it, or ask it with --ledger' : '; only asking the ledger with --ledger can tell'}`
+    if (mined)
+      return `ledger ${anchor.ledger}: Bitcoin ${anchor.chain_id}, block ${mined.height} of ${timeOf(mined)} with ${mined.depth} on top, holds this checkpoint; it shows since when, and cannot refuse a fork`
+    return `ledger ${anchor.ledger}:${at} is claimed${(anchor.sealed ?? anchor.bitcoin) ? '; pin the ledger with --ledger-pin to prove it, or ask it with --ledger' : '; only asking the ledger with --ledger can tell'}`
   })
 }
 

@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { TlogError, verifyConsistency } from '@entente/verify/tlog'
-import type { Anchor, AnchorIdentity, AnchorReceipt, Checkpoint } from '../anchor.ts'
+import type { Anchor, AnchorIdentity, AnchorReceipt, Checkpoint, MinedEvidence } from '../anchor.ts'
 import { LedgerError } from '../error.ts'
 import type { SubmitJournal } from '../journal.ts'
 import type { BitcoinAccount } from './account.ts'
+import { createBlocks } from './blocks.ts'
 import { createAnchorChain } from './chain.ts'
 import { DEFAULT_FEES, type FeePolicy } from './fees.ts'
 import type { BitcoinNetwork } from './network.ts'
@@ -61,7 +62,8 @@ export async function openBitcoinAnchor(options: BitcoinAnchorOptions): Promise<
       'mismatch',
       `block 0 of the node is ${genesis}, that of ${network.name} is ${network.genesis}: correct the URL or the network`,
     )
-  const chain = createAnchorChain({ node, id, origin, account })
+  const blocks = createBlocks(node)
+  const chain = createAnchorChain({ node, blocks, id, origin, account })
   const submitter = createSubmitter({ node, chain, journal, account, network, origin, fees, depth, now, fault })
   const identity = await identify(node)
 
@@ -146,6 +148,9 @@ export async function openBitcoinAnchor(options: BitcoinAnchorOptions): Promise<
     return chain.find(size, newest)
   }
 
+  /** Final evidence does not change as long as its block is in the chain. */
+  const proven = new Map<number, MinedEvidence>()
+
   return {
     ledger: id,
     kind: 'bitcoin',
@@ -171,21 +176,26 @@ export async function openBitcoinAnchor(options: BitcoinAnchorOptions): Promise<
     find,
     async finality({ transaction, block, blockHash }) {
       open()
-      const mined = await chain.mined(transaction)
+      const mined = await blocks.mined(transaction)
       if (mined?.blockHash !== blockHash) {
         // Reorganised away: to the mempool again. An append that runs does the same.
         if (mined === undefined && running === 0) await inTurn(submitter.settle).catch(ignoreUnreachable)
         return { final: false, confirmations: 0 }
       }
-      const confirmations = await chain.depth({ height: block, blockHash }, depth)
+      const confirmations = await blocks.depth({ height: block, blockHash }, depth)
       return { final: confirmations >= depth, confirmations }
     },
     async proveMined(size) {
+      const known = proven.get(size)
+      if (known && (await node.blockHash(known.block)) === known.blockHash) return known
       const receipt = await find(size)
-      if (!receipt || (await chain.depth({ height: receipt.block, blockHash: receipt.blockHash }, depth)) < depth)
+      if (!receipt || (await blocks.depth({ height: receipt.block, blockHash: receipt.blockHash }, depth)) < depth)
         return undefined
       const { root, block, blockHash } = receipt
-      return { size, root, block, blockHash, bitcoin: await chain.prove(receipt, depth) }
+      const evidence = { size, root, block, blockHash, bitcoin: await chain.prove(receipt, depth) }
+      proven.set(size, evidence)
+      for (const oldest of proven.keys()) if (proven.size > MAX_PROVEN) proven.delete(oldest)
+      return evidence
     },
     async close() {
       closing.abort()
@@ -196,6 +206,7 @@ export async function openBitcoinAnchor(options: BitcoinAnchorOptions): Promise<
 }
 
 type Consistency = (oldSize: number) => Uint8Array[] | Promise<Uint8Array[]>
+const MAX_PROVEN = 64
 const TXID = /^[0-9a-f]{64}$/
 
 const toCheckpoint = ({ size, root }: Pending): Checkpoint => ({ size, root: Buffer.from(root, 'hex') })

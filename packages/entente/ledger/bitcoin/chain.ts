@@ -1,33 +1,19 @@
 import {
   type BitcoinProof,
   type BitcoinTransaction,
-  bitcoinMerkleBranch,
-  bitcoinMerkleRoot,
   displayHash,
   findBitcoinAnchor,
   verifyBitcoinProof,
 } from '@entente/verify/proof'
 import { equalHashes } from '@entente/verify/tlog'
-import type { AnchorReceipt, Checkpoint } from '../anchor.ts'
+import type { AnchorReceipt } from '../anchor.ts'
 import { LedgerError } from '../error.ts'
 import { type BitcoinAccount, CHANGE, type Coin } from './account.ts'
+import { type Blocks } from './blocks.ts'
 import type { BitcoinNode, NodeTransaction } from './node.ts'
-
-/** A transaction in a block of the present chain: header, proof of work and Merkle path are checked, only the height is the node's word. */
-interface Mined {
-  readonly transaction: BitcoinTransaction
-  readonly height: number
-  readonly blockHash: string
-  readonly index: number
-  readonly branch: readonly Uint8Array[]
-  readonly coinbase: { readonly txid: string; readonly branch: readonly Uint8Array[] }
-  /** The checkpoint of this log that it carries, signed by this account's key. */
-  readonly checkpoint: Checkpoint | undefined
-}
 
 /** The anchors of one log and the coins of its account, read from the ledger. */
 export interface AnchorChain {
-  mined(txid: string): Promise<Mined | undefined>
   /** The anchor that a mined transaction made for this log, signed by this account's key. */
   read(txid: string): Promise<AnchorReceipt | undefined>
   /** The newest anchor. `hints`: transactions that may be it, the likeliest first; they only save a search. */
@@ -37,63 +23,28 @@ export interface AnchorChain {
   coins(newest: AnchorReceipt | undefined, all?: boolean): Promise<Coin[]>
   /** Whether what a coin comes from is in the chain, and somebody has spent it there. */
   isSpent(coin: Coin): Promise<boolean>
-  /** How many blocks lie on top of a block, 0 where it is not in the present chain; linked and with proof of work up to `depth`. */
-  depth(block: { height: number; blockHash: string }, depth: number): Promise<number>
   prove(receipt: AnchorReceipt, depth: number): Promise<BitcoinProof>
 }
 
-/** Most transactions that are remembered as verified. */
-const MAX_KNOWN = 64
 const COINBASE_MATURITY = 100
 /** Steps back along spent coins, where the node has no index of addresses. */
 const MAX_STEPS = 100_000
 
 export function createAnchorChain({
   node,
+  blocks,
   id,
   origin,
   account,
 }: {
   node: BitcoinNode
+  blocks: Blocks
   id: string
   origin: string
   account: Pick<BitcoinAccount, 'address' | 'script'>
 }): AnchorChain {
   const isOurs = (output: { script: Uint8Array } | undefined) =>
     output !== undefined && equalHashes(output.script, account.script)
-
-  /** What was verified stays so; only whether its block is in the present chain is asked each time. */
-  const known = new Map<string, Mined>()
-  async function mined(txid: string): Promise<Mined | undefined> {
-    const before = known.get(txid)
-    if (before && (await node.blockHash(before.height)) === before.blockHash) return before
-    known.delete(txid)
-    const found = await verifyMined(txid)
-    if (found) known.set(txid, found)
-    for (const oldest of known.keys()) if (known.size > MAX_KNOWN) known.delete(oldest)
-    return found
-  }
-
-  async function verifyMined(txid: string): Promise<Mined | undefined> {
-    const transaction = await node.transaction(txid)
-    const blockHash = transaction?.block
-    if (transaction === undefined || blockHash === undefined) return undefined
-    const height = await node.height(blockHash)
-    if ((await node.blockHash(height)) !== blockHash) return undefined // no longer in the chain
-    const [{ merkleRoot }, txids] = [await node.header(blockHash), await node.block(blockHash)]
-    const [hashes, index] = [txids.map(toBytes), txids.indexOf(txid)]
-    const branch = bitcoinMerkleBranch(hashes, Math.max(0, index))
-    if (index === -1 || !equalHashes(bitcoinMerkleRoot(toBytes(txid), index, branch), merkleRoot))
-      throw new LedgerError(
-        'corrupt',
-        `the node says that transaction ${txid} is in block ${blockHash}, whose Merkle root says no: use another node`,
-        { transaction: txid },
-      )
-    const anchored = findBitcoinAnchor(transaction, origin)
-    const checkpoint = anchored && (await isSigned(transaction)) ? anchored : undefined
-    const coinbase = { txid: txids[0] as string, branch: bitcoinMerkleBranch(hashes, 0) }
-    return { transaction, height, blockHash, index, branch, coinbase, checkpoint }
-  }
 
   /** Anybody can pay us with an anchor in the same transaction; only we can spend what is ours. */
   async function isSigned({ inputs: [input] }: BitcoinTransaction): Promise<boolean> {
@@ -103,9 +54,10 @@ export function createAnchorChain({
   }
 
   async function read(txid: string): Promise<AnchorReceipt | undefined> {
-    const { checkpoint, height, blockHash } = (await mined(txid)) ?? {}
-    if (checkpoint === undefined || height === undefined || blockHash === undefined) return undefined
-    return { ledger: id, ...checkpoint, transaction: txid, block: height, blockHash }
+    const mined = await blocks.mined(txid)
+    const checkpoint = mined && findBitcoinAnchor(mined.transaction, origin)
+    if (mined === undefined || checkpoint === undefined || !(await isSigned(mined.transaction))) return undefined
+    return { ledger: id, ...checkpoint, transaction: txid, block: mined.height, blockHash: mined.blockHash }
   }
 
   /** Anchors, mined ones of ours, from the newest back. */
@@ -191,42 +143,17 @@ export function createAnchorChain({
   }
 
   async function isSpent({ txid, vout }: Coin): Promise<boolean> {
-    return (await mined(txid)) !== undefined && !(await node.isUnspent(txid, vout))
-  }
-
-  /** Headers of the blocks on top of one, at most `depth`, each checked and linked to the one before. */
-  async function headersOnTop({ height, blockHash }: { height: number; blockHash: string }, depth: number) {
-    const headers: Uint8Array[] = []
-    let before = blockHash
-    while (headers.length < depth) {
-      const hash = await node.blockHash(height + headers.length + 1)
-      if (hash === undefined) break
-      const header = await node.header(hash)
-      if (displayHash(header.previous) !== before)
-        throw new LedgerError(
-          'corrupt',
-          `the node says that block ${hash} follows ${before}; its header names ${displayHash(header.previous)}`,
-        )
-      headers.push(header.bytes)
-      before = hash
-    }
-    return headers
+    return (await blocks.mined(txid)) !== undefined && !(await node.isUnspent(txid, vout))
   }
 
   return {
-    mined,
     read,
     newest,
     find,
     coins,
     isSpent,
-    async depth(block, depth) {
-      if ((await node.blockHash(block.height)) !== block.blockHash) return 0
-      const { length } = await headersOnTop(block, depth)
-      return length < depth ? length : Math.max(length, (await node.tip()).height - block.height)
-    },
     async prove({ transaction: txid, size, root }, depth) {
-      const found = await mined(txid)
+      const found = await blocks.mined(txid)
       if (found === undefined)
         throw new LedgerError('unreachable', `transaction ${txid} was in a block and is no longer: ask again`, {
           transaction: txid,
@@ -235,7 +162,7 @@ export function createAnchorChain({
       const coinbase = await node.transaction(found.coinbase.txid)
       if (coinbase === undefined)
         throw new LedgerError('corrupt', `the node has no first transaction of block ${blockHash}`)
-      const headers = [(await node.header(blockHash)).bytes, ...(await headersOnTop({ height, blockHash }, depth))]
+      const headers = [(await node.header(blockHash)).bytes, ...(await blocks.onTop({ height, blockHash }, depth))]
       const proof: BitcoinProof = {
         transaction: toHex(transaction.stripped),
         index,
@@ -254,6 +181,4 @@ export function createAnchorChain({
   }
 }
 
-/** A hash as people write it, in the order of the bytes. */
-const toBytes = (hash: string): Uint8Array => Uint8Array.from(Buffer.from(hash, 'hex')).reverse()
 const toHex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')

@@ -3,6 +3,8 @@ import type { Rpc } from './node.ts'
 
 /** Searches of a node through all coins take minutes. */
 const SEARCH_MS = 1_200_000
+/** Calls at once: btcd takes ten connections from all its clients, Bitcoin Core four calls. */
+const MAX_CALLS = 3
 
 /**
  * The RPCs of a node over HTTP.
@@ -18,7 +20,19 @@ export function createBitcoinRpc(url: string, credentials?: string): Rpc & { clo
   }
   const urls = [withUser?.href ?? url]
   const [quick, slow] = [createHttpProvider({ urls }), createHttpProvider({ urls, timeoutMs: SEARCH_MS })]
-  const rpc: Rpc = (method, ...params) => (method === 'scantxoutset' ? slow : quick).request({ method, params })
+  let calls = 0
+  const waiting: (() => void)[] = []
+  const rpc: Rpc = async (method, ...params) => {
+    if (method === 'scantxoutset') return slow.request({ method, params })
+    if (calls >= MAX_CALLS) await new Promise<void>(resolve => waiting.push(resolve))
+    calls++
+    try {
+      return await quick.request({ method, params })
+    } finally {
+      calls--
+      waiting.shift()?.()
+    }
+  }
   return Object.assign(rpc, {
     async close() {
       await Promise.all([quick.close(), slow.close()])

@@ -26,13 +26,14 @@ export async function startSite(
   t: TestContext,
   configuration: string = PLAIN,
   files: Record<string, string> = {},
+  mode = 0o644,
 ): Promise<Site> {
   const folder = mkdtempSync(join(tmpdir(), 'entente-cli-'))
   const data = join(folder, 'data')
   mkdirSync(data)
   const file = join(folder, 'entente.yaml')
   writeFileSync(file, configuration)
-  for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text)
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text, { mode })
   const { config, paths } = loadConfig({ file, data, env: {} })
   const server = await startServer(config, paths, () => {})
   t.after(async () => {

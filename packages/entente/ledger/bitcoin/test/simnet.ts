@@ -98,13 +98,12 @@ export async function startSimnet(): Promise<Simnet | string> {
     },
     async blocks() {
       const count = (await simnet.node.rpc('getblockcount')) as number
-      const heights = Array.from({ length: count + 1 }, (_, height) => height)
-      return Promise.all(
-        heights.map(async height => {
-          const hash = await simnet.node.rpc('getblockhash', height)
-          return (await simnet.node.rpc('getblock', hash, 0)) as string
-        }),
-      )
+      const found: string[] = []
+      for (let height = 0; height <= count; height++) {
+        const hash = await simnet.node.rpc('getblockhash', height)
+        found.push((await simnet.node.rpc('getblock', hash, 0)) as string)
+      }
+      return found
     },
     async stop() {
       await simnet.node.kill()
