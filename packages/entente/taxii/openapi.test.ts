@@ -3,6 +3,8 @@ import { after, before, test } from 'node:test'
 import { Validator } from '@seriousme/openapi-schema-validator'
 import Fastify from 'fastify'
 import Schema from 'typebox/schema'
+import { originHash } from '#witness/http.ts'
+import { createTestLog } from '#witness/test/log.ts'
 import { openApiRoute } from './openapi.ts'
 import { type Answer, indicator, startTestServer, type TestServer, url } from './test/server.ts'
 
@@ -11,8 +13,9 @@ let server: TestServer
 let document: { openapi: string; paths: Record<string, Record<string, Documented>>; components: any }
 const object = indicator()
 let statusId: string
+const log = createTestLog('log.example/one')
 before(async () => {
-  server = await startTestServer()
+  server = await startTestServer({ witness: { name: 'witness.example/w', logs: [{ vkey: log.vkey }] } })
   document = (await server.ask('GET', '/openapi.json', { user: null, headers: { accept: '*/*' } })).json
   statusId = (await server.add([object, url(), { type: 'indicator' }])).id
 })
@@ -41,6 +44,9 @@ const asked: Record<string, () => Promise<Answer>> = Object.fromEntries(
       ['get', '/log/key'],
       ['get', '/log/ledgers'],
       ['get', '/log/tile/{path}'],
+      ['post', '/witness/add-checkpoint'],
+      ['get', '/witness/{origin}/checkpoint'],
+      ['get', '/witness/key'],
       ['get', '/healthz'],
       ['get', '/readyz'],
       ['get', '/'],
@@ -56,7 +62,9 @@ const asked: Record<string, () => Promise<Answer>> = Object.fromEntries(
         .replace('{status}', statusId)
         .replace('{seq}', '0')
         .replace('{path}', '0/000.p/1')
-      const body = method === 'post' ? { body: { objects: [url()] } } : {}
+        .replace('{origin}', originHash(log.origin))
+      const posted = path === OBJECTS ? { objects: [url()] } : log.request(0, 3)
+      const body = method === 'post' ? { body: posted } : {}
       return server.ask(method.toUpperCase(), target, { headers: { accept: '*/*' }, ...body })
     },
   ]),
@@ -99,6 +107,22 @@ test('real answers have the status, the type and the form that are documented', 
     if (type.startsWith('text/') || type === 'application/octet-stream') continue
     const [valid, errors] = Schema.Errors(content.schema, answer.json)
     assert.ok(valid, `${name}: ${JSON.stringify(errors.slice(0, 3))} in ${answer.text.slice(0, 300)}`)
+  }
+})
+
+test('what a witness answers besides is no error message, and documented as it is', async () => {
+  const { responses } = document.paths['/witness/add-checkpoint']?.['post'] as Documented
+  const cases: [number, string][] = [
+    [400, 'nonsense'],
+    [403, log.request(3, 4).replace('\n4\n', '\n5\n')],
+    [404, createTestLog('log.example/two').request(0, 1)],
+    [409, log.request(0, 3)],
+    [422, log.request(3, 3, 1)],
+  ]
+  for (const [status, body] of cases) {
+    const answer = await server.ask('POST', '/witness/add-checkpoint', { body, user: null })
+    assert.equal(answer.status, status, answer.text)
+    assert.deepEqual(Object.keys(responses[status]?.content ?? {}), [answer.headers['content-type']])
   }
 })
 
