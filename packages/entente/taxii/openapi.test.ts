@@ -111,7 +111,7 @@ test('real answers have the status, the type and the form that are documented', 
 })
 
 test('what a witness answers besides is no error message, and documented as it is', async () => {
-  const { responses } = document.paths['/witness/add-checkpoint']?.['post'] as Documented
+  const { responses } = (document.paths['/witness/add-checkpoint'] as Record<string, Documented>)['post'] as Documented
   const cases: [number, string][] = [
     [400, 'nonsense'],
     [403, log.request(3, 4).replace('\n4\n', '\n5\n')],
