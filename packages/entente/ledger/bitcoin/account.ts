@@ -48,15 +48,17 @@ export const anchorSize = (coins: number): number => Math.ceil(10.5 + 68 * coins
 export function bitcoinAccount(text: string, network: BitcoinNetwork): BitcoinAccount {
   const params = { bech32: network.bech32, wif: network.wif, pubKeyHash: 0, scriptHash: 0 }
   let key: Uint8Array
+  let payment: ReturnType<typeof p2wpkh>
   try {
     key = readKey(text, network, params)
+    payment = p2wpkh(pubECDSA(key), params)
   } catch {
     throw new LedgerError(
       'invalid',
       `the key is none of ${network.name}: 64 hexadecimal digits, a WIF or an extended private key (BIP 32) is wanted`,
     )
   }
-  const { script, address } = p2wpkh(pubECDSA(key), params)
+  const { script, address } = payment
   if (address === undefined) throw new LedgerError('invalid', 'the key has no address')
   return {
     address,

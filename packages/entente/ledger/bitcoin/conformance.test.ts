@@ -1,6 +1,7 @@
 import { after, before } from 'node:test'
 import { type AnchorSubject, anchorConformance } from '../conformance/anchor.ts'
 import { LedgerError } from '../error.ts'
+import { RpcError } from '../evm/provider.ts'
 import { createMemoryJournal } from '../journal.ts'
 import { openBitcoinAnchor } from './anchor.ts'
 import { BITCOIN_NETWORKS } from './network.ts'
@@ -20,14 +21,15 @@ after(async () => {
 const origin = 'log.example/test'
 let subjects = 0
 
-async function create(): Promise<AnchorSubject | string> {
+const create = (dialect: (rpc: Rpc) => Rpc) => async (): Promise<AnchorSubject | string> => {
   if (typeof simnet === 'string') return simnet
   const { node, fund, anchors, mineAlways } = simnet
   const account = simnetAccount(`subject ${subjects++}`)
   await fund(account)
   const stopMining = mineAlways()
   const journal = createMemoryJournal()
-  const plain = createBitcoinRpc(node.url, BTCD_USER)
+  const connection = createBitcoinRpc(node.url, BTCD_USER)
+  const plain = dialect(connection)
   const faulty = withFaults(plain)
   const open = (rpc: Rpc) =>
     openBitcoinAnchor({
@@ -56,7 +58,7 @@ async function create(): Promise<AnchorSubject | string> {
     async dispose() {
       for (const each of opened) await each.close()
       await stopMining()
-      await plain.close()
+      await connection.close()
     },
   }
 }
@@ -87,4 +89,33 @@ function withFaults(rpc: Rpc) {
 }
 const lost = () => new LedgerError('unreachable', 'connection reset')
 
-anchorConformance('btcd', create)
+/**
+ * btcd behind the methods that Bitcoin Core has in place of its own: no index of addresses, but a search through all coins; estimates in an object. What Core
+ * itself answers is not shown by that.
+ */
+const asCore =
+  (rpc: Rpc): Rpc =>
+  async (method, ...params) => {
+    if (method === 'searchrawtransactions' || method === 'estimatefee') throw new RpcError(-32601, 'Method not found')
+    if (method === 'estimatesmartfee') return { errors: ['Insufficient data or no feerate found'], blocks: 6 }
+    if (method !== 'scantxoutset') return rpc(method, ...params)
+    const [, [descriptor]] = params as [string, [string]]
+    const address = descriptor.slice('addr('.length, -1)
+    const history = (await rpc('searchrawtransactions', address, 1, 0, 1000).catch(() => [])) as {
+      txid: string
+      confirmations?: number
+      vout: { n: number; value: number; scriptPubKey: { addresses?: string[] } }[]
+    }[]
+    const unspents: object[] = []
+    for (const { txid, confirmations, vout } of history)
+      for (const { n, value, scriptPubKey } of vout)
+        if (confirmations && scriptPubKey.addresses?.includes(address) && (await rpc('gettxout', txid, n, false)))
+          unspents.push({ txid, vout: n, amount: value })
+    return { success: true, unspents }
+  }
+
+anchorConformance(
+  'btcd',
+  create(rpc => rpc),
+)
+anchorConformance('btcd in the dialect of Bitcoin Core', create(asCore))
