@@ -10,6 +10,13 @@ import {
 } from './bitcoin.ts'
 import { displayHash } from './bitcoin-transaction.ts'
 import { asProofError, ProofError } from './error.ts'
+import {
+  type EndorsedProof,
+  type EndorsedRoot,
+  type PinnedFabric,
+  readEndorsedProof,
+  verifyEndorsedProof,
+} from './fabric.ts'
 import { readCount, readList, readMembers, readObject, readText } from './fields.ts'
 import { type SealedHeader, verifySealedHeader } from './qbft.ts'
 import { decodeRlp, rlpBytes, rlpList } from './rlp.ts'
@@ -27,7 +34,7 @@ export type Anchor = {
   root: string
   /** where the anchor is of a larger size: consistency proof from the checkpoint to it (RFC 9162, section 2.1.4), base64 */
   consistency?: string[]
-  /** a number; the name of the network where `kind` is bitcoin */
+  /** a number; the name of the network where `kind` is bitcoin, of the channel where it is fabric */
   chain_id?: number | string
   contract?: string
   log_id?: string
@@ -36,13 +43,14 @@ export type Anchor = {
   block_hash?: string
   sealed?: SealedProof
   bitcoin?: BitcoinProof
+  endorsed?: EndorsedProof
 }
 
 /** What a ledger holds. */
 type Anchored = Pick<Checkpoint, 'size' | 'root'>
 
-/** An anchor that agrees with the checkpoint; `sealed` or `mined` where it was proven offline, otherwise it is a claim still. */
-export type CheckedAnchor = { anchor: Anchor; sealed?: SealedHeader; mined?: MinedBlock }
+/** An anchor that agrees with the checkpoint; `sealed`, `mined` or `endorsed` where it was proven offline, otherwise it is a claim still. */
+export type CheckedAnchor = { anchor: Anchor; sealed?: SealedHeader; mined?: MinedBlock; endorsed?: EndorsedRoot }
 
 /** Where the contract CheckpointAnchor keeps `rootAt` (mapping logId -> mapping size -> root). */
 export const ROOT_AT_SLOT = 0n
@@ -52,7 +60,7 @@ const MAX_NODES = 65
 const HEX = /^0x(?:[0-9a-f]{2})*$/
 const ADDRESS = /^0x[0-9a-fA-F]{40}$/
 const BYTES_32 = /^0x[0-9a-f]{64}$/
-const BITCOIN_HASH = /^[0-9a-f]{64}$/
+const PLAIN_HASH = /^[0-9a-f]{64}$/
 
 /**
  * Check the anchors of a proof against its verified checkpoint, and prove those that can be: with `sealed`, on a ledger that the
@@ -66,6 +74,7 @@ export function checkAnchors(
   checkpoint: Checkpoint,
   ledgers: readonly PinnedLedger[],
   networks: readonly PinnedBitcoin[] = [],
+  channels: readonly PinnedFabric[] = [],
 ): CheckedAnchor[] {
   return readList(value, 'anchors', MAX_ANCHORS).map(item => {
     const anchor = readAnchor(item)
@@ -77,6 +86,14 @@ export function checkAnchors(
         anchor,
         mined: verifyMinedAnchor(anchor, anchor.bitcoin, { ...anchored, origin: checkpoint.origin }, network),
       }
+    }
+    if (anchor.kind === 'fabric') {
+      const channel = channels.find(
+        ({ chainId, contract, logId }) =>
+          chainId === anchor.chain_id && contract === anchor.contract && logId === anchor.log_id,
+      )
+      if (channel === undefined || anchor.endorsed === undefined) return { anchor }
+      return { anchor, endorsed: verifyEndorsedAnchor(anchor, anchor.endorsed, anchored, channel) }
     }
     const pinned = ledgers.find(
       ledger =>
@@ -130,6 +147,26 @@ function verifyMinedAnchor(
 }
 
 /**
+ * Verify that organisations signed that their peers hold the checkpoint, and that this is where the anchor says.
+ *
+ * @throws ProofError `seal`
+ */
+function verifyEndorsedAnchor(
+  { transaction, block }: Anchor,
+  proof: EndorsedProof,
+  anchored: Anchored,
+  pinned: PinnedFabric,
+): EndorsedRoot {
+  const endorsed = verifyEndorsedProof(proof, anchored, pinned)
+  if (endorsed.transaction !== transaction || endorsed.block !== block)
+    throw new ProofError(
+      'seal',
+      `signed is transaction ${endorsed.transaction} in block ${endorsed.block}, the anchor names ${transaction} in block ${block}`,
+    )
+  return endorsed
+}
+
+/**
  * Verify that the contract holds the checkpoint, in the state of a block that the pinned validators sealed.
  *
  * @throws ProofError `seal`
@@ -179,6 +216,7 @@ function readAnchor(value: unknown): Anchor {
   readCount(common['size'], 'size of an anchor')
   readText(common['root'], 'root of an anchor')
   if (kind === 'bitcoin') return readMinedAnchor(value)
+  if (kind === 'fabric') return readFabricAnchor(value)
   // Anchors of other kinds are claims in any case; whoever can ask their ledgers knows their members
   if (kind !== 'evm') {
     const { ledger, size, root } = common as Anchor
@@ -218,8 +256,20 @@ function readMinedAnchor(value: unknown): Anchor {
   readConsistency(anchor)
   readText(anchor['chain_id'], 'chain_id of an anchor', /^[a-z0-9]{1,32}$/)
   readCount(anchor['block'], 'block of an anchor')
-  for (const name of ['transaction', 'block_hash']) readText(anchor[name], `${name} of an anchor`, BITCOIN_HASH)
+  for (const name of ['transaction', 'block_hash']) readText(anchor[name], `${name} of an anchor`, PLAIN_HASH)
   if (Object.hasOwn(anchor, 'bitcoin')) readBitcoinProof(anchor['bitcoin'])
+  return anchor as Anchor
+}
+
+function readFabricAnchor(value: unknown): Anchor {
+  const hashes = ['log_id', 'transaction', 'block_hash']
+  const required = ['ledger', 'kind', 'chain_id', 'contract', 'size', 'root', 'block', ...hashes]
+  const anchor = readMembers(value, 'an anchor', required, ['endorsed', 'consistency'])
+  readConsistency(anchor)
+  readCount(anchor['block'], 'block of an anchor')
+  for (const name of ['chain_id', 'contract']) readText(anchor[name], `${name} of an anchor`, /^[A-Za-z0-9._-]{1,249}$/)
+  for (const name of hashes) readText(anchor[name], `${name} of an anchor`, PLAIN_HASH)
+  if (Object.hasOwn(anchor, 'endorsed')) readEndorsedProof(anchor['endorsed'])
   return anchor as Anchor
 }
 

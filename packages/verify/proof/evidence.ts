@@ -14,7 +14,7 @@ import { readTrust, type Trust } from './trust.ts'
 
 /** What was proven about an entry of a log, and how strongly. */
 export type Evidence = {
-  /** offline: `logged`, `witnessed` or `sealed` */
+  /** offline: `logged`, `witnessed`, `attested` or `sealed` */
   level: EvidenceLevel
   checkpoint: VerifiedCheckpoint
   /** `cosigned` of `known` witnesses signed the checkpoint */
@@ -51,13 +51,14 @@ export function verifyEntry(entry: Uint8Array, log: string, anchors: unknown, tr
  * @throws ProofError `log`, `anchor`, `seal`, `trust`
  */
 export function verifySignedCheckpoint(note: string, anchors: unknown, trust: Trust): Evidence {
-  const { policy, ledgers, bitcoin } = readTrust(trust)
+  const { policy, ledgers, bitcoin, fabric } = readTrust(trust)
   const checkpoint = asProofError(() => verifyCheckpoint(note, policy))
-  const checked = checkAnchors(anchors, checkpoint, ledgers, bitcoin)
+  const checked = checkAnchors(anchors, checkpoint, ledgers, bitcoin, fabric)
   const cosigned = checkpoint.cosignatures.length
   const isSealed = checked.some(({ sealed, mined }) => sealed !== undefined || mined !== undefined)
+  const isAttested = checked.some(({ endorsed }) => endorsed !== undefined)
   return {
-    level: isSealed ? 'sealed' : cosigned > 0 ? 'witnessed' : 'logged',
+    level: isSealed ? 'sealed' : isAttested ? 'attested' : cosigned > 0 ? 'witnessed' : 'logged',
     checkpoint,
     witnesses: { cosigned, known: policy.witnesses?.length ?? 0 },
     anchors: checked,

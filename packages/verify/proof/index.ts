@@ -25,10 +25,18 @@ export {
 export {
   type Disagreement,
   type DisagreementKind,
+  type LedgerClaim,
   type VerifiedDisagreement,
   verifyDisagreement,
 } from './disagreement.ts'
 export { ProofError, type ProofErrorCode } from './error.ts'
+export {
+  type EndorsedProof,
+  type EndorsedRoot,
+  type PinnedFabric,
+  type PinnedOrganization,
+  verifyEndorsedProof,
+} from './fabric.ts'
 export { type EntryEvidence, type Evidence, verifyEntry, verifySignedCheckpoint } from './evidence.ts'
 export { formatHeadsEntry, type HeadsEntry, parseHeadsEntry } from './heads.ts'
 export { collectionKey, type Head, headsMapPath, headsMapRoot, verifyHeadsMapPath } from './headsmap.ts'

@@ -1,6 +1,8 @@
 import { type CheckpointPolicy, ED25519, formatVkey, parseVkey, parseWitnessPolicy } from '#tlog/index.ts'
 import type { PinnedBitcoin } from './bitcoin.ts'
+import { parseCertificate } from './certificate.ts'
 import { asProofError, ProofError } from './error.ts'
+import type { PinnedFabric } from './fabric.ts'
 import { RECEIPT_ORIGIN_PREFIX } from './receipt.ts'
 
 /** A ledger whose seals the reader believes: at least ceil(2N/3) of these validators must have sealed a block. */
@@ -27,10 +29,17 @@ export type Trust = {
   ledgers?: readonly PinnedLedger[]
   /** networks of Bitcoin */
   bitcoin?: readonly PinnedBitcoin[]
+  /** chaincodes on channels of Hyperledger Fabric */
+  fabric?: readonly PinnedFabric[]
 }
 
 /** {@link Trust} as it is used: keys parsed, addresses in lower case. */
-export type ReadTrust = { policy: CheckpointPolicy; ledgers: PinnedLedger[]; bitcoin: readonly PinnedBitcoin[] }
+export type ReadTrust = {
+  policy: CheckpointPolicy
+  ledgers: PinnedLedger[]
+  bitcoin: readonly PinnedBitcoin[]
+  fabric: readonly PinnedFabric[]
+}
 
 const ADDRESS = /^0x[0-9a-f]{40}$/
 const BYTES_32 = /^0x[0-9a-f]{64}$/
@@ -51,6 +60,7 @@ export function readTrust(trust: Trust): ReadTrust {
     policy: { logs, witnesses, quorum },
     ledgers: (trust.ledgers ?? []).map(readLedger),
     bitcoin: (trust.bitcoin ?? []).map(readBitcoin),
+    fabric: (trust.fabric ?? []).map(readFabric),
   }
 }
 
@@ -76,6 +86,33 @@ function readBitcoin(ledger: PinnedBitcoin): PinnedBitcoin {
       'trust',
       `the pinned network "${chainId}" needs a name, a number of blocks and an amount of work`,
     )
+  return ledger
+}
+
+function readFabric(ledger: PinnedFabric): PinnedFabric {
+  const { chainId, contract, logId, organizations, quorum = 1 } = ledger
+  const names = new Set(organizations.map(({ mspId }) => mspId))
+  const isQuorum = Number.isSafeInteger(quorum) && quorum >= 1 && quorum <= organizations.length
+  if (
+    chainId === '' ||
+    contract === '' ||
+    !/^[0-9a-f]{64}$/.test(logId) ||
+    names.size !== organizations.length ||
+    !isQuorum
+  )
+    throw new ProofError(
+      'trust',
+      `the pinned channel "${chainId}" needs a chaincode, a log's id of 64 hex digits, and distinct organisations of which a quorum signs`,
+    )
+  for (const { mspId, certificates } of organizations) {
+    if (certificates.length === 0)
+      throw new ProofError('trust', `organisation ${mspId} of "${chainId}" has no certificate`)
+    try {
+      certificates.map(parseCertificate)
+    } catch (cause) {
+      throw new ProofError('trust', `a certificate of ${mspId} of "${chainId}": ${(cause as Error).message}`, { cause })
+    }
+  }
   return ledger
 }
 
