@@ -41,6 +41,7 @@ const PORTS = new Set([
 /** Packages that only one place may load. */
 const DRIVERS: Record<string, string> = {
   viem: 'entente/ledger',
+  '@scure/btc-signer': 'entente/ledger',
   '@hyperledger/fabric-gateway': 'entente/ledger',
   'fabric-shim': 'chaincode',
   'node:sqlite': '',

@@ -30,3 +30,12 @@ test('an EVM by JSON-RPC loads no embedded chain', () => {
     [],
   )
 })
+
+test('Bitcoin loads nothing of an EVM chain but its HTTP', () => {
+  const urls = modulesOf('bitcoin/anchor.ts')
+  assert.ok(urls.some(url => url.includes('/btc-signer/')))
+  assert.deepEqual(
+    urls.filter(url => /\/viem\/|\/@ethereumjs\/|node:sqlite/.test(url)),
+    [],
+  )
+})

@@ -4,8 +4,8 @@ import { TlogError } from '#tlog/index.ts'
 /**
  * `malformed` not the format that it says it is; `record` a record that breaks its own rules; `log` the checkpoint or its proof
  * does not verify (`cause`: the TlogError); `heads` the heads entry does not hold the collection; `collection` records are missing,
- * moved, changed or too many; `anchor` an anchor contradicts the checkpoint; `seal` the seals or state proofs of a block do not
- * verify; `trust` the reader's own configuration makes no sense.
+ * moved, changed or too many; `anchor` an anchor contradicts the checkpoint; `seal` the seals, state proofs, work or Merkle paths of a
+ * block do not verify; `trust` the reader's own configuration makes no sense.
  */
 export type ProofErrorCode = 'malformed' | 'record' | 'log' | 'heads' | 'collection' | 'anchor' | 'seal' | 'trust'
 
