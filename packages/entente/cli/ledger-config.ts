@@ -43,6 +43,13 @@ const EvmLedger = object({
   contract: Type.Optional(
     Address('The CheckpointAnchor; the one that the account created, or a new one, where it is left out'),
   ),
+  logId: Type.Optional(
+    Type.String({
+      pattern: '^0x[0-9a-f]{64}$',
+      description:
+        "The log's id in the contract, where another account registered it: ownership was handed over, or an auditor reads",
+    }),
+  ),
   keyFile: Type.Optional(
     Type.String({ description: 'File with the hexadecimal private key of the account that anchors; or give account' }),
   ),
@@ -130,6 +137,43 @@ const BitcoinLedger = object({
   ),
 })
 
+const Endpoint = (description: string) => Type.String({ pattern: '^[^\\s/]{1,253}:[0-9]{1,5}$', description })
+const Pem = (description: string) => Type.String({ minLength: 1, description: `File (PEM) with ${description}` })
+
+const FabricLedger = object({
+  ...common,
+  records,
+  kind: Type.Literal('fabric'),
+  endpoint: Endpoint('HOST:PORT of a peer whose gateway is asked; of our own organisation is best'),
+  endpoints: Type.Optional(
+    Type.Array(Endpoint('Another peer'), {
+      maxItems: 15,
+      description: 'Asked in this order while the one before is away',
+    }),
+  ),
+  tlsCert: Pem("the CAs of the peers' TLS certificates, several behind each other"),
+  mspId: Type.String({ pattern: '^[A-Za-z0-9._-]{1,128}$', description: 'Organisation of the identity that anchors' }),
+  cert: Pem('its certificate'),
+  key: Pem('its private key; nobody else may read it'),
+  fabricChannel: Type.String({ pattern: '^[a-z][a-z0-9.-]{0,248}$' }),
+  chaincode: Type.String({ pattern: '^[A-Za-z0-9][A-Za-z0-9_-]{0,127}$' }),
+  endorsers: Type.Optional(
+    Type.Array(Type.String({ pattern: '^[A-Za-z0-9._-]{1,128}$' }), {
+      minItems: 1,
+      maxItems: 64,
+      uniqueItems: true,
+      description:
+        "Organisations (MSP ids) that have to endorse; as few as the chaincode's policy asks for where it is left out",
+    }),
+  ),
+  logId: Type.Optional(
+    Type.String({
+      pattern: '^[0-9a-f]{64}$',
+      description: "The log's id in the chaincode, where another identity registered it and handed it over",
+    }),
+  ),
+})
+
 /** One entry of `ledgers:`. */
-export const LedgerSchema = Type.Union([EmbeddedLedger, EvmLedger, BitcoinLedger])
+export const LedgerSchema = Type.Union([EmbeddedLedger, EvmLedger, BitcoinLedger, FabricLedger])
 export type LedgerConfig = Static<typeof LedgerSchema>

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { parseStrict } from '@entente/verify/json'
-import type { PinnedBitcoin, PinnedLedger, Trust } from '@entente/verify/proof'
+import type { PinnedBitcoin, PinnedFabric, PinnedLedger, Trust } from '@entente/verify/proof'
 import { COSIGNATURE_V1, formatVkey, parseVkey, parseWitnessPolicy, TlogError } from '@entente/verify/tlog'
 import { CliError } from './errors.ts'
 import { integerOf, textOf } from './values.ts'
@@ -11,7 +11,7 @@ export function readTrustOptions(values: Record<string, unknown>): Trust | undef
   const vkeys = [...new Set([...((values['key'] ?? []) as string[]).flatMap(readKeys), ...(policy?.logs ?? [])])]
   const witnesses = ((values['witness'] ?? []) as string[]).flatMap(readKeys)
   const pins = ((values['ledger-pin'] ?? []) as string[]).flatMap(readLedgerPins)
-  const [ledgers, bitcoin] = [pins.filter(isContract), pins.filter(isBitcoin)]
+  const [ledgers, bitcoin, fabric] = [pins.filter(isContract), pins.filter(isBitcoin), pins.filter(isFabric)]
   if (vkeys.length === 0) {
     if (policy)
       throw new CliError('usage', 'the --witness-policy has no line "log": say with --key which log you believe')
@@ -22,7 +22,13 @@ export function readTrustOptions(values: Record<string, unknown>): Trust | undef
   const witnessQuorum = integerOf(values, 'quorum', 0) ?? 0
   if (witnessQuorum > witnesses.length)
     throw new CliError('usage', `--quorum is ${witnessQuorum}, and --witness names ${witnesses.length}`)
-  return { vkeys, ledgers, bitcoin, ...(policy ? { witnessPolicy: policy.text } : { witnesses, witnessQuorum }) }
+  return {
+    vkeys,
+    ledgers,
+    bitcoin,
+    fabric,
+    ...(policy ? { witnessPolicy: policy.text } : { witnesses, witnessQuorum }),
+  }
 }
 
 /** The text of --witness-policy, and the keys of its logs. */
@@ -57,11 +63,13 @@ function readKeys(given: string): string[] {
   return keys
 }
 
-const isBitcoin = (pin: PinnedLedger | PinnedBitcoin): pin is PinnedBitcoin => 'minWork' in pin
-const isContract = (pin: PinnedLedger | PinnedBitcoin): pin is PinnedLedger => 'contract' in pin
+type Pin = PinnedLedger | PinnedBitcoin | PinnedFabric
+const isBitcoin = (pin: Pin): pin is PinnedBitcoin => 'minWork' in pin
+const isFabric = (pin: Pin): pin is PinnedFabric => 'organizations' in pin
+const isContract = (pin: Pin): pin is PinnedLedger => 'validators' in pin
 
 /** Names as in an anchor of a proof (docs/formats.md 8). */
-function readLedgerPins(file: string): (PinnedLedger | PinnedBitcoin)[] {
+function readLedgerPins(file: string): Pin[] {
   let value: unknown
   try {
     value = parseStrict(readFileSync(file), { maxBytes: 1_048_576 })
@@ -71,6 +79,7 @@ function readLedgerPins(file: string): (PinnedLedger | PinnedBitcoin)[] {
   return (Array.isArray(value) ? value : [value]).map(item => {
     const pin = (typeof item === 'object' && item !== null ? item : {}) as Record<string, unknown>
     if (pin['kind'] === 'bitcoin') return readBitcoinPin(file, pin)
+    if (pin['kind'] === 'fabric') return readFabricPin(file, pin)
     const { chain_id: chainId, contract, log_id: logId, validators } = pin
     const isList = Array.isArray(validators) && validators.every(v => typeof v === 'string')
     if (typeof chainId !== 'number' || typeof contract !== 'string' || typeof logId !== 'string' || !isList)
@@ -90,6 +99,38 @@ function readBitcoinPin(
       `${file}: a pin of Bitcoin has chain_id, depth and min_work (0x and hexadecimal digits)`,
     )
   return { chainId, depth: depth as number, minWork: BigInt(minWork) }
+}
+
+function readFabricPin(file: string, pin: Record<string, unknown>): PinnedFabric {
+  const { chain_id: chainId, contract, log_id: logId, organizations, quorum } = pin
+  const isQuorum = quorum === undefined || Number.isSafeInteger(quorum)
+  if (
+    typeof chainId !== 'string' ||
+    typeof contract !== 'string' ||
+    typeof logId !== 'string' ||
+    !isQuorum ||
+    !Array.isArray(organizations)
+  )
+    throw new CliError(
+      'usage',
+      `${file}: a pin of Fabric has chain_id, contract, log_id, organizations, and may have a quorum`,
+    )
+  return {
+    chainId,
+    contract,
+    logId,
+    ...(quorum === undefined ? {} : { quorum: quorum as number }),
+    organizations: organizations.map((item: unknown) => {
+      const { msp_id: mspId, certificates } = (typeof item === 'object' && item !== null ? item : {}) as Record<
+        string,
+        unknown
+      >
+      const isList = Array.isArray(certificates) && certificates.every(pem => typeof pem === 'string')
+      if (typeof mspId !== 'string' || !isList)
+        throw new CliError('usage', `${file}: an organisation has msp_id and certificates, a list of PEM texts`)
+      return { mspId, certificates: certificates as string[] }
+    }),
+  }
 }
 
 /** A reader without a key: what to do. */
