@@ -23,6 +23,7 @@ export type { TaxiiCollection } from './collection.ts'
 export { compareCheckpoints, type Comparison } from './consistency.ts'
 export { ClientError, type ClientErrorCode } from './error.ts'
 export type { Auth } from './http.ts'
+export { compareWithLedger } from './ledgers.ts'
 export { PROOF, RECORDS, TAXII } from './media.ts'
 export { type CheckpointMemory, createMemory, type Remembered } from './memory.ts'
 export type { Page } from './pages.ts'
@@ -39,4 +40,12 @@ export {
   streamVerified,
   type VerifiedRead,
 } from './verified.ts'
-export { createWatch, type LogSource, type SeenCheckpoint, serverLog, type Watch, type WatchOptions } from './watch.ts'
+export {
+  createWatch,
+  type LogSource,
+  readTile,
+  type SeenCheckpoint,
+  serverLog,
+  type Watch,
+  type WatchOptions,
+} from './watch.ts'

@@ -222,17 +222,29 @@ export const commands: readonly Command[] = [
       name: 'audit',
       summary: 'Check everything in a data folder against its log, its key and the ledgers; or receipts against a log',
       usage: 'audit [--data DIR | --url SERVER] [--receipts FILE]',
-      options: { ...DATA, key: TEXTS, url: TEXT, receipts: TEXTS, ...MEMORY_OPTIONS },
+      options: {
+        ...DATA,
+        key: TEXTS,
+        url: TEXT,
+        receipts: TEXTS,
+        ledger: TEXTS,
+        'ledger-pin': TEXTS,
+        ...MEMORY_OPTIONS,
+      },
       help: {
         ...DATA_HELP,
         '--key VKEY|FILE': "the log's verifier key, which you believe (default: of DIR/log.key, or the remembered one)",
         '--receipts FILE': 'check that the log holds what "publish --receipts" kept; may be repeated',
         '--url SERVER': 'instead of a data folder: the log of this server, against what is remembered and the receipts',
+        '--ledger [KIND:]URL':
+          'with --url: ask a node of this ledger what it has of the log, and hold it against what the server shows; may be repeated',
+        '--ledger-pin FILE': 'which log it is there, as SERVER/log/ledgers says it (default: what the server says now)',
         ...MEMORY_HELP,
       },
       examples: [
         'entente audit --data /var/lib/entente --json',
         'entente audit --url https://taxii.example/ --receipts receipts.json --key log.vkey',
+        'entente audit --url https://taxii.example/ --ledger http://10.0.0.1:8545 --ledger https://rpc.example --ledger-pin pins.json',
       ],
     },
     () => import('./commands/audit.ts'),
@@ -403,6 +415,33 @@ export const commands: readonly Command[] = [
       examples: ['entente collection show default'],
     },
     () => import('./commands/collection.ts'),
+  ),
+  lazily(
+    {
+      name: 'ledger',
+      summary: 'Deploy to ledgers, look at them, compare them with the log',
+      usage: 'ledger deploy|status|verify [ID] [--config FILE] [--data DIR]',
+      subcommands: ['deploy', 'status', 'verify'],
+      options: { ...DATA, ...TRUST_OPTIONS, ...MEMORY_OPTIONS, url: TEXT },
+      help: {
+        'deploy [ID]':
+          'deploy the contract CheckpointAnchor on EVM ledgers where the account has none, and register the log; a server does the same when it starts',
+        'status [ID]':
+          'of each configured ledger: chain, contract, owner, latest size, finality, the balance of its account, its nodes and whether they agree, what is under way',
+        'verify [ID]': 'whether what each ledger has as its latest is the beginning of the log',
+        ID: 'only this ledger of the configuration',
+        ...DATA_HELP,
+        '--url SERVER': 'with verify: the log of this server, in place of the data folder',
+        ...TRUST_HELP,
+        ...MEMORY_HELP,
+      },
+      examples: [
+        'entente ledger deploy quorum --config entente.yaml --data ./data',
+        'entente ledger status --config entente.yaml --json',
+        'entente ledger verify --config entente.yaml --url https://taxii.example/ --key log.vkey',
+      ],
+    },
+    () => import('./commands/ledger.ts'),
   ),
   lazily(
     {

@@ -10,19 +10,35 @@ import type { LedgerConfig } from './ledger-config.ts'
 
 export type EvmLedgerConfig = Extract<LedgerConfig, { kind: 'evm' }>
 
-/** What the adapter is opened with. @throws CliError `usage` where the account cannot be read */
-export async function evmOptions(ledger: EvmLedgerConfig, paths: Paths): Promise<Omit<EvmAnchorOptions, 'origin'>> {
-  const { id, urls, chainId, contract, validators } = ledger
+/**
+ * What the adapter is opened with.
+ *
+ * @param readOnly no account is needed then where the log is named by contract and logId
+ * @throws CliError `usage` where the account cannot be read
+ */
+export async function evmOptions(
+  ledger: EvmLedgerConfig,
+  paths: Paths,
+  readOnly = false,
+): Promise<Omit<EvmAnchorOptions, 'origin'>> {
+  const { id, urls, chainId, contract, logId, validators } = ledger
+  const isNamed = contract !== undefined && logId !== undefined
+  const isReader = readOnly && isNamed && ledger.keyFile === undefined && ledger.account === undefined
   return {
     id,
     urls,
     chainId,
-    account: await accountOf(ledger, paths),
+    account: isReader ? accountOfNode(NOBODY) : await accountOf(ledger, paths),
     finality: finalityOf(ledger),
     ...(contract === undefined ? {} : { contract }),
+    ...(logId === undefined ? {} : { logId }),
+    ...(readOnly ? { readOnly } : {}),
     ...(validators === undefined ? {} : { validators }),
   }
 }
+
+/** Whoever only reads. */
+const NOBODY = `0x${'00'.repeat(20)}`
 
 const finalityOf = ({ finality }: EvmLedgerConfig): EvmFinality =>
   typeof finality === 'number' ? { depth: finality } : finality

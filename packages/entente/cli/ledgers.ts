@@ -49,18 +49,28 @@ async function openOne(ledger: LedgerConfig, paths: Paths, origin: string, readO
       return openBitcoinAnchor({ ...options, journal, origin })
     })
   }
+  if (ledger.kind === 'fabric') {
+    const { fabricOptions } = await import('./fabric-ledger.ts')
+    const options = fabricOptions(ledger, paths)
+    return whenReachable(ledger, async () => {
+      const { openFabricAnchor } = await import('#ledger/fabric/anchor.ts')
+      const journal = readOnly ? {} : { journal: ledgerJournal(ledger.id, paths) }
+      return openFabricAnchor({ ...options, ...journal, origin, readOnly })
+    })
+  }
   const { evmOptions } = await import('./evm-ledger.ts')
-  const options = await evmOptions(ledger, paths)
+  const options = await evmOptions(ledger, paths, readOnly)
   return whenReachable(ledger, async () => {
     const { openEvmAnchor } = await import('#ledger/evm/anchor.ts')
     const journal = readOnly ? {} : { journal: ledgerJournal(ledger.id, paths) }
-    return openEvmAnchor({ ...options, ...journal, origin, readOnly, records: ledger.records })
+    return openEvmAnchor({ ...options, ...journal, origin, records: ledger.records })
   })
 }
 
+export const journalFile = (id: string, paths: Paths): string => join(paths.data, 'ledgers', `${id}.journal`)
+
 /** Where an adapter says what it is about to send. */
-export const ledgerJournal = (id: string, paths: Paths): SubmitJournal =>
-  openFileJournal(join(paths.data, 'ledgers', `${id}.journal`))
+export const ledgerJournal = (id: string, paths: Paths): SubmitJournal => openFileJournal(journalFile(id, paths))
 
 /** `./ledger` lies in the data folder; other relative paths beside the configuration file. */
 export function ledgerFolder(ledger: Extract<LedgerConfig, { kind: 'embedded' }>, paths: Paths): string {
@@ -105,6 +115,7 @@ function whenReachable(
     finality: async receipt => (await get()).finality(receipt),
     prove: async size => (await get()).prove?.(size),
     proveMined: async size => (await get()).proveMined?.(size),
+    proveEndorsed: async size => (await get()).proveEndorsed?.(size),
     close: async () => {
       closed = true
       await (await opening?.catch(() => undefined))?.close()
@@ -118,7 +129,8 @@ export async function toPins(anchors: readonly Anchor[]): Promise<AnchorEvidence
   for (const anchor of anchors) {
     const identity = await anchor.describe().catch(() => undefined)
     if (!identity) continue
-    const { ledger, kind, contract, logId, owner, validators, genesis, enforces, finality, minWork } = identity
+    const { ledger, kind, contract, logId, owner, validators, genesis, enforces, finality, minWork, organizations } =
+      identity
     const chainId = kind === 'evm' ? Number(identity.chainId) : identity.chainId
     pins.push({
       ledger,
@@ -130,6 +142,9 @@ export async function toPins(anchors: readonly Anchor[]): Promise<AnchorEvidence
       owner,
       validators,
       enforces,
+      ...(organizations === undefined
+        ? {}
+        : { organizations: organizations.map(({ mspId, certificates }) => ({ msp_id: mspId, certificates })) }),
       ...(minWork === undefined ? {} : { depth: depthOf(finality), min_work: `0x${minWork.toString(16)}` }),
     })
   }
@@ -152,6 +167,7 @@ export async function toEvidence(anchor: Anchor | undefined, row: AnchorRow): Pr
   if (!anchor || !identity) return undefined
   const sealed = await anchor.prove?.(row.size).catch(() => undefined)
   const mined = await anchor.proveMined?.(row.size).catch(() => undefined)
+  const endorsed = await anchor.proveEndorsed?.(row.size).catch(() => undefined)
   const hex = (bytes: Uint8Array) => `0x${Buffer.from(bytes).toString('hex')}`
   return {
     ...claim,
@@ -160,6 +176,7 @@ export async function toEvidence(anchor: Anchor | undefined, row: AnchorRow): Pr
     ...(identity.contract === undefined ? {} : { contract: identity.contract }),
     ...(identity.logId === undefined ? {} : { log_id: identity.logId }),
     ...(mined ? { bitcoin: mined.bitcoin } : {}),
+    ...(endorsed ? { endorsed: { payload: Buffer.from(endorsed.payload).toString('base64') } } : {}),
     ...(sealed
       ? {
           sealed: {

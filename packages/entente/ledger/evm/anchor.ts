@@ -1,5 +1,4 @@
-import type { Hex } from 'viem'
-import { bytesToHex, keccak256 } from 'viem/utils'
+import { bytesToHex } from 'viem/utils'
 import type { Anchor, AnchorIdentity, AnchorReceipt, Checkpoint, SealedEvidence } from '../anchor.ts'
 import type { ChainEvent, ChainReceipt } from '../chain.ts'
 import { LedgerError } from '../error.ts'
@@ -7,18 +6,15 @@ import type { SubmitJournal } from '../journal.ts'
 import type { Account } from './account.ts'
 import { type EvmChain, openEvmChain } from './chain.ts'
 import {
-  CHECKPOINT_ANCHOR,
   anchoredTopics,
   decodeAnchored,
   decodeLatest,
-  decodeOwner,
   decodeRoot,
   encodeCall,
   explainRefusal,
-  logIdOf,
-  originHash,
   rootSlot,
 } from './contract.ts'
+import { callContract, openContractLog } from './contract-log.ts'
 import { type Endpoints, createEndpoints } from './endpoints.ts'
 import { checkSealed } from './evidence.ts'
 import type { EvmFinality } from './finality.ts'
@@ -98,8 +94,6 @@ export async function openEvmAnchor({
   }
 }
 
-/** First transactions of an account among which an earlier contract is looked for. */
-const SEARCHED = 16
 /** Times that a checkpoint is offered from what the ledger has by then. */
 const MAX_ATTEMPTS = 3
 
@@ -110,76 +104,14 @@ export async function createEvmAnchor(
     endpoints?: Endpoints
   },
 ): Promise<Anchor> {
-  const { id, origin, contract: configured, logId: configuredLog, validators: pinned, endpoints, readOnly } = options
+  const { id, validators: pinned, endpoints, readOnly } = options
   await endpoints?.ensure()
   const chainIdentity = await chain.identity()
   const { account } = chainIdentity
   if (readOnly !== true) await chain.settle()
-  const contract =
-    configured === undefined ? ((await findContract()) ?? (await deploy())) : await checked(configured.toLowerCase())
-  const logId = (configuredLog ?? logIdOf(account, origin)) as Hex
-  await register()
+  const { contract, logId, owner } = await openContractLog(chain, account, options)
+  const call = (name: string, ...args: unknown[]) => callContract(chain, contract, name, ...args)
 
-  async function hasOurCode(address: string): Promise<boolean> {
-    const code = await chain.code(address)
-    return code.length > 0 && keccak256(code) === CHECKPOINT_ANCHOR.codeHash
-  }
-  async function checked(address: string): Promise<string> {
-    const code = await chain.code(address)
-    if (code.length > 0 && keccak256(code) === CHECKPOINT_ANCHOR.codeHash) return address
-    const { chainId } = chainIdentity
-    throw new LedgerError(
-      'mismatch',
-      code.length === 0
-        ? `there is no contract at ${address} on chain ${chainId}: correct the address, or leave it out to have a new one deployed`
-        : `${address} on chain ${chainId} is not the CheckpointAnchor of this version (code hash ${keccak256(code)}, it should be ${CHECKPOINT_ANCHOR.codeHash}): correct the address, or deploy a new one with "entente ledger deploy"`,
-    )
-  }
-  async function findContract(): Promise<string | undefined> {
-    for (const address of await chain.created(SEARCHED)) if (await hasOurCode(address)) return address
-    return undefined
-  }
-  async function deploy(): Promise<string> {
-    if (readOnly === true)
-      throw new LedgerError(
-        'mismatch',
-        `account ${account} has created no CheckpointAnchor on chain ${chainIdentity.chainId}: name one as "contract", or deploy it with "entente ledger deploy"`,
-      )
-    const { created, transaction } = await chain.submit({ data: CHECKPOINT_ANCHOR.bytecode })
-    if (created === undefined) throw new LedgerError('mismatch', `transaction ${transaction} created no contract`)
-    return checked(created)
-  }
-  async function register(): Promise<void> {
-    const owner = decodeOwner(await call('ownerOf', logId))
-    if (owner === account) return
-    if (!/^0x0{40}$/.test(owner))
-      throw new LedgerError(
-        'refused',
-        `log ${logId} belongs to ${owner}, the account is ${account}: use the owner's account, or offer it the log`,
-      )
-    if (configuredLog !== undefined)
-      throw new LedgerError(
-        'mismatch',
-        `log ${logId} is not registered in ${contract}: correct the log id, or leave it out`,
-      )
-    if (readOnly === true)
-      throw new LedgerError(
-        'mismatch',
-        `the log ${origin} of account ${account} is not registered in ${contract}: "entente ledger deploy" registers it, and so does a server that starts`,
-      )
-    await chain.submit({ contract, data: encodeCall('register', originHash(origin)) })
-  }
-
-  async function call(name: string, ...args: unknown[]): Promise<Uint8Array> {
-    const returned = await chain.call({ contract, data: encodeCall(name, ...args) }).catch(error => {
-      throw explainRefusal(error)
-    })
-    if (returned.length > 0) return returned
-    throw new LedgerError(
-      'unreachable',
-      `the node has no contract at ${contract} in its newest block: it was set up anew and has not caught up yet, or it is on another chain`,
-    )
-  }
   const latest = async (): Promise<Checkpoint | undefined> => {
     const checkpoint = decodeLatest(await call('latest', logId))
     return checkpoint.size === 0 ? undefined : checkpoint
@@ -270,7 +202,7 @@ export async function createEvmAnchor(
     genesis,
     contract,
     logId,
-    owner: account,
+    owner,
     ...(validators === undefined ? {} : { validators }),
   }
 
