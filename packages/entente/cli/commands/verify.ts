@@ -287,12 +287,15 @@ const evidence = ({ level, checkpoint, witnesses, anchors }: Evidence) => ({
   origin: checkpoint.origin,
   size: checkpoint.size,
   witnesses,
-  anchors: anchors.map(({ anchor, sealed, mined }) => ({
+  anchors: anchors.map(({ anchor, sealed, mined, endorsed }) => ({
     ledger: anchor.ledger,
     kind: anchor.kind,
     ...(anchor.block === undefined ? {} : { block: anchor.block }),
     ...(anchor.transaction === undefined ? {} : { transaction: anchor.transaction }),
-    proven: sealed !== undefined || mined !== undefined,
+    proven: (sealed ?? mined ?? endorsed) !== undefined,
+    ...(endorsed
+      ? { endorsed: { block: endorsed.block, time: timeOf(endorsed), organizations: endorsed.organizations } }
+      : {}),
     ...(mined
       ? {
           mined: {
@@ -306,7 +309,8 @@ const evidence = ({ level, checkpoint, witnesses, anchors }: Evidence) => ({
   })),
 })
 
-const timeOf = ({ timestamp }: MinedBlock) => new Date(timestamp * 1000).toISOString().replace('.000Z', 'Z')
+const timeOf = ({ timestamp }: Pick<MinedBlock, 'timestamp'>) =>
+  new Date(timestamp * 1000).toISOString().replace('.000Z', 'Z')
 
 function inWords({ checkpoint, witnesses }: Evidence): string {
   const by = witnesses.known > 0 ? `, cosigned by ${witnesses.cosigned} of ${witnesses.known} witnesses` : ''
@@ -315,13 +319,15 @@ function inWords({ checkpoint, witnesses }: Evidence): string {
 
 function anchorLines({ anchors }: Evidence): string[] {
   if (anchors.length === 0) return ['no ledger has been named: only the signature stands for it']
-  return anchors.map(({ anchor, sealed, mined }) => {
+  return anchors.map(({ anchor, sealed, mined, endorsed }) => {
     const at = anchor.block === undefined ? '' : ` block ${anchor.block}`
     if (sealed)
       return `ledger ${anchor.ledger}:${at} sealed by the validators that you pinned, and it holds this checkpoint`
     if (mined)
       return `ledger ${anchor.ledger}: Bitcoin ${anchor.chain_id}, block ${mined.height} of ${timeOf(mined)} with ${mined.depth} on top, holds this checkpoint; it shows since when, and cannot refuse a fork`
-    return `ledger ${anchor.ledger}:${at} is claimed${(anchor.sealed ?? anchor.bitcoin) ? '; pin the ledger with --ledger-pin to prove it, or ask it with --ledger' : '; only asking the ledger with --ledger can tell'}`
+    if (endorsed)
+      return `ledger ${anchor.ledger}:${at} of ${timeOf(endorsed)}: peers of ${endorsed.organizations.join(' and ')}, which you pinned, signed that they hold this checkpoint`
+    return `ledger ${anchor.ledger}:${at} is claimed${(anchor.sealed ?? anchor.bitcoin ?? anchor.endorsed) ? '; pin the ledger with --ledger-pin to prove it, or ask it with --ledger' : '; only asking the ledger with --ledger can tell'}`
   })
 }
 
