@@ -55,6 +55,7 @@ export async function auditStore(
       store,
       vkey,
       anchors,
+      witnesses: config.log.witnesses.map(w => w.vkey),
       progress: (done, total) => progress.update(done, total, 'entries checked'),
     })
     return { report, uncompared }

@@ -21,6 +21,7 @@ export type Problem = {
     | 'erased'
     | 'extra'
     | 'ledger'
+    | 'witness'
   message: string
   collection?: string
   seq?: number
@@ -33,6 +34,7 @@ export type AuditReport = {
   size: number
   collections: { apiRoot: string; id: string; count: number; objects: number; deleted: number; equivocations: number }[]
   ledgers: { ledger: string; size: number; ok: boolean }[]
+  witnesses: { witness: string; size: number; ok: boolean }[]
   problems: Problem[]
 }
 
@@ -40,6 +42,8 @@ export type AuditOptions = {
   store: Store & Journal
   vkey: string
   anchors: Anchor[]
+  /** Verifier keys of the log's witnesses. */
+  witnesses?: readonly string[]
   /** Called now and then with how many of `total` log entries were looked at. */
   progress?: (done: number, total: number) => void
 }
@@ -48,9 +52,9 @@ export type AuditOptions = {
 const CHUNK = 1000
 
 /**
- * Checks everything that a store holds, believing only the log's key and the ledgers: the checkpoint's signature, every entry up to its root, every
+ * Checks everything that a store holds, believing only the log's key, the ledgers and the witnesses: the checkpoint's signature, every entry up to its root, every
  * record against its entry and its own index columns, the sequence of every collection without a hole, its root and head, and
- * what the ledgers have. It looks at all of it however much is wrong.
+ * what the ledgers have, and the witnesses have cosigned. It looks at all of it however much is wrong.
  */
 export async function audit(options: AuditOptions): Promise<AuditReport> {
   const { store, vkey } = options
@@ -59,16 +63,21 @@ export async function audit(options: AuditOptions): Promise<AuditReport> {
   // The ledgers first: beside a running server they may move on, and must not be ahead of what is read here.
   const anchored = await Promise.all(options.anchors.map(askLedger))
   const head = await store.head()
-  const report: AuditReport = { origin, size: head?.size ?? 0, collections: [], ledgers: [], problems }
+  const size = head?.size ?? 0
+  const report: AuditReport = { origin, size, collections: [], ledgers: [], witnesses: [], problems }
+  const witnessed = await Promise.all((options.witnesses ?? []).map(witness => readWitnessed(store, vkey, witness)))
   for (const message of await store.integrity(true)) problems.push({ kind: 'file', message })
   const rootAt = new Map<number, Uint8Array>()
-  for (const { latest } of anchored) if (latest) rootAt.set(latest.size, EMPTY_ROOT)
+  for (const { latest } of [...anchored, ...witnessed]) if (latest) rootAt.set(latest.size, EMPTY_ROOT)
   if (head) {
     const root = checkNote(head, vkey, problems)
     const entries = await checkLog(options, head.size, root, rootAt, problems)
     await checkCollections(options, head.size, entries, report)
   }
-  for (const answer of anchored) report.ledgers.push(compare(answer, report.size, rootAt, problems))
+  for (const answer of anchored)
+    report.ledgers.push({ ledger: answer.name, ...compare('ledger', answer, size, rootAt, problems) })
+  for (const answer of witnessed)
+    report.witnesses.push({ witness: answer.name, ...compare('witness', answer, size, rootAt, problems) })
   return report
 }
 
@@ -337,42 +346,60 @@ function checkRecord(
   if (row.kind === 'deleted') deletions.set(row.leaf, deletedSeq(text))
 }
 
-type Answer = { ledger: string; latest?: Checkpoint | undefined; error?: Error }
+type Answer = { name: string; latest?: Pick<Checkpoint, 'size' | 'root'> | undefined; error?: Error }
 
 const askLedger = async (anchor: Anchor): Promise<Answer> => {
   try {
-    return { ledger: anchor.ledger, latest: await anchor.latest() }
+    return { name: anchor.ledger, latest: await anchor.latest() }
   } catch (error) {
-    return { ledger: anchor.ledger, error: error as Error }
+    return { name: anchor.ledger, error: error as Error }
   }
 }
 
-/** The ledger's newest checkpoint must be a prefix of the log. */
+/** The newest cosignature of a witness in the store: nobody but the witness can have made it. */
+async function readWitnessed(store: Store, vkey: string, witness: string): Promise<Answer> {
+  const key = parseVkey(witness)
+  const size = await store.cosignedSize([witness], 1)
+  if (size === 0) return { name: key.name }
+  try {
+    const note = await store.checkpoint(size)
+    if (note === undefined) throw new Error(`the checkpoint of size ${size} that it cosigned is missing`)
+    const line = (await store.cosignatures(size)).find(row => row.witness === witness)?.line ?? ''
+    const latest = verifyCheckpoint(note + line, { logs: [parseVkey(vkey)], witnesses: [key], quorum: 1 })
+    return { name: key.name, latest }
+  } catch (error) {
+    return { name: key.name, error: error as Error }
+  }
+}
+
+/** The newest checkpoint that a ledger has, or a witness has cosigned, must be a prefix of the log. */
 function compare(
-  { ledger, latest, error }: Answer,
+  kind: 'ledger' | 'witness',
+  { name, latest, error }: Answer,
   size: number,
   rootAt: Map<number, Uint8Array>,
   problems: Problem[],
-): AuditReport['ledgers'][number] {
-  const problem = (message: string) => problems.push({ kind: 'ledger', message })
+): { size: number; ok: boolean } {
+  const who = `${kind} "${name}"`
+  const problem = (message: string) => problems.push({ kind, message })
   if (error) {
-    problem(`ledger "${ledger}" can't be compared: ${error.message}`)
-    return { ledger, size: 0, ok: false }
+    problem(`${who} can't be compared: ${error.message}`)
+    return { size: 0, ok: false }
   }
-  if (!latest) return { ledger, size: 0, ok: true }
+  if (!latest) return { size: 0, ok: true }
   if (latest.size > size) {
     problem(
-      `ledger "${ledger}" has this log at size ${latest.size}, the store only at ${size}: the store is an older copy, or lost its end`,
+      `${who} has this log at size ${latest.size}, the store only at ${size}: the store is an older copy, or lost its end`,
     )
-    return { ledger, size: latest.size, ok: false }
+    return { size: latest.size, ok: false }
   }
   const root = Buffer.from(rootAt.get(latest.size) as Uint8Array)
   const ok = root.equals(latest.root)
   if (!ok) {
     const [ours, theirs] = [root, Buffer.from(latest.root)].map(r => r.toString('base64'))
     problem(
-      `at size ${latest.size} ledger "${ledger}" has the root ${theirs}, the store gives ${ours}: this is not the log that was anchored`,
+      `at size ${latest.size} ${who} has the root ${theirs}, the store gives ${ours}: this is not the log that was ${kind === 'ledger' ? 'anchored' : 'witnessed'}`,
     )
   }
-  return { ledger, size: latest.size, ok }
+  return { size: latest.size, ok }
 }

@@ -14,9 +14,11 @@ import {
   verifyCheckpoint,
 } from '@entente/verify/tlog'
 import { openSqliteStore } from '#store/sqlite/sqlite.ts'
+import type { CosignatureRow, StoredHead } from '#store/store.ts'
 import { openWitnessState } from '#witness/state.ts'
 import { originHash } from '#witness/http.ts'
 import { createWitness } from '#witness/witness.ts'
+import { audit } from './audit.ts'
 import { createCosigned } from './cosigned.ts'
 import { type LogKey, toLogKey } from './key.ts'
 import { type Notary, openNotary } from './notary.ts'
@@ -400,4 +402,49 @@ test('consistency proofs from any size that a witness has to the head are those 
     const body = formatAddCheckpoint({ oldSize: old, proof, checkpoint: head?.note as string })
     assert.equal(witness.real.add(Buffer.from(body)).status, 200, `from ${old}`)
   }
+})
+
+test('the audit holds the store against what witnesses have cosigned', async t => {
+  const set = await openLogIn(t, newFolder(t))
+  const witness = startWitness(t, 'w1')
+  const size = await publish(set.notary)
+  await reaches(await begin(t, set, [witness], 1), size)
+  const report = () => audit({ store: set.store, vkey: logKey.vkey, anchors: [], witnesses: [witness.vkey] })
+  assert.deepEqual(await report().then(r => [r.witnesses, r.problems]), [[{ witness: 'w1', size, ok: true }], []])
+
+  const [row] = await set.store.cosignatures(size)
+  await set.store.putCosignature({ ...(row as CosignatureRow), line: '\u2014 w1 AAAAAAAA\n' })
+  assert.match(
+    (await report()).problems[0]?.message ?? '',
+    /witness "w1" can't be compared: .*does not verify|unverified|signature/,
+  )
+
+  // A cosignature of a later size than the store has: somebody put an older head in its place.
+  const ahead = await growTo(t, 5)
+  await reaches(await begin(t, ahead, [startWitness(t, 'w1')], 1), ahead.notary.log.size)
+  const other = startWitness(t, 'w2')
+  const later = ahead.notary.log.head as StoredHead
+  const line = other.real.add(Buffer.from(formatAddCheckpoint({ oldSize: 0, proof: [], checkpoint: later.note }))).body
+  const store = {
+    ...set.store,
+    checkpoint: async (at: number) => (at === later.size ? later.note : set.store.checkpoint(at)),
+    cosignedSize: async () => later.size,
+    cosignatures: async () => [{ size: later.size, witness: other.vkey, line }],
+  }
+  const { problems } = await audit({ store, vkey: logKey.vkey, anchors: [], witnesses: [other.vkey] })
+  assert.match(problems[0]?.message ?? '', /witness "w2" has this log at size \d+, the store only at \d+/)
+  // And one of the same size with another root.
+  const another = await growTo(t, 1)
+  const fork = another.notary.log.head as StoredHead
+  assert.equal(fork.size, size)
+  const third = startWitness(t, 'w3')
+  const forked = third.real.add(Buffer.from(formatAddCheckpoint({ oldSize: 0, proof: [], checkpoint: fork.note }))).body
+  const swapped = {
+    ...set.store,
+    checkpoint: async () => fork.note,
+    cosignedSize: async () => size,
+    cosignatures: async () => [{ size, witness: third.vkey, line: forked }],
+  }
+  const found = await audit({ store: swapped, vkey: logKey.vkey, anchors: [], witnesses: [third.vkey] })
+  assert.match(found.problems[0]?.message ?? '', /this is not the log that was witnessed/)
 })

@@ -30,6 +30,8 @@ export async function run({ values }: Args): Promise<number> {
 }
 
 async function auditFolder(values: Values, progress: Progress): Promise<number> {
+  if (values['ledger'] !== undefined)
+    throw new CliError('usage', '--ledger goes with --url: of a data folder the configured ledgers are compared')
   const { config, paths } = openData(values)
   const trust = readTrustOptions(values)
   if (trust && trust.vkeys.length > 1) throw new CliError('usage', 'one --key: a data folder holds one log')
@@ -62,7 +64,9 @@ async function auditServer(url: string, values: Values, progress: Progress): Pro
   if (textOf(values, 'data') !== undefined || textOf(values, 'config') !== undefined)
     throw new CliError('usage', 'either --url SERVER, or --data DIR with --config FILE')
   const source = serverLog(createTaxiiClient({ url }))
-  const { problems, json, lines } = await checkOutside(source, values, readTrustOptions(values)?.vkeys, progress)
+  // Of a pin only which log it is counts here, not who seals.
+  const trust = readTrustOptions({ ...values, 'ledger-pin': undefined })
+  const { problems, json, lines } = await checkOutside(source, values, trust?.vkeys, progress)
   if (lines.length === 0) throw new CliError('no', `${url} shows no log`)
   const ok = problems.length === 0
   print(isSet(values, 'json'), { ok, url: source.name, ...json, problems }, () => [
@@ -73,7 +77,7 @@ async function auditServer(url: string, values: Values, progress: Progress): Pro
   return ok ? EXIT.yes : EXIT.evidence
 }
 
-function toLines({ origin, size, collections, ledgers }: AuditReport, uncompared: Uncompared[]): string[] {
+function toLines({ origin, size, collections, ledgers, witnesses }: AuditReport, uncompared: Uncompared[]): string[] {
   return [
     `${origin}: ${counted(size, 'entry').replace('entrys', 'entries')}`,
     ...collections.map(
@@ -81,6 +85,7 @@ function toLines({ origin, size, collections, ledgers }: AuditReport, uncompared
         `  ${c.apiRoot}collections/${c.id}/: ${counted(c.count, 'record')} (${counted(c.objects, 'object')}, ${counted(c.deleted, 'deletion')}, ${counted(c.equivocations, 'equivocation')})`,
     ),
     ...ledgers.filter(l => l.ok).map(l => `  ledger ${l.ledger}: agrees up to size ${l.size}`),
+    ...witnesses.filter(w => w.ok).map(w => `  witness ${w.witness}: agrees up to size ${w.size}`),
     ...uncompared.map(u => `  ledger ${u.ledger}: not compared: ${u.reason}`),
   ]
 }
