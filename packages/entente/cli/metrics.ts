@@ -69,6 +69,10 @@ export function createMetrics(
   labelled('entente_anchored_size', 'Log size that is final on a ledger', 'ledger', () =>
     context.ledgers().map(l => [l.ledger, l.finalSize]),
   )
+  const away = '1 while a ledger is away, refuses, or is not what it should be; /readyz says why'
+  labelled('entente_ledger_error', away, 'ledger', () =>
+    context.ledgers().map(l => [l.ledger, l.error === undefined ? 0 : 1]),
+  )
   const { witnessing } = context
   if (witnessing) {
     const sizeOf = () => witnessing.head()?.size ?? 0

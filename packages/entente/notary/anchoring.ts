@@ -302,6 +302,9 @@ export function createAnchoring(options: AnchoringOptions): Anchoring {
       )
     if (notary.halted)
       log('error', 'writing has stopped', { ledger, code: notary.halted.code, error: notary.halted.message })
+    else if (error instanceof LedgerError && (error.code === 'mismatch' || error.code === 'corrupt'))
+      // Nodes that disagree, another chain, a proof that fails: nothing that passes by itself.
+      log('error', 'a ledger is not what it should be', { ledger, code: error.code, error: message, tries: l.failures })
     else log('warn', 'ledger does not take the checkpoint', { ledger, error: message, tries: l.failures })
   }
 
