@@ -1,4 +1,4 @@
-// A Hyperledger Fabric network on this machine: two organisations with a peer each, orderers (Raft, or BFT from Fabric 3 on), one
+// A Hyperledger Fabric network on this machine: two organisations with two peers and one, orderers (Raft, or BFT from Fabric 3 on), one
 // channel, and our chaincode as a service of each organisation, installed from our own package. Fabric itself is not obtained here:
 // ENTENTE_TEST_FABRIC_BIN names a folder that has peer, orderer, configtxgen, cryptogen and osnadmin.
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
@@ -43,14 +43,12 @@ export interface FabricNode {
 }
 export interface FabricOrganization {
   readonly mspId: string
-  readonly peer: FabricNode
+  readonly peers: readonly FabricNode[]
   readonly chaincode: FabricNode
   /** Files of a user, and of the CA of the peers' TLS certificates. */
   readonly cert: string
   readonly key: string
   readonly tlsCert: string
-  /** The CA that issued the peers' identities. */
-  readonly caCert: string
 }
 export interface FabricNetwork {
   readonly version: string
@@ -86,189 +84,184 @@ async function start(
   end: () => Promise<void>,
 ): Promise<FabricNetwork> {
   const write = (name: string, value: unknown) => writeFileSync(join(folder, name), JSON.stringify(value)) // JSON is YAML
-  const ports = async () => ({ main: await freePort(), second: await freePort(), operations: await freePort() })
-  const addNode = (name: string, port: number, ...command: [string, string[], NodeJS.ProcessEnv]) => {
-    const node = createNode(join(folder, `${name}.log`), port, ...command)
+  /** A program of Fabric with its configuration in a folder of its own. */
+  const addNode = (name: string, port: number, command: string, args: string[], env: NodeJS.ProcessEnv) => {
+    const node = createNode(join(folder, `${name}.log`), port, command, args, { ...process.env, ...env })
     nodes.push(node)
     return node
   }
+  const fabric = (program: string, args: string[], env: NodeJS.ProcessEnv = {}) =>
+    run(join(bin, program), args, { env: { ...process.env, ...env } })
 
-  const hosts = { SANS: ['localhost', '127.0.0.1'] }
-  const ordererNames = Array.from({ length: consensus === 'BFT' ? 4 : 3 }, (_, n) => `o${n + 1}`)
-  write('crypto.yaml', {
-    OrdererOrgs: [
-      {
-        Name: 'Orderer',
-        Domain: 'orderer.local',
-        EnableNodeOUs: true,
-        Specs: ordererNames.map(Hostname => ({ Hostname, ...hosts })),
-      },
-    ],
-    PeerOrgs: [1, 2].map(n => ({
-      Name: `Org${n}`,
-      Domain: `org${n}.local`,
-      EnableNodeOUs: true,
-      Template: { Count: 1, ...hosts },
-      Users: { Count: 2 },
-    })),
-  })
   const crypto = join(folder, 'crypto')
-  await run(join(bin, 'cryptogen'), ['generate', '--config', join(folder, 'crypto.yaml'), '--output', crypto])
-  const orderers = await Promise.all(
-    ordererNames.map(async name => ({
-      name,
-      home: join(crypto, `ordererOrganizations/orderer.local/orderers/${name}.orderer.local`),
-      ...(await ports()),
-    })),
-  )
-  const peers = await Promise.all(
-    [1, 2].map(async n => {
-      const org = join(crypto, `peerOrganizations/org${n}.local`)
-      return {
-        name: `peer${n}`,
+  const ordererNames = Array.from({ length: consensus === 'BFT' ? 4 : 3 }, (_, n) => `o${n + 1}`)
+  write('crypto.yaml', cryptoConfig(ordererNames))
+  await fabric('cryptogen', ['generate', '--config', join(folder, 'crypto.yaml'), '--output', crypto])
+  const orderers: Orderer[] = []
+  for (const name of ordererNames) {
+    const home = join(crypto, `ordererOrganizations/orderer.local/orderers/${name}.orderer.local`)
+    orderers.push({ name, home, ...(await ports()) })
+  }
+  const organizations: Organization[] = []
+  for (const [n, count] of PEERS) {
+    const home = join(crypto, `peerOrganizations/org${n}.local`)
+    const peers: Peer[] = []
+    for (let k = 0; k < count; k++)
+      peers.push({
+        name: `org${n}-peer${k}`,
         mspId: `Org${n}MSP`,
-        org,
-        home: join(org, `peers/peer0.org${n}.local`),
+        home: join(home, `peers/peer${k}.org${n}.local`),
         ...(await ports()),
-        service: await freePort(),
-      }
-    }),
-  )
+      })
+    organizations.push({ name: `org${n}`, mspId: `Org${n}MSP`, home, peers, service: await freePort() })
+  }
 
-  write('configtx.yaml', channelConfig(consensus, crypto, orderers, peers))
+  write('configtx.yaml', channelConfig(consensus, crypto, orderers, organizations))
   const block = join(folder, 'genesis.block')
-  await run(join(bin, 'configtxgen'), ['-profile', 'Net', '-channelID', CHANNEL, '-outputBlock', block], {
-    env: { ...process.env, FABRIC_CFG_PATH: folder },
+  await fabric('configtxgen', ['-profile', 'Net', '-channelID', CHANNEL, '-outputBlock', block], {
+    FABRIC_CFG_PATH: folder,
   })
-
   const builder = join(folder, 'builder')
   writeBuilder(builder)
-  const FABRIC_LOGGING_SPEC = 'info'
-  const startedOrderers = orderers.map(o => {
-    const config = join(folder, o.name)
-    mkdirSync(config)
-    write(join(o.name, 'orderer.yaml'), ordererConfig(config, o))
-    return addNode(o.name, o.main, join(bin, 'orderer'), [], {
-      ...process.env,
-      FABRIC_CFG_PATH: config,
-      FABRIC_LOGGING_SPEC,
-    })
-  })
-  const startedPeers = peers.map(p => {
-    const config = join(folder, p.name)
-    mkdirSync(config)
-    write(join(p.name, 'core.yaml'), peerConfig(config, builder, p))
-    return addNode(p.name, p.main, join(bin, 'peer'), ['node', 'start'], {
-      ...process.env,
-      FABRIC_CFG_PATH: config,
-      FABRIC_LOGGING_SPEC,
-    })
-  })
-  await Promise.all([...startedOrderers, ...startedPeers].map(node => node.start()))
+  const starting = <T extends Orderer>(node: T, program: string, args: string[], file: string, config: unknown) => {
+    mkdirSync(join(folder, node.name))
+    write(join(node.name, file), config)
+    const env = { FABRIC_CFG_PATH: join(folder, node.name), FABRIC_LOGGING_SPEC: 'info' }
+    return addNode(node.name, node.main, join(bin, program), args, env)
+  }
+  const startedOrderers = orderers.map(o =>
+    starting(o, 'orderer', [], 'orderer.yaml', ordererConfig(join(folder, o.name), o)),
+  )
+  const startedPeers = organizations.map(({ peers }) =>
+    peers.map(p =>
+      starting(p, 'peer', ['node', 'start'], 'core.yaml', peerConfig(join(folder, p.name), builder, p, peers[0]!)),
+    ),
+  )
+  await Promise.all([...startedOrderers, ...startedPeers.flat()].map(node => node.start()))
 
   const tls = join(orderers[0]!.home, 'tls')
+  const [ca, cert, key] = ['ca.crt', 'server.crt', 'server.key'].map(name => join(tls, name)) as [
+    string,
+    string,
+    string,
+  ]
   for (const { second } of orderers) {
     await isOpen(second)
-    const files = [
-      '--ca-file',
-      join(tls, 'ca.crt'),
-      '--client-cert',
-      join(tls, 'server.crt'),
-      '--client-key',
-      join(tls, 'server.key'),
-    ]
-    await run(join(bin, 'osnadmin'), [
-      'channel',
-      'join',
-      '--channelID',
-      CHANNEL,
-      '--config-block',
-      block,
-      '-o',
-      `127.0.0.1:${second}`,
-      ...files,
-    ])
+    const channel = ['channel', 'join', '--channelID', CHANNEL, '--config-block', block, '-o', `127.0.0.1:${second}`]
+    await fabric('osnadmin', [...channel, '--ca-file', ca, '--client-cert', cert, '--client-key', key])
   }
-  /** The command of an organisation's administrator. */
-  const asAdmin = (p: (typeof peers)[number], ...args: string[]) => {
-    const admin = join(p.org, 'users', `Admin@${p.org.split('/').at(-1)}`, 'msp')
-    const env = {
-      ...process.env,
-      FABRIC_CFG_PATH: join(folder, p.name),
-      CORE_PEER_MSPCONFIGPATH: admin,
+  /** The command of an organisation's administrator, at one of its peers. */
+  const asAdmin = ({ name, home }: Organization, { name: peer }: Peer, ...args: string[]) =>
+    fabric('peer', args, {
+      FABRIC_CFG_PATH: join(folder, peer),
+      CORE_PEER_MSPCONFIGPATH: join(home, 'users', `Admin@${name}.local`, 'msp'),
       FABRIC_LOGGING_SPEC: 'error',
-    }
-    return run(join(bin, 'peer'), args, { env })
-  }
-  for (const p of peers) await asAdmin(p, 'channel', 'join', '-b', block)
+    })
+  for (const org of organizations) for (const p of org.peers) await asAdmin(org, p, 'channel', 'join', '-b', block)
 
+  const definition = ['--channelID', CHANNEL, '--name', CHAINCODE, '--version', '1', '--sequence', '1']
+  const policy = ['--signature-policy', "AND('Org1MSP.peer','Org2MSP.peer')"]
+  const ordering = ['-o', `127.0.0.1:${orderers[0]!.main}`, '--tls', '--cafile', ca]
+  const chaincode = ['lifecycle', 'chaincode']
   const packageIds: string[] = []
   const services: FabricNode[] = []
-  const policy = ['--signature-policy', "AND('Org1MSP.peer','Org2MSP.peer')"]
-  const definition = ['--channelID', CHANNEL, '--name', CHAINCODE, '--version', '1', '--sequence', '1', ...policy]
-  const ordering = ['-o', `127.0.0.1:${orderers[0]!.main}`, '--tls', '--cafile', join(tls, 'ca.crt')]
-  for (const p of peers) {
-    const { bytes, id } = createChaincodePackage('entente_1', { address: `127.0.0.1:${p.service}` })
-    const file = join(folder, `${p.name}.tar.gz`)
+  for (const org of organizations) {
+    const { bytes, id } = createChaincodePackage('entente_1', { address: `127.0.0.1:${org.service}` })
+    const file = join(folder, `${org.name}.tar.gz`)
     writeFileSync(file, bytes)
-    await asAdmin(p, 'lifecycle', 'chaincode', 'install', file)
-    const { stdout } = await asAdmin(p, 'lifecycle', 'chaincode', 'queryinstalled')
-    if (!stdout.includes(id)) throw new Error(`Fabric calls the package otherwise than ${id}: ${stdout}`)
+    for (const p of org.peers) {
+      await asAdmin(org, p, ...chaincode, 'install', file)
+      const { stdout } = await asAdmin(org, p, ...chaincode, 'queryinstalled')
+      if (!stdout.includes(id)) throw new Error(`Fabric calls the package otherwise than ${id}: ${stdout}`)
+    }
     packageIds.push(id)
-    const env = { ...process.env, CHAINCODE_SERVER_ADDRESS: `127.0.0.1:${p.service}`, CHAINCODE_ID: id }
-    const service = addNode(`chaincode-${p.name}`, p.service, process.execPath, [server], env)
+    const env = { CHAINCODE_SERVER_ADDRESS: `127.0.0.1:${org.service}`, CHAINCODE_ID: id }
+    const service = addNode(`chaincode-${org.name}`, org.service, process.execPath, [server], env)
     await service.start()
     services.push(service)
+    const approve = ['approveformyorg', ...definition, ...policy, '--package-id', id, ...ordering]
     // Raft needs a leader first
-    await until(90_000, () =>
-      asAdmin(p, 'lifecycle', 'chaincode', 'approveformyorg', ...definition, '--package-id', id, ...ordering),
-    )
+    await until(90_000, () => asAdmin(org, org.peers[0]!, ...chaincode, ...approve))
   }
-  const endorsers = peers.flatMap(p => [
+  const endorsers = organizations.flatMap(({ peers: [p] }) => [
     '--peerAddresses',
-    `127.0.0.1:${p.main}`,
+    `127.0.0.1:${p!.main}`,
     '--tlsRootCertFiles',
-    join(p.home, 'tls/ca.crt'),
+    join(p!.home, 'tls/ca.crt'),
   ])
-  await asAdmin(peers[0]!, 'lifecycle', 'chaincode', 'commit', ...definition, ...ordering, ...endorsers)
-  // Until a peer has met that of the other organisation, its gateway finds nobody to endorse with
-  for (const { log } of startedPeers)
+  const [first] = organizations as [Organization]
+  await asAdmin(first, first.peers[0]!, ...chaincode, 'commit', ...definition, ...policy, ...ordering, ...endorsers)
+  // Until a peer has met one of the other organisation, its gateway finds nobody to endorse with
+  const foreign = startedPeers.flatMap((peers, n) =>
+    peers.map(({ log }) => ({
+      log,
+      ports: organizations.filter((_, k) => k !== n).flatMap(o => o.peers.map(p => p.main)),
+    })),
+  )
+  for (const { log, ports: others } of foreign)
     await until(60_000, async () => {
-      if (!readFileSync(log, 'utf8').includes('peers went online')) throw new Error(`${log}: no other peer`)
+      const met =
+        readFileSync(log, 'utf8')
+          .match(/peers went online: .*/g)
+          ?.join() ?? ''
+      if (!others.some(port => met.includes(`:${port}`))) throw new Error(`${log}: no peer of another organisation`)
     })
 
-  const { stdout: version } = await run(join(bin, 'peer'), ['version'])
+  const { stdout: version } = await fabric('peer', ['version'])
   return {
     version: /Version: (\S+)/.exec(version)?.[1] ?? '',
     fabricChannel: CHANNEL,
     chaincode: CHAINCODE,
     packageIds,
     orderers: startedOrderers,
-    organizations: peers.map((p, n) => {
-      const domain = p.org.split('/').at(-1)
-      const user = join(p.org, 'users', `User1@${domain}`, 'msp')
+    organizations: organizations.map(({ name, mspId, home, peers }, n) => {
+      const user = join(home, 'users', `User1@${name}.local`, 'msp')
       return {
-        mspId: p.mspId,
-        peer: startedPeers[n]!,
+        mspId,
+        peers: startedPeers[n]!,
         chaincode: services[n]!,
         cert: onlyFile(join(user, 'signcerts')),
         key: onlyFile(join(user, 'keystore')),
-        tlsCert: join(p.home, 'tls/ca.crt'),
-        caCert: onlyFile(join(p.org, 'ca'), '-cert.pem'),
+        tlsCert: join(peers[0]!.home, 'tls/ca.crt'),
       }
     }),
     stop: end,
   }
 }
 
+/** Organisations and how many peers each has: of the first, one may be away. */
+const PEERS = [
+  [1, 2],
+  [2, 1],
+] as const
+
 type Orderer = { name: string; home: string; main: number; second: number; operations: number }
-type Peer = Orderer & { mspId: string; org: string; service: number }
+type Peer = Orderer & { mspId: string }
+type Organization = { name: string; mspId: string; home: string; peers: Peer[]; service: number }
+
+const ports = async () => ({ main: await freePort(), second: await freePort(), operations: await freePort() })
+
+function cryptoConfig(orderers: readonly string[]): unknown {
+  const hosts = { SANS: ['localhost', '127.0.0.1'] }
+  const common = { EnableNodeOUs: true }
+  const Specs = orderers.map(Hostname => ({ Hostname, ...hosts }))
+  return {
+    OrdererOrgs: [{ Name: 'Orderer', Domain: 'orderer.local', ...common, Specs }],
+    PeerOrgs: PEERS.map(([n, Count]) => ({
+      Name: `Org${n}`,
+      Domain: `org${n}.local`,
+      ...common,
+      Template: { Count, ...hosts },
+      Users: { Count: 1 },
+    })),
+  }
+}
 
 function channelConfig(
   consensus: Consensus,
   crypto: string,
   orderers: readonly Orderer[],
-  peers: readonly Peer[],
+  organizations: readonly Organization[],
 ): unknown {
   const signature = (Rule: string) => ({ Type: 'Signature', Rule })
   const ofMembers = (msp: string) => ({
@@ -340,12 +333,12 @@ function channelConfig(
           },
           Capabilities: { V2_5: true },
           // Without anchor peers a gateway never finds the other organisation's peer
-          Organizations: peers.map(({ mspId, org, main }) => ({
+          Organizations: organizations.map(({ mspId, home, peers: [anchor] }) => ({
             Name: mspId,
             ID: mspId,
-            MSPDir: join(org, 'msp'),
+            MSPDir: join(home, 'msp'),
             Policies: ofMembers(mspId),
-            AnchorPeers: [{ Host: '127.0.0.1', Port: main }],
+            AnchorPeers: [{ Host: '127.0.0.1', Port: anchor!.main }],
           })),
         },
       },
@@ -387,7 +380,8 @@ function ordererConfig(folder: string, { home, main, second, operations }: Order
   }
 }
 
-function peerConfig(folder: string, builder: string, { name, mspId, home, main, second, operations }: Peer): unknown {
+function peerConfig(folder: string, builder: string, own: Peer, bootstrap: Peer): unknown {
+  const { name, mspId, home, main, second, operations } = own
   const [cert, key, ca] = ['server.crt', 'server.key', 'ca.crt'].map(file => ({ file: join(home, 'tls', file) }))
   const address = `127.0.0.1:${main}`
   const data = join(folder, 'data')
@@ -412,7 +406,7 @@ function peerConfig(folder: string, builder: string, { name, mspId, home, main, 
         deliveryClient: { interval: '60s', timeout: '20s' },
       },
       gossip: {
-        bootstrap: address,
+        bootstrap: `127.0.0.1:${bootstrap.main}`,
         endpoint: address,
         externalEndpoint: address,
         useLeaderElection: false,

@@ -28,7 +28,9 @@ const optionsOf = ({ organizations, fabricChannel, chaincode }: FabricNetwork): 
   const text = (file: string) => readFileSync(file, 'utf8')
   return {
     id: 'fabric',
-    endpoints: organizations.map(({ peer }) => peer.endpoint),
+    endpoints: organizations.flatMap(({ peers }) =>
+      peers.map(({ endpoint }) => endpoint.replace('127.0.0.1', 'localhost')),
+    ),
     tlsCert: organizations.map(({ tlsCert }) => text(tlsCert)).join(''),
     mspId: own!.mspId,
     cert: text(own!.cert),
