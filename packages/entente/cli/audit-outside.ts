@@ -1,6 +1,8 @@
 import { type BrokenReceipt, checkReceipts, type LogSource } from '@entente/client'
 import { TlogError } from '@entente/verify/tlog'
 import type { Store } from '#store/store.ts'
+import { openLedgers } from './ask-ledgers.ts'
+import { compareLedgers, readLedgers } from './audit-ledgers.ts'
 import { CliError } from './errors.ts'
 import { comparison, evidenceIn, openWatch, saveEvidence } from './memory.ts'
 import { counted } from './print.ts'
@@ -13,7 +15,7 @@ type Values = Record<string, unknown>
 /** What no look at the log alone can tell: whether it is still the one that was seen, and holds what it gave receipts for. */
 export type Outside = { problems: OutsideProblem[]; json: Record<string, unknown>; lines: string[] }
 export type OutsideProblem = {
-  kind: 'memory' | 'receipt' | 'log'
+  kind: 'memory' | 'receipt' | 'log' | 'ledger'
   message: string
   logIndex?: number
   evidence?: string
@@ -29,8 +31,11 @@ export async function checkOutside(
   const out: Outside = { problems: [], json: {}, lines: [] }
   const isLocal = textOf(values, 'url') === undefined
   const watch = openWatch(values, source, vkeys)
+  const asked = await openLedgers(listOf(values, 'ledger') ?? [])
   let isRemembered = true
   try {
+    // Before the checkpoint that they are held against, or they could be ahead of it.
+    const ledgers = await readLedgers(source.name, asked, values)
     const seen = await watch.head()
     if (!seen) return out
     const compared = comparison(seen)
@@ -43,11 +48,17 @@ export async function checkOutside(
       out.json['remembered'] = compared.json
       out.lines.push(`  memory: ${compared.words}`)
     }
+    const { problems, json, lines } = await compareLedgers(source, seen, ledgers, values)
+    out.problems.push(...problems)
+    if (json.length > 0) out.json['ledgers'] = json
+    out.lines.push(...lines)
   } catch (error) {
     if (!(error instanceof CliError) || error.code !== 'evidence') throw error
     isRemembered = false
     out.problems.push({ kind: 'memory', message: error.message, ...error.details })
     out.lines.push(`${source.name}: not the log that is remembered`)
+  } finally {
+    for (const { reader } of asked) await reader.close()
   }
   if (notes.length === 0) return out
   // A log that is not the one that is remembered is looked at once more, by itself: what does it lack?

@@ -144,6 +144,7 @@ export const commands: readonly Command[] = [
         '--proof': 'instead: the proof of one object, for "entente verify"',
         '--records': 'instead: every record with the proof that none is missing, checked',
         '--no-verify': 'with --records or --proof: do not check',
+        '--config FILE': 'configuration (YAML), with --from-ledger',
         '--from-ledger ID':
           'from a ledger that keeps the records (record: full), with the keys of --data DIR: no server is asked, no store is needed',
         ...TRUST_HELP,

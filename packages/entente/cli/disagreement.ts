@@ -18,13 +18,14 @@ export function describeDisagreement(file: object, trust: Trust) {
     server,
     ...(remembered ? { remembered_checkpoint: named(remembered) } : {}),
     shown_checkpoint: named(shown),
+    ...(proven.anchor === undefined ? {} : { anchor: proven.anchor }),
     ...(index === undefined ? {} : { index }),
     conclusive: isConclusive,
     lines: [...inSentences(proven), `found ${found}, shown by ${server} (the finder's word)`],
   }
 }
 
-function inSentences({ kind, isConclusive, remembered, shown, index }: VerifiedDisagreement): string[] {
+function inSentences({ kind, isConclusive, remembered, shown, anchor, index }: VerifiedDisagreement): string[] {
   const { origin, size } = shown
   const was = remembered?.size
   const roots = [remembered, shown].flatMap(c => (c ? [`  size ${c.size}, root ${encodeBase64(c.root)}`] : []))
@@ -46,6 +47,17 @@ function inSentences({ kind, isConclusive, remembered, shown, index }: VerifiedD
       `the key of ${origin} signed a receipt for entry ${index}, and a checkpoint of size ${size} that does not reach it`,
       'both signatures are real; that the checkpoint was shown as the newest after the receipt was given is the word of the finder',
     ]
+  if (kind === 'ledger' && anchor) {
+    const where = `contract ${anchor.contract} on chain ${anchor.chain_id}`
+    const has = `the ledger (${where}, log ${anchor.log_id}) has size ${anchor.size}, root ${anchor.root}`
+    return [
+      anchor.size > size
+        ? `AHEAD: the key of ${origin} signed size ${size} as the newest (the finder's word), and ${has}`
+        : `FORK: the log that the key of ${origin} signed has another root at size ${anchor.size} than the ledger:`,
+      ...(anchor.size > size ? [] : [...roots, `  ${has}`]),
+      'the signature and the proof are real; what the ledger has, ask it',
+    ]
+  }
   const both = [`the key of ${origin} signed both:`, ...roots]
   if (kind === 'rollback')
     return [

@@ -31,5 +31,13 @@ export interface AnchorReader {
    * is the ledger's own record (for contracts: the code of this version). Throws `mismatch` where one has not, `unreachable`.
    */
   read(claim: AnchorClaim): Promise<AnchorReading>
+  /**
+   * The newest checkpoint that the ledger has of a log, from its state; undefined before the first. Absent where a ledger keeps no logs. Throws
+   * `mismatch` where the contract is not that of this version or has no such log.
+   */
+  latest?(log: {
+    contract: string
+    logId: string
+  }): Promise<(Checkpoint & Pick<AnchorReading, 'originHash'>) | undefined>
   close(): Promise<void>
 }

@@ -23,6 +23,8 @@ test('each kind verifies from its text, and says whether it convinces by itself'
     ['rollback', 'rollback', false, 9, 5, undefined],
     ['unbacked', 'unbacked', false, 9, 12, undefined],
     ['receipt', 'receipt', true, undefined, 9, 3],
+    ['ledger', 'ledger', false, undefined, 9, undefined],
+    ['ledger_ahead', 'ledger', false, undefined, 9, undefined],
     ['receipt_beyond', 'receipt', false, undefined, 5, 7],
   ])
 })
@@ -40,6 +42,18 @@ test('two that agree are no evidence', () => {
   refuses(change('fork', { consistency: consistency.slice(1) }), 'log')
   refuses(change('fork', { consistency: [...consistency, root] }), 'log')
   refuses(change('fork', { root: files['fork'].consistency[0] }), 'log')
+})
+
+test('a ledger that agrees is no evidence', () => {
+  const { anchor, root, consistency } = files['ledger']
+  refuses(change('ledger', { anchor: { ...anchor, root } }), 'log', /they agree/)
+  refuses(change('ledger', { root: anchor.root }), 'log')
+  refuses(change('ledger', { consistency: consistency.slice(1) }), 'log')
+  refuses(change('ledger', { root: undefined }), 'malformed')
+  refuses(change('ledger_ahead', { root, consistency }), 'malformed')
+  refuses(change('ledger_ahead', { anchor: { ...files['ledger_ahead'].anchor, size: 9 } }), 'malformed')
+  refuses(change('ledger', { anchor: { ...anchor, more: 1 } }), 'malformed')
+  refuses(change('ledger', { anchor: { ...anchor, contract: 7 } }), 'malformed')
 })
 
 test('a receipt that the log kept is no evidence', () => {

@@ -35,14 +35,25 @@ export type Disagreement = {
   | { kind: 'rollback'; remembered: string; seen: string }
   | { kind: 'unbacked'; remembered: string; seen: string; answer: string }
   | { kind: 'receipt'; receipt: string; index: number; entry?: string; inclusion?: string[] }
+  | { kind: 'ledger'; anchor: LedgerClaim; root?: string; consistency?: string[] }
 )
+
+/** Where on a ledger the finder saw a checkpoint, with names as in an anchor (docs/formats.md 8). */
+export type LedgerClaim = {
+  kind: string
+  chain_id: number | string
+  contract: string
+  log_id: string
+  size: number
+  root: string
+}
 
 /**
  * `fork`: the log's key signed two histories. `receipt`: it signed a receipt and a checkpoint that leaves out what the receipt promises.
  * `rollback`: a server showed a smaller checkpoint than it had shown before. `unbacked`: a server did not show the tiles of a checkpoint
- * that it had signed.
+ * that it had signed. `ledger`: a ledger has another root of this log, or more of it, than the server showed.
  */
-export type DisagreementKind = 'fork' | 'rollback' | 'unbacked' | 'receipt'
+export type DisagreementKind = 'fork' | 'rollback' | 'unbacked' | 'receipt' | 'ledger'
 
 /**
  * What holds of a {@link Disagreement}. `isConclusive`: it convinces anybody who trusts the key, offline. Else the signatures are
@@ -55,6 +66,7 @@ export type VerifiedDisagreement = {
   server: string
   shown: VerifiedCheckpoint
   remembered?: VerifiedCheckpoint
+  anchor?: LedgerClaim
   /** The line of a receipt that the checkpoint breaks. */
   receipt?: Receipt
   index?: number
@@ -86,6 +98,7 @@ export function verifyDisagreement(file: string | Uint8Array | object, trust: Tr
     shown: checkpoint('shown'),
   }
   if (kind === 'receipt') return { ...common, ...checkReceipt(members, common.shown, trust) }
+  if (kind === 'ledger') return { ...common, anchor: checkLedger(members, common.shown), isConclusive: false }
   const remembered = checkpoint('remembered')
   readText(members['seen'], 'seen')
   if (remembered.origin !== common.shown.origin)
@@ -97,18 +110,20 @@ export function verifyDisagreement(file: string | Uint8Array | object, trust: Tr
   return { ...common, remembered, isConclusive: kind === 'fork' }
 }
 
-const KIND = /^(?:fork|rollback|unbacked|receipt)$/
+const KIND = /^(?:fork|rollback|unbacked|receipt|ledger)$/
 const REQUIRED: Record<DisagreementKind, string[]> = {
   fork: ['remembered', 'seen'],
   rollback: ['remembered', 'seen'],
   unbacked: ['remembered', 'seen', 'answer'],
   receipt: ['receipt', 'index'],
+  ledger: ['anchor'],
 }
 const OPTIONAL: Record<DisagreementKind, string[]> = {
   fork: ['root', 'consistency'],
   rollback: [],
   unbacked: [],
   receipt: ['entry', 'inclusion'],
+  ledger: ['root', 'consistency'],
 }
 
 /** Two roots of one size: both signed, or the one signed and the other proven to be the beginning of a larger tree that is. */
@@ -125,6 +140,26 @@ function checkFork(members: Record<string, unknown>, remembered: Checkpoint, sho
   asProofError(() => verifyConsistency(older.size, newer.size, proof, root, newer.root))
   if (equalHashes(root, older.root))
     throw new ProofError('log', `the tree of size ${newer.size} begins with that of size ${older.size}: they agree`)
+}
+
+/** The ledger has what the shown log does not begin with, or more than was shown; that it has it, whoever doubts it asks the ledger. */
+function checkLedger(members: Record<string, unknown>, shown: Checkpoint): LedgerClaim {
+  const names = ['kind', 'chain_id', 'contract', 'log_id', 'size', 'root']
+  const anchor = readMembers(members['anchor'], 'anchor', names)
+  for (const name of ['kind', 'contract', 'log_id']) readText(anchor[name], `${name} of the anchor`, /^[!-~]{1,200}$/)
+  if (typeof anchor['chain_id'] !== 'number') readText(anchor['chain_id'], 'chain_id of the anchor', /^[!-~]{1,200}$/)
+  const size = readCount(anchor['size'], 'size of the anchor')
+  const anchored = readHash(anchor['root'], 'root of the anchor')
+  if (size > shown.size) {
+    readMembers(members, 'the evidence of a ledger that is ahead', [...COMMON, ...REQUIRED.ledger])
+    return anchor as LedgerClaim
+  }
+  const root = readHash(members['root'], 'root')
+  asProofError(() =>
+    verifyConsistency(size, shown.size, readHashes(members['consistency'], 'consistency'), root, shown.root),
+  )
+  if (equalHashes(root, anchored)) throw new ProofError('log', `the ledger has the root of size ${size}: they agree`)
+  return anchor as LedgerClaim
 }
 
 function checkReceipt(members: Record<string, unknown>, shown: Checkpoint, trust: Trust) {

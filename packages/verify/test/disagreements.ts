@@ -16,6 +16,13 @@ import { type createSample, testSeed } from './sample.ts'
 const SHOWN = '2026-05-03T08:00:00.000Z'
 const COMMON = { format: 'entente/evidence/v1', server: 'https://taxii.example/' } as const
 
+const LEDGER = {
+  kind: 'evm',
+  chain_id: 6100,
+  contract: `0x${'c0'.repeat(20)}`,
+  log_id: `0x${'01'.repeat(32)}`,
+}
+
 /** The second history: as many entries as asked for, all of them others. */
 function createOther({ log }: ReturnType<typeof createSample>, size: number) {
   const entries = Array.from({ length: size }, (_, i) => testSeed(`other entry ${i}`))
@@ -34,6 +41,7 @@ export function createDisagreements(sample: ReturnType<typeof createSample>): Re
   const [same, smaller, larger] = [sample.size, 5, 12].map(size => createOther(sample, size))
   const { size, commitments, firstIndex } = sample
   const index = firstIndex
+  const sampleReader = tileHashReader(size, sample.readTile)
   const receiptAt = (at: number) =>
     signReceipt(
       {
@@ -70,6 +78,20 @@ export function createDisagreements(sample: ReturnType<typeof createSample>): Re
       index,
       entry: encodeBase64(same!.entries[index]!),
       inclusion: inclusionProof(index, size, same!.reader).map(encodeBase64),
+    },
+    ledger: {
+      ...common,
+      kind: 'ledger',
+      shown: sample.checkpoint,
+      anchor: { ...LEDGER, size: 5, root: encodeBase64(treeRoot(5, smaller!.reader)) },
+      root: encodeBase64(treeRoot(5, sampleReader)),
+      consistency: consistencyProof(5, size, sampleReader).map(encodeBase64),
+    },
+    ledger_ahead: {
+      ...common,
+      kind: 'ledger',
+      shown: sample.checkpoint,
+      anchor: { ...LEDGER, size: 12, root: encodeBase64(treeRoot(12, larger!.reader)) },
     },
     receipt_beyond: { ...common, kind: 'receipt', shown: smaller!.note, receipt: receiptAt(7), index: 7 },
   }

@@ -5,9 +5,11 @@ import type { AnchorClaim, AnchorReader, AnchorReading } from '../reader.ts'
 import {
   CHECKPOINT_ANCHOR,
   decodeAnchored,
+  decodeLatest,
   decodeRegistered,
   decodeRoot,
   encodeCall,
+  explainRefusal,
   registeredTopics,
 } from './contract.ts'
 import { finalizedBlock } from './finality.ts'
@@ -90,7 +92,19 @@ export async function openEvmReader({ urls }: { urls: readonly string[] }): Prom
     return log && decodeRegistered(toEvent(log))
   }
 
-  return { kind: 'evm', chainId, read, close: async () => provider.close() }
+  async function latest({ contract, logId }: { contract: string; logId: string }) {
+    await checkContract(contract)
+    let returned: Uint8Array
+    try {
+      returned = await call(contract, encodeCall('latest', logId))
+    } catch (error) {
+      throw explainRefusal(error)
+    }
+    const { size, root } = decodeLatest(returned)
+    return size === 0 ? undefined : { size, root, originHash: await originHash(contract, logId) }
+  }
+
+  return { kind: 'evm', chainId, read, latest, close: async () => provider.close() }
 }
 
 const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex')
