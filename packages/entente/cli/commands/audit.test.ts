@@ -48,7 +48,7 @@ test('beside a running server, its embedded ledger included, and after it stoppe
       ledger local: agrees up to size 5
     no problem found
     $ entente audit --json
-    {"ok":true,"pinned":false,"origin":"$ORIGIN","size":5,"collections":[…],"ledgers":[{"ledger":"local","size":5,"ok":true}],"problems":[],"not_compared":[]}
+    {"ok":true,"pinned":false,"origin":"$ORIGIN","size":5,"collections":[…],"ledgers":[{"ledger":"local","size":5,"ok":true}],"witnesses":[],"problems":[],"not_compared":[]}
   `)
 })
 
