@@ -27,7 +27,7 @@ export function logRoutes(app: FastifyInstance, context: TaxiiContext): void {
   const { notary } = context
   const anyone = (operation: Operation) => ({ config: { anyone: true, operation } })
 
-  // The newest, which is never smaller than one that somebody saw before; `?witnessed` the newest with a quorum of cosignatures (docs/decisions/0019).
+  // The newest, which is never smaller than one that somebody saw before; `?witnessed` the newest with a quorum of cosignatures (docs/decisions/0018-witnesses.md).
   app.get<{ Querystring: { witnessed?: string } }>(
     '/log/checkpoint',
     anyone(OPERATIONS.checkpoint),
