@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import type { Result, Side } from './client.ts'
 import { measureLedger } from './ledger.ts'
+import { ledgers } from './ledgers.ts'
 import { million } from './million.ts'
 import { startMedallion } from './medallion.ts'
 import { type Client, createStarted, type Server, type Started, startClient, startServer } from './processes.ts'
@@ -265,7 +266,7 @@ const audit: Bench = async (run, started, client) => {
 const ledger: Bench = run => measureLedger(join(run.folder, 'ledger'), run.quick)
 
 /** By the names that `--only` takes. */
-export const benches: Record<string, Bench> = { reference, log, read, load, audit, ledger, million }
+export const benches: Record<string, Bench> = { reference, log, read, load, audit, ledger, ledgers, million }
 
 /** Runs one bench in processes of its own, and stops them. */
 export async function runBench(name: string, run: Run): Promise<Figure[]> {

@@ -68,10 +68,19 @@ export async function startServer(
   data: string,
   profile?: string,
   env: Record<string, string> = {},
+  config?: string,
 ): Promise<Server> {
   const script =
     kind === 'entente'
-      ? ['packages/entente/cli/entente.js', 'serve', '--data', data, '--port', '0']
+      ? [
+          'packages/entente/cli/entente.js',
+          'serve',
+          '--data',
+          data,
+          '--port',
+          '0',
+          ...(config ? ['--config', config] : []),
+        ]
       : ['bench/side.ts', kind, data]
   const flags =
     profile === undefined

@@ -43,32 +43,45 @@ async function open(t: TestContext) {
     return anchoring
   }
   let made = 0
-  /** Logs a new object; the size of the log that covers it. */
-  const publish = async (collection = 1): Promise<number> => {
-    const value = { type: 'url', id: `url--00000000-0000-5000-8000-${String(++made).padStart(12, '0')}`, value: 'x:y' }
-    const { size } = await notary.submit({
-      statusId: randomUUID(),
-      apiRoot: '/api/',
-      collection,
-      submitter: 'test',
-      mayRead: true,
-      requested: notary.clock(),
-      failed: [],
-      objects: [
-        { id: value.id, version: undefined, versionDigits: 0, spec: '2.1', value, canonical: JSON.stringify(value) },
-      ],
-    })
-    return size
+  /** Logs new objects, a thousand a request; the size of the log that covers them. */
+  const publishMany = async (count: number, collection = 1): Promise<number> => {
+    let covering = 0
+    for (let left = count; left > 0; left -= 1000) {
+      const values = Array.from({ length: Math.min(left, 1000) }, () => {
+        const id = `url--00000000-0000-5000-8000-${String(++made).padStart(12, '0')}`
+        return { type: 'url', id, value: 'x:y' }
+      })
+      const { size } = await notary.submit({
+        statusId: randomUUID(),
+        apiRoot: '/api/',
+        collection,
+        submitter: 'test',
+        mayRead: true,
+        requested: notary.clock(),
+        failed: [],
+        objects: values.map(value => ({
+          id: value.id,
+          version: undefined,
+          versionDigits: 0,
+          spec: '2.1',
+          value,
+          canonical: JSON.stringify(value),
+        })),
+      })
+      covering = size
+    }
+    return covering
   }
-  return { notary, store, said, start, publish }
+  const publish = (collection = 1): Promise<number> => publishMany(1, collection)
+  return { notary, store, said, start, publish, publishMany }
 }
 
 async function until(isSo: () => boolean | Promise<boolean>): Promise<void> {
-  for (let i = 0; i < 500; i++) {
+  for (let i = 0; i < 1000; i++) {
     if (await isSo()) return
     await sleep(10)
   }
-  assert.fail(`not so after 5 s: ${isSo.toString()}`)
+  assert.fail(`not so after 10 s: ${isSo.toString()}`)
 }
 const finalSize = (anchoring: Anchoring, ledger: string) =>
   anchoring.states().find(s => s.ledger === ledger)?.finalSize ?? 0
@@ -180,6 +193,23 @@ test('a ledger gets a checkpoint when a collection that asks for it has somethin
   await until(() => finalSize(anchoring, 'dear') === size)
   const most = 2 + Math.ceil((performance.now() - began) / 300)
   assert.ok((ledgers[1]?.appended.length ?? 0) <= most, `${ledgers[1]?.appended.length} anchors, at most ${most}`)
+})
+
+test('one transaction covers every object of its interval: 10,000 objects cost as many as 10', async t => {
+  const costs: number[] = []
+  for (const objects of [10, 10_000]) {
+    const { publishMany, start } = await open(t)
+    const ledger = createTestLedger('ledger')
+    const anchoring = await start({ anchors: [ledger.anchor], schedule: { intervalMs: 5000 } })
+    await until(() => finalSize(anchoring, 'ledger') > 0)
+    const before = ledger.appended.length
+    const began = performance.now()
+    const size = await publishMany(objects)
+    assert.ok(performance.now() - began < 4500, 'published within the interval')
+    await until(() => finalSize(anchoring, 'ledger') === size)
+    costs.push(ledger.appended.length - before)
+  }
+  assert.deepEqual(costs, [1, 1])
 })
 
 test('a collection that can wait: its records go along with others, or when its own time has come', async t => {
