@@ -5,7 +5,7 @@ import { LedgerError } from '../error.ts'
 import { createMemoryJournal, type SubmitJournal } from '../journal.ts'
 import { endorsedPayload, type FabricBlock, parseBlock, parseHeight, parseOrganizations, parseWrites } from './block.ts'
 import { type FabricConnectionOptions, openFabricConnection } from './connection.ts'
-import { latestSizeOf } from './refusal.ts'
+import { isOutOfStep } from './refusal.ts'
 import { createFabricRecords } from './records.ts'
 import { createSubmitter } from './submit.ts'
 
@@ -228,13 +228,6 @@ export async function openFabricAnchor(options: FabricAnchorOptions): Promise<An
       connection.close()
     },
   }
-}
-
-/** Another endorser is behind, or ahead: what it refuses says nothing yet. */
-const isOutOfStep = (error: unknown, latestSize: number): boolean => {
-  if (!(error instanceof LedgerError)) return false
-  const theirs = latestSizeOf(error)
-  return theirs === undefined ? error.message.includes('ProposalResponsePayloads do not match') : theirs !== latestSize
 }
 
 const toCheckpoint = ({ root, size }: Pick<Anchored, 'root' | 'size'>): Checkpoint => ({

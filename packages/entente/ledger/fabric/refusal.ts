@@ -18,8 +18,8 @@ export class ChaincodeRefusal extends Error {
 /** gRPC status codes, as the plain numbers that errors of the gateway have. */
 export const GRPC: Readonly<Record<keyof typeof status, number>> = status
 
-/** What a peer is away by: another one may be asked. */
-const AWAY = new Set<number>([GRPC.UNAVAILABLE, GRPC.DEADLINE_EXCEEDED, GRPC.CANCELLED])
+/** What a peer is away by, or (failed precondition) does not know of enough others: another one may be asked. */
+const AWAY = new Set<number>([GRPC.UNAVAILABLE, GRPC.DEADLINE_EXCEEDED, GRPC.CANCELLED, GRPC.FAILED_PRECONDITION])
 
 /** Whether the error says nothing but that this peer, or those that it needs, do not answer now. */
 export const isAway = (error: unknown): boolean => error instanceof GatewayError && AWAY.has(error.code)
@@ -90,11 +90,14 @@ function explainRefusal(cause: ChaincodeRefusal): LedgerError {
   }
 }
 
-/** The size that the refusing endorser has as its latest, where it says so. */
-export const latestSizeOf = (error: unknown): number | undefined => {
-  const size =
-    error instanceof LedgerError && error.cause instanceof ChaincodeRefusal
-      ? error.cause.details['latestSize']
-      : undefined
-  return typeof size === 'number' ? size : undefined
+/**
+ * Whether one endorser is behind another, or behind what we know: what it says means nothing yet.
+ *
+ * @param latestSize what we know to be the latest; left out: only whether endorsers contradict each other
+ */
+export function isOutOfStep(error: unknown, latestSize?: number): boolean {
+  if (!(error instanceof LedgerError)) return false
+  if (error.message.includes('ProposalResponsePayloads do not match')) return true
+  const theirs = error.cause instanceof ChaincodeRefusal ? error.cause.details['latestSize'] : undefined
+  return latestSize !== undefined && theirs !== undefined && theirs !== latestSize
 }

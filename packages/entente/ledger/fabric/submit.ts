@@ -1,8 +1,8 @@
-import { GatewayError, StatusCode } from '@hyperledger/fabric-gateway'
+import { GatewayError, type ProposalOptions, StatusCode, type Transaction } from '@hyperledger/fabric-gateway'
 import { LedgerError } from '../error.ts'
 import type { SubmitJournal } from '../journal.ts'
 import type { FabricConnection } from './connection.ts'
-import { GRPC, isAway } from './refusal.ts'
+import { GRPC, isAway, isOutOfStep } from './refusal.ts'
 
 export interface SubmitterOptions {
   readonly connection: FabricConnection
@@ -81,14 +81,26 @@ export function createSubmitter({ connection, journal, timeoutMs, pollMs, wait, 
     }
   }
 
+  /** Peers that were away find each other again within seconds. */
+  async function endorse(name: string, options: ProposalOptions): Promise<Transaction> {
+    for (const end = now() + timeoutMs; ; await wait(pollMs)) {
+      try {
+        return await connection.ask((_, contract) => contract.newProposal(name, options).endorse())
+      } catch (error) {
+        if (!(error instanceof LedgerError) || error.code !== 'unreachable' || now() >= end || isOutOfStep(error))
+          throw error
+      }
+    }
+  }
+
   return {
     find,
     async submit(name, args) {
-      const options = {
+      const options: ProposalOptions = {
         arguments: [...args],
         ...(endorsers === undefined ? {} : { endorsingOrganizations: [...endorsers] }),
       }
-      const endorsed = await connection.ask((_, contract) => contract.newProposal(name, options).endorse())
+      const endorsed = await endorse(name, options)
       // The chaincode's word for it that there is nothing to write
       if (Buffer.from(endorsed.getResult()).toString() === 'false') return 'valid'
       const prepared = Buffer.from(endorsed.getBytes()).toString('base64')
