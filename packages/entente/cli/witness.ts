@@ -1,5 +1,5 @@
-import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
+import { createHash, createPrivateKey } from 'node:crypto'
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { isAbsolute, join } from 'node:path'
 import { encodeBase64, parseVkey } from '@entente/verify/tlog'
 import { openPrivateKey, toLogKey } from '#notary/key.ts'
@@ -37,6 +37,12 @@ export function openWitness(
     const missing = `the witness's key is missing, and it has cosigned ${state.all().length} logs with it. Restore it; a new key is a new witness, with a new state`
     const key = openPrivateKey(keyFile, state.all().length === 0, missing)
     const { signer, vkey } = toLogKey(wanted.name, key)
+    const isLogKey = existsSync(paths.logKey) && createPrivateKey(readFileSync(paths.logKey)).equals(key)
+    if (isLogKey)
+      throw new CliError(
+        'usage',
+        `${keyFile} is the log's key too: a witness needs one of its own (C2SP tlog-cosignature)`,
+      )
     const witness = createWitness({
       name: wanted.name,
       publicKey: parseVkey(vkey).publicKey,
@@ -44,9 +50,12 @@ export function openWitness(
       state,
       logs: wanted.logs.map(({ vkey, origin }) => ({ vkey, origin: origin ?? readLogKey(vkey).name })),
       alert: (message, misconduct) => {
-        const evidence = keepEvidence(folder, misconduct, wanted.name)
         const { origin } = misconduct
-        log('error', message, { origin, ...(evidence === undefined ? {} : { evidence }) })
+        try {
+          log('error', message, { origin, evidence: keepEvidence(folder, misconduct, wanted.name) })
+        } catch (error) {
+          log('error', message, { origin, error: `the evidence was not kept: ${(error as Error).message}` })
+        }
       },
       ...(fault ? { fault } : {}),
     })
