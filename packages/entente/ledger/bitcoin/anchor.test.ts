@@ -270,6 +270,9 @@ onSimnet(
 
 onSimnet('another network is refused, so is a node that does not answer', async ({ options }) => {
   await assert.rejects(openBitcoinAnchor({ ...options, network: BITCOIN_NETWORKS.mainnet }), { code: 'mismatch' })
+  // Block 0 can be copied, the work of the others can't.
+  const copied = { ...BITCOIN_NETWORKS.mainnet, genesis: BITCOIN_NETWORKS.simnet.genesis }
+  await assert.rejects(openBitcoinAnchor({ ...options, network: copied }), { code: 'corrupt', message: /hashes/ })
   const rpc = createBitcoinRpc(simnet.node.url, 'test:wrong')
   await assert.rejects(openBitcoinAnchor({ ...options, rpc }), { code: 'unreachable', message: /401/ })
   await rpc.close()

@@ -8,7 +8,7 @@ import { createBlocks } from './blocks.ts'
 import { createAnchorChain } from './chain.ts'
 import { DEFAULT_FEES, type FeePolicy } from './fees.ts'
 import type { BitcoinNetwork } from './network.ts'
-import { type BitcoinNode, createBitcoinNode, type Rpc } from './node.ts'
+import { createBitcoinNode, type Rpc } from './node.ts'
 import type { Pending } from './pending.ts'
 import { createSubmitter, type FaultPoint } from './submit.ts'
 
@@ -62,13 +62,13 @@ export async function openBitcoinAnchor(options: BitcoinAnchorOptions): Promise<
       'mismatch',
       `block 0 of the node is ${genesis}, that of ${network.name} is ${network.genesis}: correct the URL or the network`,
     )
-  const blocks = createBlocks(node)
+  const blocks = createBlocks(node, network)
   const chain = createAnchorChain({ node, blocks, id, origin, account })
   const submitter = createSubmitter({ node, chain, journal, account, network, origin, fees, depth, now, fault })
-  const identity = await identify(node)
+  const identity = await identify()
 
-  async function identify({ tip, blockHash, header }: BitcoinNode): Promise<AnchorIdentity> {
-    const { work } = await header((await blockHash((await tip()).height)) ?? network.genesis)
+  async function identify(): Promise<AnchorIdentity> {
+    const { work } = await blocks.header((await node.blockHash((await node.tip()).height)) ?? network.genesis)
     return {
       ledger: id,
       kind: 'bitcoin',

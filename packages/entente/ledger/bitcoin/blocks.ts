@@ -1,6 +1,13 @@
-import { type BitcoinTransaction, bitcoinMerkleBranch, bitcoinMerkleRoot, displayHash } from '@entente/verify/proof'
+import {
+  type BitcoinHeader,
+  type BitcoinTransaction,
+  bitcoinMerkleBranch,
+  bitcoinMerkleRoot,
+  displayHash,
+} from '@entente/verify/proof'
 import { equalHashes } from '@entente/verify/tlog'
 import { LedgerError } from '../error.ts'
+import type { BitcoinNetwork } from './network.ts'
 import type { BitcoinNode } from './node.ts'
 
 /** A transaction in a block of the present chain: header, proof of work and Merkle path are checked, only the height is the node's word. */
@@ -17,6 +24,7 @@ export interface Mined {
 
 /** What a node says of blocks, held against their hashes. Throws LedgerError `corrupt` where they say something else. */
 export interface Blocks {
+  header(block: string): Promise<BitcoinHeader & { bytes: Uint8Array }>
   mined(txid: string): Promise<Mined | undefined>
   /** Headers of the blocks on top of one, at most `depth`, each with proof of work and linked to the one before. */
   onTop(block: BlockPlace, depth: number): Promise<Uint8Array[]>
@@ -28,7 +36,17 @@ export type BlockPlace = Pick<Mined, 'height' | 'blockHash'>
 /** Most transactions that are remembered as verified. */
 const MAX_KNOWN = 64
 
-export function createBlocks(node: BitcoinNode): Blocks {
+export function createBlocks(node: BitcoinNode, { name, minWork }: Pick<BitcoinNetwork, 'name' | 'minWork'>): Blocks {
+  async function header(block: string) {
+    const found = await node.header(block)
+    if (found.work < minWork)
+      throw new LedgerError(
+        'corrupt',
+        `the node says that block ${block} is one of ${name}: it took ${found.work} hashes, the least there is ${minWork}. Use another node`,
+      )
+    return found
+  }
+
   /** What was verified stays so; only whether its block is in the present chain is asked each time. */
   const known = new Map<string, Mined>()
   async function mined(txid: string): Promise<Mined | undefined> {
@@ -47,7 +65,7 @@ export function createBlocks(node: BitcoinNode): Blocks {
     if (transaction === undefined || blockHash === undefined) return undefined
     const height = await node.height(blockHash)
     if ((await node.blockHash(height)) !== blockHash) return undefined // no longer in the chain
-    const { merkleRoot, timestamp: time } = await node.header(blockHash)
+    const { merkleRoot, timestamp: time } = await header(blockHash)
     const txids = await node.block(blockHash)
     const [hashes, index] = [txids.map(toBytes), txids.indexOf(txid)]
     const branch = bitcoinMerkleBranch(hashes, Math.max(0, index))
@@ -67,19 +85,20 @@ export function createBlocks(node: BitcoinNode): Blocks {
     while (headers.length < depth) {
       const hash = await node.blockHash(height + headers.length + 1)
       if (hash === undefined) break
-      const header = await node.header(hash)
-      if (displayHash(header.previous) !== before)
+      const { previous, bytes } = await header(hash)
+      if (displayHash(previous) !== before)
         throw new LedgerError(
           'corrupt',
-          `the node says that block ${hash} follows ${before}; its header names ${displayHash(header.previous)}`,
+          `the node says that block ${hash} follows ${before}; its header names ${displayHash(previous)}`,
         )
-      headers.push(header.bytes)
+      headers.push(bytes)
       before = hash
     }
     return headers
   }
 
   return {
+    header,
     mined,
     onTop,
     async depth(block, depth) {

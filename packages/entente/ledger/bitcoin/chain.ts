@@ -60,12 +60,15 @@ export function createAnchorChain({
     return { ledger: id, ...checkpoint, transaction: txid, block: mined.height, blockHash: mined.blockHash }
   }
 
-  /** Anchors, mined ones of ours, from the newest back. */
-  async function* anchors(): AsyncGenerator<AnchorReceipt> {
+  const isAnchor = (transaction: BitcoinTransaction, most: number) =>
+    (findBitcoinAnchor(transaction, origin)?.size ?? Infinity) <= most
+
+  /** Anchors, mined ones of ours, from the newest back; those of more than `most` are passed over unread. */
+  async function* anchors(most = Number.MAX_SAFE_INTEGER): AsyncGenerator<AnchorReceipt> {
     const history = node.history(account.address)
     if (history !== undefined) {
       for await (const transaction of history) {
-        if (findBitcoinAnchor(transaction, origin) === undefined) continue
+        if (!isAnchor(transaction, most)) continue
         const receipt = await read(displayHash(transaction.txid))
         if (receipt) yield receipt
       }
@@ -73,7 +76,13 @@ export function createAnchorChain({
     }
     // The coins that are left lead back through the anchors that made them: that of the largest size first.
     const ends: { receipt: AnchorReceipt; rest: AsyncGenerator<AnchorReceipt> }[] = []
-    for (const { txid } of await node.scan(account.address)) {
+    const coins = await node.scan(account.address)
+    if (coins.length === 0)
+      throw new LedgerError(
+        'refused',
+        `${account.address} has no coin that leads to an anchor, or could pay for one: pay to that address`,
+      )
+    for (const { txid } of coins) {
       const rest = backFrom(txid)
       const { value } = await rest.next()
       if (value) ends.push({ receipt: value, rest })
@@ -84,12 +93,12 @@ export function createAnchorChain({
     }
   }
 
-  async function* backFrom(txid: string): AsyncGenerator<AnchorReceipt, undefined> {
+  async function* backFrom(txid: string, most = Number.MAX_SAFE_INTEGER): AsyncGenerator<AnchorReceipt, undefined> {
     let next: string | undefined = txid
     for (let step = 0; next !== undefined && step < MAX_STEPS; step++) {
       const transaction: NodeTransaction | undefined = await node.transaction(next)
       if (transaction === undefined || !(await isSigned(transaction))) return undefined
-      const receipt = findBitcoinAnchor(transaction, origin) && (await read(next))
+      const receipt = isAnchor(transaction, most) ? await read(next) : undefined
       if (receipt) yield receipt
       next = transaction.inputs[0] && displayHash(transaction.inputs[0].txid)
     }
@@ -107,7 +116,7 @@ export function createAnchorChain({
   async function find(size: number, latest: AnchorReceipt | undefined): Promise<AnchorReceipt | undefined> {
     if (latest === undefined || size > latest.size) return undefined
     if (size === latest.size) return latest
-    const older = node.history(account.address) === undefined ? backFrom(latest.transaction) : anchors()
+    const older = node.history(account.address) === undefined ? backFrom(latest.transaction, size) : anchors(size)
     for await (const receipt of older) if (receipt.size <= size) return receipt.size === size ? receipt : undefined
     return undefined
   }
@@ -162,7 +171,7 @@ export function createAnchorChain({
       const coinbase = await node.transaction(found.coinbase.txid)
       if (coinbase === undefined)
         throw new LedgerError('corrupt', `the node has no first transaction of block ${blockHash}`)
-      const headers = [(await node.header(blockHash)).bytes, ...(await blocks.onTop({ height, blockHash }, depth))]
+      const headers = [(await blocks.header(blockHash)).bytes, ...(await blocks.onTop({ height, blockHash }, depth))]
       const proof: BitcoinProof = {
         transaction: toHex(transaction.stripped),
         index,

@@ -101,18 +101,27 @@ const asCore =
     if (method !== 'scantxoutset') return rpc(method, ...params)
     const [, [descriptor]] = params as [string, [string]]
     const address = descriptor.slice('addr('.length, -1)
-    const history = (await rpc('searchrawtransactions', address, 1, 0, 1000).catch(() => [])) as {
-      txid: string
-      confirmations?: number
-      vout: { n: number; value: number; scriptPubKey: { addresses?: string[] } }[]
-    }[]
-    const unspents: object[] = []
-    for (const { txid, confirmations, vout } of history)
-      for (const { n, value, scriptPubKey } of vout)
-        if (confirmations && scriptPubKey.addresses?.includes(address) && (await rpc('gettxout', txid, n, false)))
-          unspents.push({ txid, vout: n, amount: value })
-    return { success: true, unspents }
+    // As of one block
+    for (;;) {
+      const tip = await rpc('getbestblockhash')
+      const unspents = await unspentOf(rpc, address)
+      if ((await rpc('getbestblockhash')) === tip) return { success: true, unspents }
+    }
   }
+
+async function unspentOf(rpc: Rpc, address: string): Promise<object[]> {
+  const history = (await rpc('searchrawtransactions', address, 1, 0, 1000).catch(() => [])) as {
+    txid: string
+    confirmations?: number
+    vout: { n: number; value: number; scriptPubKey: { addresses?: string[] } }[]
+  }[]
+  const unspents: object[] = []
+  for (const { txid, confirmations, vout } of history)
+    for (const { n, value, scriptPubKey } of vout)
+      if (confirmations && scriptPubKey.addresses?.includes(address) && (await rpc('gettxout', txid, n, false)))
+        unspents.push({ txid, vout: n, amount: value })
+  return unspents
+}
 
 anchorConformance(
   'btcd',

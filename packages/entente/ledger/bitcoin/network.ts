@@ -10,13 +10,15 @@ export interface BitcoinNetwork {
   readonly bip32: { readonly private: number; readonly public: number }
   /** Coin type in paths of keys (SLIP 44). */
   readonly coinType: number
+  /** Least work of a block: a thirtieth of what there is in 2026. What has less was made up by a node, or by those before it. */
+  readonly minWork: bigint
   /** Whether blocks come about every ten minutes: then a tip of yesterday shows a node that is behind. */
   readonly isSteady: boolean
 }
 
 const mainKeys = { private: 0x0488ade4, public: 0x0488b21e }
 const testKeys = { private: 0x04358394, public: 0x043587cf }
-const test = { bech32: 'tb', wif: 0xef, bip32: testKeys, coinType: 1 }
+const test = { bech32: 'tb', wif: 0xef, bip32: testKeys, coinType: 1, minWork: 0n }
 
 export const BITCOIN_NETWORKS = {
   mainnet: {
@@ -24,6 +26,7 @@ export const BITCOIN_NETWORKS = {
     genesis: '000000000019d6689c085ae165831e934ff763ae46a2a6c172b3f1b60a8ce26f',
     bech32: 'bc',
     wif: 0x80,
+    minWork: 2n ** 74n,
     bip32: mainKeys,
     coinType: 0,
     isSteady: true,
@@ -58,6 +61,7 @@ export const BITCOIN_NETWORKS = {
     genesis: '683e86bd5c6d110d91b94b97137ba6bfe02dbbdb8e3dff722a669b5d69d77af6',
     bech32: 'sb',
     wif: 0x64,
+    minWork: 0n,
     bip32: { private: 0x0420b900, public: 0x0420bd3a },
     coinType: 115,
     isSteady: false,

@@ -18,7 +18,7 @@ export async function openBitcoinReader({ url }: { url: string }): Promise<Ancho
   if (network === undefined)
     throw new LedgerError('mismatch', `the node's block 0 is ${genesis}: of no network that is known`)
   const { name } = network
-  const blocks = createBlocks(node)
+  const blocks = createBlocks(node, network)
 
   async function read({ transaction, size, root }: AnchorClaim): Promise<AnchorReading> {
     const mined = /^[0-9a-f]{64}$/.test(transaction) ? await blocks.mined(transaction) : undefined
