@@ -223,6 +223,8 @@ test('two processes at once: real MVCC conflicts, each size once', async t => {
     const receipts: AnchorReceipt[] = await Promise.all([run.anchor, other].map(each => append(each, tree, size)))
     assert.deepEqual(receipts[0], receipts[1])
   }
+  const log = readFileSync(run.net.organizations[1]!.peers[0]!.log, 'utf8')
+  t.diagnostic(`${log.split('MVCC').length - 1} lines of a peer's log speak of MVCC`)
 })
 
 test('kill -9 behind the journal: the next process sends the same transaction, or finds it', async t => {
@@ -283,10 +285,14 @@ test('what both organisations sign is verified without any of it running', async
 })
 
 test('what network it was', async t => {
-  const net = await network()
-  if (typeof net === 'string') return t.skip(net)
+  const run = await started(t)
+  if (!run) return
+  const { net, anchor } = run
+  const { genesis } = await anchor.describe()
+  const { block, blockHash, transaction } = (await anchor.find(3))!
   assert.ok(net.version.startsWith('v'))
   t.diagnostic(
     `Fabric ${net.version}, ${consensus}, ${net.orderers.length} orderers, packages ${net.packageIds.join(' ')}`,
   )
+  t.diagnostic(`block 0 ${genesis}; block ${block} ${blockHash}, transaction ${transaction}`)
 })
