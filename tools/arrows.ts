@@ -9,6 +9,7 @@ const ARROWS: Record<string, string[]> = {
   'verify/json': [],
   'verify/tlog': ['verify/sha256'],
   'verify/proof': ['verify/sha256', 'verify/json', 'verify/tlog'],
+  'verify/cose': ['verify/sha256', 'verify/tlog', 'verify/proof'],
   stix: [],
   client: ['verify/json', 'verify/tlog', 'verify/proof'],
   chaincode: ['verify/tlog'],

@@ -1,0 +1,7 @@
+export {
+  coseKeyThumbprint,
+  formatCoseReceipt,
+  type InclusionReceipt,
+  type VerifiedCoseReceipt,
+  verifyCoseReceipt,
+} from './receipt.ts'
