@@ -254,3 +254,32 @@ test('whatever stands in the evidence, the answer is a verdict or a ProofError',
     { seed: 20261122, numRuns: 2000 },
   )
 })
+
+test('whatever stands in place of a member of the anchor, it is refused, or proves nothing', () => {
+  const junk = [null, true, -1, 0.5, 2 ** 53, '', '0', 'zz', `${'ff'.repeat(70_000)}`, [], [''], {}, [[]]]
+  let tried = 0
+  for (const member of Object.keys(anchor).filter(name => name !== 'ledger'))
+    for (const value of junk) tried += refused(with_({ [member]: value }))
+  for (const member of Object.keys(proof))
+    for (const value of junk) tried += refused(with_({ bitcoin: { ...proof, [member]: value } }))
+  for (const member of Object.keys(proof.coinbase))
+    for (const value of junk)
+      tried += refused(with_({ bitcoin: { ...proof, coinbase: { ...proof.coinbase, [member]: value } } }))
+  assert.ok(tried > 150, `${tried}`)
+})
+
+/** Of another kind or network it is a claim, which raises nothing. */
+function refused(changed: object): number {
+  try {
+    const { level, anchors } = verifyObject(changed, trust)
+    assert.deepEqual([level, anchors[0]?.mined], ['logged', undefined])
+    assert.ok(
+      anchors[0]?.anchor.kind !== 'bitcoin' || anchors[0].anchor.chain_id !== 'simnet',
+      JSON.stringify(anchors[0]),
+    )
+    return 0
+  } catch (error) {
+    assert.ok(error instanceof ProofError, String(error))
+    return 1
+  }
+}

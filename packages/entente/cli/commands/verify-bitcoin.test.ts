@@ -6,6 +6,8 @@ import { test } from 'node:test'
 import { createTaxiiClient } from '@entente/client'
 import { simnetAccount, startSimnet, testKey, until } from '#ledger/bitcoin/test/simnet.ts'
 import { BTCD_USER } from '../../../../test/support/btcd.ts'
+import { loadConfig } from '../config.ts'
+import { startServer } from '../serve.ts'
 import { runScript } from './test/script.ts'
 import { adminPassword, indicators, startSite } from './test/site.ts'
 
@@ -35,6 +37,15 @@ apiRoots: [ { path: /api/, title: Tests, collections: [ { alias: default, title:
   assert.ok(unfunded.includes(account.address) && unfunded.includes('pay to'), unfunded)
   await simnet.fund(account)
   const sent = await until(async () => state()?.sent)
+  assert.deepEqual(await simnet.node.rpc('getrawmempool'), [sent.transaction])
+  // The server goes down while its transaction waits, and the node forgets it; the journal doesn't.
+  await site.server.close()
+  await simnet.restart()
+  assert.deepEqual(await simnet.node.rpc('getrawmempool'), [])
+  const { config, paths } = loadConfig({ file: site.config, data: site.data, env: {} })
+  config.server.port = Number(new URL(site.url).port)
+  site.server = await startServer(config, paths, () => {})
+  assert.deepEqual(await until(async () => state()?.sent), sent)
   assert.deepEqual(await simnet.node.rpc('getrawmempool'), [sent.transaction])
   const stopMining = mineSlowly(simnet)
   await collection.waitFor(status!)

@@ -88,8 +88,9 @@ export async function startSimnet(): Promise<Simnet | string> {
       })
     },
     async restart() {
+      const port = Number(new URL(simnet.node.url).port)
       await simnet.node.stop()
-      simnet.node = await startBtcd(installed.path, join(folder, 'first'), options)
+      simnet.node = await startBtcd(installed.path, join(folder, 'first'), { ...options, port })
     },
     async wipe() {
       await simnet.node.kill()
