@@ -248,6 +248,24 @@ test('the next start reads the last anchor by its transaction: what the ledger h
   await until(() => ledger.latest() === size)
 })
 
+test('a ledger that takes its time does not hold up the start; once it answers it is compared', async t => {
+  const { notary, publish, start } = await open(t)
+  const [quick, slow] = [createTestLedger('quick'), createTestLedger('slow')]
+  const { promise, resolve } = Promise.withResolvers<void>()
+  const size = await publish()
+  const told = { size: 1_000_000, root: notary.log.root }
+  const latest = async () => {
+    await promise
+    return told
+  }
+  const anchoring = await start({ anchors: [quick.anchor, { ...slow.anchor, latest }], startMs: 50 })
+  await until(() => finalSize(anchoring, 'quick') === size)
+  assert.equal(anchoring.states()[1]?.error, 'it has not answered yet')
+  assert.equal(notary.halted, undefined)
+  resolve()
+  await until(() => notary.halted?.code === 'rolled-back')
+})
+
 test('a ledger that has another root, or more than the store, halts all writing', async t => {
   for (const [change, code] of [
     [{ root: new Uint8Array(32) }, 'forked'],

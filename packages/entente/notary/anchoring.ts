@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { consistencyProof, parseCheckpoint, parseNote, treeRoot } from '@entente/verify/tlog'
 import type { Anchor, AnchorReceipt, Checkpoint } from '#ledger/anchor.ts'
 import { LedgerError } from '#ledger/error.ts'
@@ -17,6 +18,8 @@ export type AnchoringOptions = {
   log: (level: 'info' | 'warn' | 'error', message: string, details: Record<string, unknown>) => void
   /** For tests: called at the crash points of notary/sequence.ts. */
   fault?: (point: 'before-anchor' | 'after-anchor' | 'after-journal') => void
+  /** How long the start waits for ledgers, milliseconds. */
+  startMs?: number
   /** How often an idle ledger is asked whether it still has what it had, milliseconds. */
   watchMs?: number
 }
@@ -31,7 +34,10 @@ export type CheckpointSource = {
 
 /** Brings the newest checkpoint to every ledger, and says how far each has come. */
 export type Anchoring = {
-  /** Compares the log with every ledger, then begins. A store that is older than a ledger halts the notary. */
+  /**
+   * Compares the log with every ledger that answers in time, then begins. A store that is older than a ledger halts the notary, at the latest when the ledger
+   * answers.
+   */
   start(): Promise<void>
   states(): LedgerState[]
   close(): Promise<void>
@@ -40,6 +46,8 @@ export type Anchoring = {
 /** The longest pause between two tries on a ledger that is away. */
 const MAX_BACKOFF_MS = 60_000
 const DEFAULT_WATCH_MS = 60_000
+/** How long the start waits for ledgers. */
+const DEFAULT_START_MS = 5000
 /** Between two looks at what is not final yet: a tenth of its age, within these. */
 const MIN_LOOK_MS = 250
 const MAX_LOOK_MS = 30_000
@@ -63,7 +71,7 @@ type Ledger = {
 }
 
 export function createAnchoring(options: AnchoringOptions): Anchoring {
-  const { notary, log, fault, schedule: wanted, watchMs = DEFAULT_WATCH_MS } = options
+  const { notary, log, fault, schedule: wanted, watchMs = DEFAULT_WATCH_MS, startMs = DEFAULT_START_MS } = options
   const source: CheckpointSource = options.source ?? {
     head: () => notary.log.head,
     onHead: listener => notary.onCheckpoint(listener),
@@ -84,6 +92,7 @@ export function createAnchoring(options: AnchoringOptions): Anchoring {
   }))
   const demand = createDemand(notary.log, wanted)
   let closed = false
+  let isStarted = false
 
   const rootAt = (size: number) => notary.log.tiles.prove(reader => treeRoot(size, reader))
   const base64 = (root: Uint8Array) => Buffer.from(root).toString('base64')
@@ -316,8 +325,23 @@ export function createAnchoring(options: AnchoringOptions): Anchoring {
         l.state.finalSize = row.size
         l.lastAnchor = Math.min(Date.now(), row.at / 1000)
       }
-      // One that is away must not keep the others waiting.
-      await Promise.all(ledgers.map(l => compare(l).catch((error: unknown) => failed(l, error))))
+      // One that is away, or slow, must not keep the others waiting, nor who wants to write: it is compared as soon as it answers.
+      const isOver = sleep(startMs, undefined, { ref: false })
+      for (const l of ledgers) {
+        l.state.error = 'it has not answered yet'
+        l.running = compare(l).then(
+          () => {
+            l.state.error = undefined
+          },
+          (error: unknown) => failed(l, error),
+        )
+        l.running = l.running.finally(() => {
+          l.running = undefined
+          if (isStarted) schedule(l)
+        })
+      }
+      await Promise.race([isOver, Promise.all(ledgers.map(l => l.running))])
+      isStarted = true
       source.onHead(() => {
         demand.note()
         ledgers.forEach(schedule)

@@ -4,6 +4,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { checkpointIn, serverLog, type TaxiiCollection, type Watch } from '@entente/client'
 import { ProofError, type Trust, verifyObject } from '@entente/verify/proof'
 import { openLogKey } from '#notary/key.ts'
+import { collectionName, type RecordKey } from '#notary/record-keys.ts'
+import { openSqliteRecordKeys } from '#store/sqlite/record-keys.ts'
 import { openSqliteStore } from '#store/sqlite/sqlite.ts'
 import type { Journal, RecordRow, Store } from '#store/store.ts'
 import type { Args } from '../commands.ts'
@@ -36,6 +38,7 @@ export async function run({ values, positionals: given }: Args): Promise<number>
 
   const watch = site && openWatch(values, serverLog(connection.client), site.trust.vkeys)
   const before = site && (await findTraces(site, connection, id))
+  const keys = site && before ? keysOf(site, connection, before) : []
   await watch?.head()
   await collection.delete(id, versions ? { versions } : {})
   const left = await versionsLeft(collection, id)
@@ -44,7 +47,7 @@ export async function run({ values, positionals: given }: Args): Promise<number>
     print(isSet(values, 'json'), { ...deleted, proven: null }, () => erasedLines(deleted))
     return EXIT.yes
   }
-  const report = await prove(site, connection, watch, before, extra, isSet(values, 'json'))
+  const report = await prove(site, connection, watch, { rows: before, keys }, extra, isSet(values, 'json'))
   print(isSet(values, 'json'), { ...deleted, ...report }, () => [...erasedLines(deleted), ...toLines(report)])
   return report.proven ? EXIT.yes : EXIT.evidence
 }
@@ -56,7 +59,7 @@ function toNeedle(text: string, i: number): Needle {
 }
 
 /** The data folder of the server, and what is believed of its log. */
-type Site = { folders: string[]; store: string; trust: Trust; data: string }
+type Site = { folders: string[]; store: string; recordKeys: string; trust: Trust; data: string }
 
 async function openSite(values: Record<string, unknown>): Promise<Site> {
   const { config, paths } = openData(values)
@@ -67,7 +70,13 @@ async function openSite(values: Record<string, unknown>): Promise<Site> {
   const ledgers = config.ledgers
     .flatMap(l => (l.kind === 'embedded' ? [ledgerFolder(l, paths)] : []))
     .filter(existsSync)
-  return { folders: [paths.data, ...ledgers], store: paths.store, trust, data: paths.data }
+  return {
+    folders: [paths.data, ...ledgers],
+    store: paths.store,
+    recordKeys: paths.recordKeys,
+    trust,
+    data: paths.data,
+  }
 }
 
 /** A new connection each time: it shows the store as it is then, and none is open while the server erases. */
@@ -98,6 +107,26 @@ async function findTraces(site: Site, { collection, info }: Connection, id: stri
   return rows
 }
 
+const nameOf = ({ collection, info }: Pick<Connection, 'collection' | 'info'>): string =>
+  collectionName({ apiRoot: new URL(collection.url).pathname.replace(/collections\/.*$/, ''), id: info.id })
+
+/** The keys under which ledgers have these records (`record: full`). */
+function keysOf(site: Site, connection: Connection, rows: readonly RecordRow[]): RecordKey[] {
+  if (!existsSync(site.recordKeys)) return []
+  const keys = openSqliteRecordKeys({ path: site.recordKeys, readOnly: true })
+  try {
+    return rows.flatMap(({ seq }) => keys.list(nameOf(connection), seq, 1).filter(key => key.seq === seq))
+  } finally {
+    keys.close()
+  }
+}
+
+/** They are destroyed moments after the deletion is logged. What is still there then, the search finds. */
+async function keysGone(site: Site, connection: Connection, keys: readonly RecordKey[]): Promise<void> {
+  const rows = keys.map(({ seq }) => ({ seq }) as RecordRow)
+  for (let i = 0; i < 50 && keysOf(site, connection, rows).length > 0; i++) await sleep(100)
+}
+
 const notItsFolder = ({ data }: Site) =>
   new CliError('usage', `${data} is not the data folder of that server: name it with --data DIR. Nothing was deleted`)
 
@@ -113,38 +142,48 @@ type Report = {
   records: Deletion[]
   /** Records of other objects that name the id; undefined while versions of the object itself are left. */
   named_by: number | undefined
+  /** Of how many of the records ledgers have copies, whose keys were looked for as well. */
+  keys?: number
   search: Searched & { folder: string; needles: number; left_out: number }
 }
 
 async function prove(
   site: Site,
-  { collection, info }: Connection,
+  connection: Connection,
   watch: Watch,
-  before: RecordRow[],
+  before: { rows: RecordRow[]; keys: RecordKey[] },
   extra: Needle[],
   isJson: boolean,
 ): Promise<Report> {
-  const { erased, counts } = await reading(site, async store => {
+  const { collection, info } = connection
+  const { erased, counts, keys } = await reading(site, async store => {
     const gone: { row: RecordRow; by: RecordRow | undefined }[] = []
-    for (const row of before) {
+    for (const row of before.rows) {
       const now = await store.recordAt(row.leaf)
       if (now && now.text !== null) continue
       gone.push({ row, by: now?.superseded == null ? undefined : await store.recordAt(now.superseded) })
     }
-    const traces = gone.flatMap(({ row }) => tracesOf(Buffer.from(row.text as Uint8Array)))
-    return { erased: gone, counts: await countInRecords(store, traces) }
+    const lost = new Set(gone.map(({ row }) => row.seq))
+    const goneKeys = before.keys.filter(({ seq }) => lost.has(seq))
+    await keysGone(site, connection, goneKeys)
+    const traces = [
+      ...gone.flatMap(({ row }) => tracesOf(Buffer.from(row.text as Uint8Array))),
+      ...goneKeys.map(({ seq, key }) => ({ what: `the key of record ${seq} on ledgers`, bytes: Buffer.from(key) })),
+    ]
+    return { erased: gone, counts: await countInRecords(store, traces), keys: goneKeys.length }
   })
   const records: Deletion[] = []
   for (const { row, by } of erased) records.push(await proveDeletion(site, collection, watch, info.id, row, by))
   // What living records have as well proves nothing: it is looked for no further.
   const needles = [...counts].filter(([, count]) => count === 0).map(([needle]) => needle)
   const search = await searchAgain(site, [...needles, ...extra], isJson)
-  const isWhole = erased.length === before.length
+  const isWhole = erased.length === before.rows.length
   const idCount = [...counts].find(([needle]) => needle.what === 'the id')?.[1] ?? 0
   return {
     proven: records.length > 0 && records.every(r => r.error === undefined) && search.found.length === 0,
     records,
     named_by: isWhole ? idCount : undefined,
+    ...(keys > 0 ? { keys } : {}),
     search: {
       folder: site.data,
       needles: needles.length + extra.length,
@@ -229,7 +268,7 @@ function erasedLines(d: { url: string; id: string; versions: string[]; versions_
   return lines
 }
 
-function toLines({ proven, records, named_by: namedBy, search }: Report): string[] {
+function toLines({ proven, records, named_by: namedBy, keys, search }: Report): string[] {
   const rows = records.map(r => [
     `  record ${r.seq}`,
     r.kind,
@@ -247,6 +286,9 @@ function toLines({ proven, records, named_by: namedBy, search }: Report): string
     `  searched ${counted(search.files, 'file')} of ${search.folder}, ${counted(search.bytes, 'byte')}, for ${counted(search.needles, 'trace')}${leftOut}`,
     ...search.found.map(f => `  FOUND ${f.what} in ${f.file} at byte ${f.offset}`),
     ...others,
+    ...(keys === undefined
+      ? []
+      : [`  ledgers keep ${counted(keys, 'record')} of it encrypted; the search was for the keys as well`]),
     proven ? '  proven: nothing of it was found, and the log says that it was deleted' : '  not proven',
   ]
 }
