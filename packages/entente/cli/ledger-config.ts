@@ -80,7 +80,8 @@ const EvmLedger = object({
       minItems: 1,
       maxItems: 512,
       uniqueItems: true,
-      description: 'Of a QBFT network: an anchor is final only if a header that ceil(2N/3) of these sealed proves it',
+      description:
+        'An anchor is final only if headers that these sealed prove it: ceil(2N/3) of them (QBFT), or more than half (finality: clique)',
     }),
   ),
 })

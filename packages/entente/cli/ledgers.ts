@@ -129,8 +129,8 @@ export async function toPins(anchors: readonly Anchor[]): Promise<AnchorEvidence
   for (const anchor of anchors) {
     const identity = await anchor.describe().catch(() => undefined)
     if (!identity) continue
-    const { ledger, kind, contract, logId, owner, validators, genesis, enforces, finality, minWork, organizations } =
-      identity
+    const { ledger, kind, contract, logId, owner, validators, consensus, genesis, enforces, finality } = identity
+    const { minWork, organizations } = identity
     const chainId = kind === 'evm' ? Number(identity.chainId) : identity.chainId
     pins.push({
       ledger,
@@ -141,6 +141,7 @@ export async function toPins(anchors: readonly Anchor[]): Promise<AnchorEvidence
       log_id: logId,
       owner,
       validators,
+      ...(consensus === 'clique' ? { consensus } : {}),
       enforces,
       ...(organizations === undefined
         ? {}
@@ -183,6 +184,7 @@ export async function toEvidence(anchor: Anchor | undefined, row: AnchorRow): Pr
             header: hex(sealed.header),
             account_proof: sealed.accountProof.map(hex),
             storage_proof: sealed.storageProof.map(hex),
+            ...(sealed.following === undefined ? {} : { following: sealed.following.map(hex) }),
           },
         }
       : {}),

@@ -80,11 +80,19 @@ function readLedgerPins(file: string): Pin[] {
     const pin = (typeof item === 'object' && item !== null ? item : {}) as Record<string, unknown>
     if (pin['kind'] === 'bitcoin') return readBitcoinPin(file, pin)
     if (pin['kind'] === 'fabric') return readFabricPin(file, pin)
-    const { chain_id: chainId, contract, log_id: logId, validators } = pin
+    const { chain_id: chainId, contract, log_id: logId, validators, consensus } = pin
     const isList = Array.isArray(validators) && validators.every(v => typeof v === 'string')
     if (typeof chainId !== 'number' || typeof contract !== 'string' || typeof logId !== 'string' || !isList)
       throw new CliError('usage', `${file}: a pin has chain_id, contract, log_id and a list of validators`)
-    return { chainId, contract, logId, validators: validators as string[] }
+    if (consensus !== undefined && consensus !== 'qbft' && consensus !== 'clique')
+      throw new CliError('usage', `${file}: the consensus of a pin is ${String(consensus)}, qbft and clique are known`)
+    return {
+      chainId,
+      contract,
+      logId,
+      validators: validators as string[],
+      ...(consensus === undefined ? {} : { consensus }),
+    }
   })
 }
 

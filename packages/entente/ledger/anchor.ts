@@ -98,6 +98,8 @@ export interface AnchorIdentity {
   readonly owner: string
   /** Addresses of the validators that seal the headers, sorted. */
   readonly validators?: readonly string[]
+  /** How they seal. */
+  readonly consensus?: 'qbft' | 'clique'
   /** Fabric: the channel's organisations, and the CAs of their identities as PEM. */
   readonly organizations?: readonly { readonly mspId: string; readonly certificates: readonly string[] }[]
   /** Bitcoin: the least work that an anchor's block and those on top of it have to have. */
@@ -117,6 +119,8 @@ export interface SealedEvidence extends Checkpoint {
   readonly blockHash: string
   /** RLP of the header with its seals. */
   readonly header: Uint8Array
+  /** Clique: the headers on top of it, the next first. */
+  readonly following?: readonly Uint8Array[]
   readonly accountProof: readonly Uint8Array[]
   readonly storageProof: readonly Uint8Array[]
 }

@@ -60,8 +60,10 @@ export interface ChainIdentity {
   readonly genesis: string
   /** Account that this adapter signs with. */
   readonly account: string
-  /** Addresses of the validators whose seals the newest header carries, sorted; undefined when it carries none. */
+  /** Addresses of those who seal the headers, sorted; undefined when the newest carries no seals that we know. */
   readonly validators?: readonly string[]
+  /** How they seal: QBFT all on one header, Clique one on each. */
+  readonly consensus?: 'qbft' | 'clique'
 }
 
 export interface ChainReceipt {

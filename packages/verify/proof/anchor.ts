@@ -9,6 +9,7 @@ import {
   verifyBitcoinProof,
 } from './bitcoin.ts'
 import { displayHash } from './bitcoin-transaction.ts'
+import { verifyCliqueHeader } from './clique.ts'
 import { asProofError, ProofError } from './error.ts'
 import {
   type EndorsedProof,
@@ -24,7 +25,13 @@ import { verifyTrieProof } from './trie.ts'
 import type { PinnedLedger } from './trust.ts'
 
 /** docs/formats.md 8: header and state proofs in 0x and lower-case hex, as `eth_getProof` gives the nodes. */
-export type SealedProof = { header: string; account_proof: string[]; storage_proof: string[] }
+export type SealedProof = {
+  header: string
+  account_proof: string[]
+  storage_proof: string[]
+  /** Clique: the headers on top of it */
+  following?: string[]
+}
 
 /** docs/formats.md 8: a checkpoint on a ledger, as a claim. Names as on the wire. */
 export type Anchor = {
@@ -57,6 +64,7 @@ export const ROOT_AT_SLOT = 0n
 
 const MAX_ANCHORS = 64
 const MAX_NODES = 65
+const MAX_HEADERS = 512
 const HEX = /^0x(?:[0-9a-f]{2})*$/
 const ADDRESS = /^0x[0-9a-fA-F]{40}$/
 const BYTES_32 = /^0x[0-9a-f]{64}$/
@@ -177,7 +185,10 @@ function verifySealedAnchor(
   checkpoint: Anchored,
   pinned: PinnedLedger,
 ): SealedHeader {
-  const header = verifySealedHeader(fromHex(proof.header), pinned.validators)
+  const header =
+    pinned.consensus === 'clique'
+      ? verifyCliqueHeader(fromHex(proof.header), (proof.following ?? []).map(fromHex), pinned.validators)
+      : verifySealedHeader(fromHex(proof.header), pinned.validators)
   // The evidence is of the newest block when it was asked for; the anchor's own block may be older, never younger.
   const block = anchor.block as number // there in every anchor of kind evm
   const isSameBlock = header.number === block
@@ -241,8 +252,10 @@ function readAnchor(value: unknown): Anchor {
   readText(anchor['contract'], 'contract of an anchor', ADDRESS)
   for (const name of ['log_id', 'transaction', 'block_hash']) readText(anchor[name], `${name} of an anchor`, BYTES_32)
   if (Object.hasOwn(anchor, 'sealed')) {
-    const sealed = readMembers(anchor['sealed'], 'sealed', ['header', 'account_proof', 'storage_proof'])
+    const sealed = readMembers(anchor['sealed'], 'sealed', ['header', 'account_proof', 'storage_proof'], ['following'])
     readText(sealed['header'], 'header', HEX)
+    for (const header of readList(sealed['following'] ?? [], 'following', MAX_HEADERS))
+      readText(header, 'a header of following', HEX)
     for (const name of ['account_proof', 'storage_proof']) {
       for (const node of readList(sealed[name], name, MAX_NODES)) readText(node, `a node of ${name}`, HEX)
     }

@@ -12,6 +12,7 @@ export {
 } from './bitcoin.ts'
 export { type BitcoinHeader, bitcoinMerkleBranch, bitcoinMerkleRoot, verifyBitcoinHeader } from './bitcoin-header.ts'
 export { type BitcoinTransaction, displayHash, parseBitcoinTransaction } from './bitcoin-transaction.ts'
+export { cliqueQuorum, verifyCliqueHeader } from './clique.ts'
 export {
   type CollectionReading,
   readCollection,

@@ -16,11 +16,8 @@ export type SealedHeader = {
 
 const MAX_HEADER_SIZE = 65_536
 const MAX_SEALS = 256
-const STATE_ROOT = 3
-const NUMBER = 8
-const TIMESTAMP = 11
-const EXTRA_DATA = 12
-const MIX_HASH = 13
+/** Where the items of a header are. */
+export const HEADER = { parent: 0, stateRoot: 3, number: 8, timestamp: 11, extraData: 12, mixHash: 13 } as const
 /** Headers have 15 items before London, more since; which ones does not matter here. */
 const MIN_ITEMS = 15
 /** What all headers of the Istanbul family have as their mixHash. */
@@ -42,14 +39,11 @@ export function sealQuorum(validators: number): number {
  * @throws ProofError `seal`
  */
 export function verifySealedHeader(header: Uint8Array, validators: readonly string[]): SealedHeader {
-  if (header.length > MAX_HEADER_SIZE) throw new ProofError('seal', `a header of ${header.length} bytes`)
-  const items = rlpList(decodeRlp(header), 'the header')
-  if (items.length < MIN_ITEMS) throw new ProofError('seal', `a header of ${items.length} items`)
-  for (const item of items) rlpBytes(item, 'an item of the header')
-  if (bytesToHex(rlpBytes(items[MIX_HASH], 'mixHash')) !== BFT_DIGEST) {
+  const items = readHeader(header)
+  if (bytesToHex(rlpBytes(items[HEADER.mixHash], 'mixHash')) !== BFT_DIGEST) {
     throw new ProofError('seal', 'the header is not of the Istanbul family: another mixHash')
   }
-  const extra = rlpList(decodeRlp(rlpBytes(items[EXTRA_DATA], 'extraData')), 'extraData', 5)
+  const extra = rlpList(decodeRlp(rlpBytes(items[HEADER.extraData], 'extraData')), 'extraData', 5)
   rlpBytes(extra[0], 'the vanity', 32)
   rlpList(extra[1], 'the validators').forEach(address => rlpBytes(address, 'a validator', 20))
   rlpNumber(extra[3], 'the round')
@@ -67,21 +61,34 @@ export function verifySealedHeader(header: Uint8Array, validators: readonly stri
     )
   }
   return {
-    number: rlpNumber(items[NUMBER], 'the block number'),
-    timestamp: rlpNumber(items[TIMESTAMP], 'the timestamp'),
+    number: rlpNumber(items[HEADER.number], 'the block number'),
+    timestamp: rlpNumber(items[HEADER.timestamp], 'the timestamp'),
     hash: hashWith(items, [...extra.slice(0, 3), new Uint8Array(0), []]),
-    stateRoot: rlpBytes(items[STATE_ROOT], 'the state root', 32),
+    stateRoot: rlpBytes(items[HEADER.stateRoot], 'the state root', 32),
     signers,
   }
 }
 
+/**
+ * The items of a header, however many its chain has.
+ *
+ * @throws ProofError `seal`
+ */
+export function readHeader(header: Uint8Array): RlpItem[] {
+  if (header.length > MAX_HEADER_SIZE) throw new ProofError('seal', `a header of ${header.length} bytes`)
+  const items = rlpList(decodeRlp(header), 'the header')
+  if (items.length < MIN_ITEMS) throw new ProofError('seal', `a header of ${items.length} items`)
+  for (const item of items) rlpBytes(item, 'an item of the header')
+  return items
+}
+
 /** keccak-256 of the header with only extraData replaced, however many items it has. */
 function hashWith(items: RlpItem[], extra: RlpItem[]): Uint8Array {
-  return keccak_256(encodeRlp(items.with(EXTRA_DATA, encodeRlp(extra))))
+  return keccak_256(encodeRlp(items.with(HEADER.extraData, encodeRlp(extra))))
 }
 
 /** Address that made a seal: r || s || recovery id (0 or 1), s in the lower half (or two seals would be one). */
-function recoverSigner(digest: Uint8Array, seal: Uint8Array): string {
+export function recoverSigner(digest: Uint8Array, seal: Uint8Array): string {
   try {
     const recovery = seal[64]!
     if (recovery > 1) throw new RangeError(`recovery id ${recovery}`)

@@ -5,9 +5,14 @@ import { asProofError, ProofError } from './error.ts'
 import type { PinnedFabric } from './fabric.ts'
 import { RECEIPT_ORIGIN_PREFIX } from './receipt.ts'
 
-/** A ledger whose seals the reader believes: at least ceil(2N/3) of these validators must have sealed a block. */
+/**
+ * A ledger whose seals the reader believes. QBFT: at least ceil(2N/3) of these validators must have sealed a block. Clique: more than half of them must have
+ * sealed blocks on top of it.
+ */
 export type PinnedLedger = {
   chainId: number
+  /** default: qbft */
+  consensus?: 'qbft' | 'clique'
   /** address of the CheckpointAnchor contract, 0x and 40 hex digits in any case */
   contract: string
   /** the log's id in that contract, 0x and 64 hex digits */
@@ -120,12 +125,14 @@ function readLedger(ledger: PinnedLedger): PinnedLedger {
   const validators = ledger.validators.map(validator => validator.toLowerCase())
   const pinned = {
     chainId: ledger.chainId,
+    consensus: ledger.consensus ?? 'qbft',
     contract: ledger.contract.toLowerCase(),
     logId: ledger.logId.toLowerCase(),
     validators,
   }
   if (
     !Number.isSafeInteger(pinned.chainId) ||
+    !['qbft', 'clique'].includes(pinned.consensus) ||
     !ADDRESS.test(pinned.contract) ||
     !BYTES_32.test(pinned.logId) ||
     validators.length === 0 ||

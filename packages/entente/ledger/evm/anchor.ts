@@ -5,19 +5,11 @@ import { LedgerError } from '../error.ts'
 import type { SubmitJournal } from '../journal.ts'
 import type { Account } from './account.ts'
 import { type EvmChain, openEvmChain } from './chain.ts'
-import {
-  anchoredTopics,
-  decodeAnchored,
-  decodeLatest,
-  decodeRoot,
-  encodeCall,
-  explainRefusal,
-  rootSlot,
-} from './contract.ts'
+import { anchoredTopics, decodeAnchored, decodeLatest, encodeCall, explainRefusal, rootSlot } from './contract.ts'
 import { callContract, openContractLog } from './contract-log.ts'
 import { type Endpoints, createEndpoints } from './endpoints.ts'
 import { checkSealed } from './evidence.ts'
-import type { EvmFinality } from './finality.ts'
+import { type EvmFinality, cliqueDepth } from './finality.ts'
 import { createHttpProvider, shownUrl } from './http.ts'
 import { createEvmRecords } from './records.ts'
 import { askOf } from './rpc.ts'
@@ -192,7 +184,7 @@ export async function createEvmAnchor(
   }
 
   let queue: Promise<unknown> = Promise.resolve()
-  const { validators, genesis, chainId } = chainIdentity
+  const { validators, consensus, genesis, chainId } = chainIdentity
   const identity: AnchorIdentity = {
     ledger: id,
     kind: 'evm',
@@ -204,20 +196,26 @@ export async function createEvmAnchor(
     logId,
     owner,
     ...(validators === undefined ? {} : { validators }),
+    ...(consensus === undefined ? {} : { consensus }),
   }
 
-  async function prove(size: number): Promise<SealedEvidence | undefined> {
-    checkSize(size)
-    if (decodeRoot(await call('rootOf', logId, BigInt(size))).every(byte => byte === 0)) return undefined
-    const proof = await chain.prove(contract, [rootSlot(logId, size)])
+  /** The slot of a size in sealed state; where it is not anchored the root is zero. Undefined where this chain has none to show. */
+  async function sealedSlot(size: number): Promise<SealedEvidence | undefined> {
+    // One signer of Clique seals a block: it counts under those that others sealed on top of it.
+    const above = consensus === 'clique' ? await chain.newest(cliqueDepth(validators?.length ?? 0)) : []
+    if (above === undefined) return undefined
+    const at = above[0] === undefined ? undefined : above[0].number - 1
+    const proof = await chain.prove(contract, [rootSlot(logId, size)], at)
     const [slot] = proof?.slots ?? []
     if (proof === undefined || slot === undefined) return undefined
+    if (above[0] !== undefined && above[0].parent !== proof.header.hash) return undefined // reorganised just now
     return {
       size,
       root: slot.value,
       block: proof.header.number,
       blockHash: proof.header.hash,
       header: proof.header.bytes,
+      ...(above.length === 0 ? {} : { following: above.map(({ bytes }) => bytes) }),
       accountProof: proof.account,
       storageProof: slot.nodes,
     }
@@ -227,11 +225,11 @@ export async function createEvmAnchor(
   async function confirm(receipt: AnchorReceipt): Promise<void> {
     await endpoints?.confirm(receipt.transaction, receipt.block, receipt.blockHash)
     if (pinned === undefined) return
-    const evidence = await prove(receipt.size)
+    const evidence = await sealedSlot(receipt.size)
     if (evidence === undefined)
       throw new LedgerError(
         'unsupported',
-        `ledger "${id}" has pinned validators, and its node gives no sealed header with a proof of size ${receipt.size}: use a node of a QBFT network that offers eth_getProof, or pin none`,
+        `ledger "${id}" has pinned validators, and its node gives no sealed header with a proof of size ${receipt.size}: use a node of a QBFT or Clique network that offers eth_getProof, or pin none`,
       )
     checkSealed(identity, receipt, evidence, pinned)
   }
@@ -263,7 +261,11 @@ export async function createEvmAnchor(
       if (state.final) await confirm(claimed)
       return state
     },
-    prove,
+    async prove(size) {
+      checkSize(size)
+      const evidence = await sealedSlot(size)
+      return evidence === undefined || isZero(evidence.root) ? undefined : evidence
+    },
     ...(options.records === true ? { records: createEvmRecords(chain, readOnly) } : {}),
     async close() {
       await queue
@@ -271,6 +273,8 @@ export async function createEvmAnchor(
     },
   }
 }
+
+const isZero = (root: Uint8Array): boolean => root.every(byte => byte === 0)
 
 const isSame = (a: Checkpoint | undefined, b: Checkpoint | undefined): boolean =>
   a?.size === b?.size && Buffer.compare(a?.root ?? EMPTY, b?.root ?? EMPTY) === 0

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Hex } from 'viem'
 import { bytesToHex, getContractAddress, hexToBytes, numberToHex } from 'viem/utils'
-import type { Chain, ChainReceipt } from '../chain.ts'
+import type { Chain, ChainHeader, ChainReceipt } from '../chain.ts'
 import { LedgerError } from '../error.ts'
 import { type SubmitJournal, createMemoryJournal } from '../journal.ts'
 import type { Account } from './account.ts'
@@ -27,6 +27,8 @@ export interface EvmChain extends Chain {
   settle(): Promise<void>
   /** Whether a block of the present chain is final, and how many blocks it has on top. */
   isFinal(block: number): Promise<{ final: boolean; confirmations: number }>
+  /** The newest `count` headers, the oldest first; undefined where there are not so many on one branch, or one has no bytes. */
+  newest(count: number): Promise<(ChainHeader & { readonly bytes: Uint8Array })[] | undefined>
   /** What the account can pay with, wei. */
   balance(): Promise<bigint>
 }
@@ -72,7 +74,7 @@ export async function openEvmChain(options: EvmChainOptions): Promise<EvmChain> 
     queue = ran.catch(() => undefined)
     return ran
   }
-  const newest = async (): Promise<number> => Number(await ask<Hex>('eth_blockNumber'))
+  const headNumber = async (): Promise<number> => Number(await ask<Hex>('eth_blockNumber'))
 
   const receipt = async (transaction: string): Promise<ChainReceipt | undefined> => {
     const found = await rpcReceipt(transaction)
@@ -114,8 +116,8 @@ export async function openEvmChain(options: EvmChainOptions): Promise<EvmChain> 
       'mismatch',
       `the node is on chain ${found}, configured is ${chainId}: correct the URL or the chain id`,
     )
-  await newest()
-  const finality = await resolveFinality(ask, options.finality)
+  await headNumber()
+  const { finality, signers } = await resolveFinality(ask, options.finality)
 
   const chain: EvmChain = {
     kind: 'evm',
@@ -126,14 +128,15 @@ export async function openEvmChain(options: EvmChainOptions): Promise<EvmChain> 
         ask<RpcBlock>('eth_getBlockByNumber', 'latest', false),
       ])
       const { bytes } = headerOf(head)
-      const validators = bytes === undefined ? undefined : validatorsOf(parseHeader(bytes))
+      const validators = signers ?? (bytes === undefined ? undefined : validatorsOf(parseHeader(bytes)))
       const identity = {
         kind: 'evm',
         chainId: String(chainId),
         genesis: String(genesis['hash']),
         account: account.address,
       } as const
-      return validators === undefined ? identity : { ...identity, validators }
+      const consensus = signers === undefined ? 'qbft' : 'clique'
+      return validators === undefined ? identity : { ...identity, validators, consensus }
     },
     submit: ({ contract, data }) =>
       inTurn(() => submitNow({ contract: contract?.toLowerCase(), data: bytesToHex(data) })),
@@ -142,7 +145,7 @@ export async function openEvmChain(options: EvmChainOptions): Promise<EvmChain> 
     call: async ({ contract, data }) =>
       hexToBytes(await ask<Hex>('eth_call', { from: account.address, to: contract, data: bytesToHex(data) }, 'latest')),
     async events({ contract, topics, fromBlock, toBlock }) {
-      const head = await newest()
+      const head = await headNumber()
       const last = Math.min(toBlock ?? head, head)
       if (fromBlock > last) return [] // some nodes refuse such a range
       const filter = {
@@ -189,9 +192,21 @@ export async function openEvmChain(options: EvmChainOptions): Promise<EvmChain> 
       }
     },
     code: async address => hexToBytes(await ask<Hex>('eth_getCode', address, 'latest')),
+    async newest(wanted) {
+      const headers = [await chain.header()]
+      while (headers.length < wanted) {
+        const [oldest] = headers as [ChainHeader]
+        const before = oldest.number === 0 ? undefined : await chain.header(oldest.number - 1)
+        if (before === undefined || before.hash !== oldest.parent) return undefined
+        headers.unshift(before)
+      }
+      return headers.some(({ bytes }) => bytes === undefined)
+        ? undefined
+        : (headers as (ChainHeader & { bytes: Uint8Array })[])
+    },
     balance: async () => BigInt(await ask<Hex>('eth_getBalance', account.address, 'latest')),
     async isFinal(block) {
-      const confirmations = Math.max(0, (await newest()) - block)
+      const confirmations = Math.max(0, (await headNumber()) - block)
       if (finality === 'instant') return { final: true, confirmations }
       if (finality === 'finalized') return { final: block <= ((await finalizedBlock(ask)) ?? -1), confirmations }
       return { final: confirmations >= finality.depth, confirmations }

@@ -14,7 +14,7 @@ export function checkSealed(
   evidence: SealedEvidence,
   validators: readonly string[],
 ): void {
-  const { contract = '', logId = '', ledger, kind } = identity
+  const { contract = '', logId = '', ledger, kind, consensus } = identity
   const chainId = Number(identity.chainId)
   const anchor = {
     ledger,
@@ -31,11 +31,12 @@ export function checkSealed(
       header: hex(evidence.header),
       account_proof: evidence.accountProof.map(hex),
       storage_proof: evidence.storageProof.map(hex),
+      ...(evidence.following === undefined ? {} : { following: evidence.following.map(hex) }),
     },
   }
   try {
     checkAnchors([anchor], { origin: ledger, size: receipt.size, root: receipt.root, extensions: [] }, [
-      { chainId, contract, logId, validators },
+      { chainId, contract, logId, validators, ...(consensus === undefined ? {} : { consensus }) },
     ])
   } catch (cause) {
     throw new LedgerError(

@@ -33,7 +33,7 @@ test('Clique: N/2 + 1 blocks of its signers', async () => {
       asked(() => SIGNERS),
       'clique',
     ),
-    { depth: 2 },
+    { finality: { depth: 2 }, signers: sorted },
   )
 
   // Where the API is off, the last header that lists them says it.
@@ -63,7 +63,7 @@ test('finalized: what the chain says, if it says anything', async () => {
   assert.equal(await finalizedBlock(says(new RpcError(-39001, 'finalized block not found'))), undefined)
   const unknown = new RpcError(-32602, 'invalid argument 0: hex string without 0x prefix')
   await rejects(resolveFinality(says(unknown), 'finalized'), 'unsupported')
-  assert.equal(await resolveFinality(says(null), 'finalized'), 'finalized')
+  assert.deepEqual(await resolveFinality(says(null), 'finalized'), { finality: 'finalized' })
 })
 
 test('an anchor is final once its block is finalized', async t => {

@@ -16,14 +16,15 @@ const CLIQUE_EPOCH = 30_000
 const VANITY = 32
 const SEAL = 65
 
-/** Checks that the chain has such a finality. Throws LedgerError `unsupported`. */
-export async function resolveFinality(ask: Ask, wanted: EvmFinality): Promise<Finality> {
-  if (wanted === 'finalized') {
-    await finalizedBlock(ask)
-    return wanted
-  }
-  if (wanted !== 'clique') return wanted
-  return { depth: cliqueDepth((await cliqueSigners(ask)).length) }
+/** Checks that the chain has such a finality; `signers` of Clique. Throws LedgerError `unsupported`. */
+export async function resolveFinality(
+  ask: Ask,
+  wanted: EvmFinality,
+): Promise<{ finality: Finality; signers?: readonly string[] }> {
+  if (wanted === 'finalized') await finalizedBlock(ask)
+  if (wanted !== 'clique') return { finality: wanted }
+  const signers = await cliqueSigners(ask)
+  return { finality: { depth: cliqueDepth(signers.length) }, signers }
 }
 
 /** Addresses that may seal, lower case, sorted. Throws LedgerError `unsupported` where the chain is no Clique. */

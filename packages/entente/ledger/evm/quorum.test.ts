@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { after, test } from 'node:test'
+import { after, describe, test } from 'node:test'
 import { verifySealedHeader } from '@entente/verify/proof'
 import type { EvmNetwork } from '../../../../test/support/evm-network.ts'
 import { type Consensus, findQuorum, startQuorum } from '../../../../test/support/quorum.ts'
@@ -46,10 +46,13 @@ const on =
     return { chainId: network.chainId, finality: 'instant', timeoutMs: 8_000, connect, dispose: () => {} }
   }
 
+// All at once: they wait for blocks.
 for (const consensus of ['qbft', 'ibft', 'raft'] as const) {
-  anchorConformance(`GoQuorum ${consensus} with four validators`, anchorSubject(on(consensus)), 16)
-  chainConformance(`GoQuorum ${consensus} with four validators`, chainSubject(on(consensus)), 16)
-  contractConformance(`GoQuorum ${consensus} with four validators`, on(consensus), 16)
+  describe(`GoQuorum with four validators, ${consensus}`, { concurrency: 3 }, () => {
+    anchorConformance(consensus, anchorSubject(on(consensus)), 16)
+    chainConformance(consensus, chainSubject(on(consensus)), 16)
+    contractConformance(consensus, on(consensus), 16)
+  })
 }
 
 test('GoQuorum qbft: real headers prove an anchor offline, and what is not proven is not final', async t => {
