@@ -12,9 +12,11 @@ import type { Anchor, AnchorReceipt } from '../anchor.ts'
 import { append, assertCheckpoint, rejects } from '../conformance/anchor.ts'
 import { TestTree } from '../conformance/tree.ts'
 import { LedgerError } from '../error.ts'
+import { RpcError } from '../evm/provider.ts'
 import { createMemoryJournal, openFileJournal } from '../journal.ts'
 import { type BitcoinAnchorOptions, openBitcoinAnchor } from './anchor.ts'
 import { BITCOIN_NETWORKS } from './network.ts'
+import type { Rpc } from './node.ts'
 import { createBitcoinRpc } from './rpc.ts'
 import { MINER, type Simnet, simnetAccount, startSimnet, testKey } from './test/simnet.ts'
 
@@ -277,6 +279,24 @@ onSimnet('another network is refused, so is a node that does not answer', async 
   await assert.rejects(openBitcoinAnchor({ ...options, rpc }), { code: 'unreachable', message: /401/ })
   await rpc.close()
 })
+
+onSimnet(
+  'a Bitcoin Core that does not find mined transactions is refused, or waited for',
+  async ({ options, tree }) => {
+    let index: object = {}
+    const rpc: Rpc = (method, ...params) => {
+      if (method === 'searchrawtransactions') throw new RpcError(-32601, 'Method not found')
+      return method === 'getindexinfo' ? Promise.resolve(index) : direct(method, params)
+    }
+    await assert.rejects(openBitcoinAnchor({ ...options, rpc }), { code: 'unsupported', message: /-txindex=1/ })
+    index = { txindex: { synced: false, best_block_height: 7 } }
+    const anchor = await openBitcoinAnchor({ ...options, rpc })
+    await rejects(anchor.latest(), 'unreachable')
+    await rejects(append(anchor, tree, 3), 'unreachable')
+    assert.deepEqual(await waiting(), [])
+    await anchor.close()
+  },
+)
 
 onSimnet('a damaged journal is said so', async ({ options, tree }) => {
   for (const text of ['{', '{}', '{"format":"entente/bitcoin-journal/v1","pending":[{"size":3}]}']) {

@@ -97,6 +97,7 @@ const asCore =
   (rpc: Rpc): Rpc =>
   async (method, ...params) => {
     if (method === 'searchrawtransactions' || method === 'estimatefee') throw new RpcError(-32601, 'Method not found')
+    if (method === 'getindexinfo') return { txindex: { synced: true, best_block_height: 1 } }
     if (method === 'estimatesmartfee') return { errors: ['Insufficient data or no feerate found'], blocks: 6 }
     if (method !== 'scantxoutset') return rpc(method, ...params)
     const [, [descriptor]] = params as [string, [string]]

@@ -107,15 +107,26 @@ export async function createBitcoinNode(rpc: Rpc): Promise<BitcoinNode> {
     }
   }
   const isIndexed = await hasHistory()
+  /** Bitcoin Core finds no mined transaction without this index, nor one that the index has not reached: they would look like lost. */
+  async function isBehind(): Promise<boolean> {
+    if (isIndexed) return false
+    const synced = await ask('getindexinfo', [], answer => members(members(answer)['txindex'])['synced'] ?? 'none')
+    if (synced === 'none')
+      throw new LedgerError('unsupported', 'the node has no index of transactions: start it with -txindex=1')
+    return synced !== true
+  }
+  await isBehind()
 
   return {
-    tip: () =>
-      ask('getblockchaininfo', [], answer => {
+    async tip() {
+      const isIndexing = await isBehind()
+      return ask('getblockchaininfo', [], answer => {
         const { blocks, mediantime, initialblockdownload } = members(answer)
         return isCount(blocks) && isCount(mediantime)
-          ? { height: blocks, medianTime: mediantime, isSyncing: initialblockdownload === true }
+          ? { height: blocks, medianTime: mediantime, isSyncing: initialblockdownload === true || isIndexing }
           : undefined
-      }),
+      })
+    },
     blockHash: height =>
       ask('getblockhash', [height], answer => (isHash(answer) ? answer : undefined)).catch((error: unknown) => {
         // btcd says -1 for a height that it does not have
