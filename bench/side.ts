@@ -48,6 +48,7 @@ async function startBaseline(): Promise<{ url: string; close: () => Promise<unkn
     config: { ...config.discovery, maxContentLength, page, maxPage, apiRoots },
     notary,
     vkey,
+    sign: () => new Uint8Array(64),
     damage: createDamage(notary, () => {}),
     authenticate: localAuthenticate(paths.users),
     memory: createMemory(),

@@ -2,7 +2,7 @@ import type { ObjectProof } from '@entente/verify/proof'
 import { canonicalize } from '@entente/verify/json'
 import { ClientError } from './error.ts'
 import type { Http } from './http.ts'
-import { PROOF, RECORDS } from './media.ts'
+import { COSE, PROOF, RECORDS } from './media.ts'
 import { type ListKind, type Page, readPages } from './pages.ts'
 import type { ApiRoot, CollectionInfo, ManifestRecord, ObjectQuery, StixObject, Status } from './resources.ts'
 import { type Clock, readStatus, type WaitOptions, waitForStatus } from './status.ts'
@@ -38,6 +38,8 @@ export type TaxiiCollection = {
   records(from?: number, options?: { end?: number; limit?: number }): AsyncGenerator<unknown[], void, void>
   /** docs/formats.md 7, for verifyObject. Unverified. */
   proof(id: string, version?: string): Promise<ObjectProof>
+  /** docs/formats.md 13: nothing of it is verified; `verifyCoseReceipt` of @entente/verify/cose does. */
+  coseReceipt(id: string, version?: string): Promise<Uint8Array>
   /** docs/formats.md 7, of any record by its `seq`, for verifyObject. Unverified. */
   recordProof(seq: number): Promise<ObjectProof>
   /** docs/formats.md 9, for verifyCollectionProof. Unverified. */
@@ -108,6 +110,11 @@ export function openCollection(http: Http, clock: Clock, address: string): Taxii
     async proof(id, version) {
       const query = formatQuery(version === undefined ? {} : { versions: [version] })
       return (await http(`${objectUrl(id)}proof/${query}`, { accept: PROOF })).json as ObjectProof
+    },
+    async coseReceipt(id, version) {
+      const query = formatQuery(version === undefined ? {} : { versions: [version] })
+      const { json } = await http(`${objectUrl(id)}receipt/${query}`, { accept: COSE, answer: 'bytes' })
+      return json as Uint8Array
     },
     recordProof: async seq => (await http(`${url}records/${seq}/proof/`, { accept: PROOF })).json as ObjectProof,
     collectionProof: async () => (await http(`${url}proof/`, { accept: PROOF })).json as object,

@@ -2,5 +2,7 @@
 export const TAXII = 'application/taxii+json;version=2.1'
 /** docs/formats.md 7 and 9 */
 export const PROOF = 'application/vnd.entente.proof+json;version=1'
+/** docs/formats.md 13 */
+export const COSE = 'application/cose'
 /** docs/formats.md 10 */
 export const RECORDS = 'application/vnd.entente.records+json;version=1'

@@ -128,6 +128,7 @@ export const commands: readonly Command[] = [
         format: TEXT,
         out: TEXT,
         proof: FLAG,
+        cose: FLAG,
         records: FLAG,
         'no-verify': FLAG,
       },
@@ -142,6 +143,7 @@ export const commands: readonly Command[] = [
         '--format F': 'bundle (the default), envelope, or lines (an object on each)',
         '--out FILE': 'write to a file instead of standard output',
         '--proof': 'instead: the proof of one object, for "entente verify"',
+        '--cose': 'instead: a COSE receipt of one object (draft-ietf-cose-merkle-tree-proofs)',
         '--records': 'instead: every record with the proof that none is missing, checked',
         '--no-verify': 'with --records or --proof: do not check',
         '--config FILE': 'configuration (YAML), with --from-ledger',
@@ -201,7 +203,7 @@ export const commands: readonly Command[] = [
       usage: 'verify FILE… --key VKEY|FILE [--ledger URL] [--url SERVER]',
       options: { ...TRUST_OPTIONS, ...MEMORY_OPTIONS, url: TEXT, ledger: TEXTS, 'ledger-depth': TEXT },
       help: {
-        FILE: 'what "get --proof", "get --records" or "publish --receipts" wrote, or evidence of a disagreement',
+        FILE: 'what "get --proof", "get --records" or "publish --receipts" wrote, evidence of a disagreement, or a COSE receipt behind the proof of its object',
         ...TRUST_HELP,
         '--ledger [KIND:]URL':
           'read the anchor from a node of the ledger itself, by its transaction; KIND is evm where it is left out; may be repeated',
@@ -420,26 +422,43 @@ export const commands: readonly Command[] = [
   lazily(
     {
       name: 'ledger',
-      summary: 'Deploy to ledgers, look at them, compare them with the log',
-      usage: 'ledger deploy|status|verify [ID] [--config FILE] [--data DIR]',
-      subcommands: ['deploy', 'status', 'verify'],
-      options: { ...DATA, ...TRUST_OPTIONS, ...MEMORY_OPTIONS, url: TEXT },
+      summary: 'Deploy to ledgers, look at them, compare them with the log; package the chaincode for Fabric',
+      usage:
+        'ledger deploy|status|verify [ID] [--config FILE] [--data DIR], or ledger package fabric --address HOST:PORT',
+      subcommands: ['deploy', 'status', 'verify', 'package'],
+      options: {
+        ...DATA,
+        ...TRUST_OPTIONS,
+        ...MEMORY_OPTIONS,
+        url: TEXT,
+        address: TEXT,
+        label: TEXT,
+        'tls-ca': TEXT,
+        out: TEXT,
+      },
       help: {
         'deploy [ID]':
           'deploy the contract CheckpointAnchor on EVM ledgers where the account has none, and register the log; a server does the same when it starts',
         'status [ID]':
           'of each configured ledger: chain, contract, owner, latest size, finality, the balance of its account, its nodes and whether they agree, what is under way',
         'verify [ID]': 'whether what each ledger has as its latest is the beginning of the log',
+        'package fabric':
+          'write the file that administrators install on peers of Hyperledger Fabric, and say how to run the chaincode that it leads to',
         ID: 'only this ledger of the configuration',
         ...DATA_HELP,
         '--url SERVER': 'with verify: the log of this server, in place of the data folder',
         ...TRUST_HELP,
         ...MEMORY_HELP,
+        '--address HOST:PORT': 'with package: where peers reach the chaincode',
+        '--label TEXT': 'with package: its label (default: entente_1)',
+        '--tls-ca FILE': 'with package: peers speak TLS, and this CA (PEM) has issued the certificate of the chaincode',
+        '--out FILE': 'with package: where it is written (default: LABEL.tar.gz)',
       },
       examples: [
         'entente ledger deploy quorum --config entente.yaml --data ./data',
         'entente ledger status --config entente.yaml --json',
         'entente ledger verify --config entente.yaml --url https://taxii.example/ --key log.vkey',
+        'entente ledger package fabric --address chaincode.org1.example:9999 --out entente.tar.gz',
       ],
     },
     () => import('./commands/ledger.ts'),

@@ -25,6 +25,8 @@ export type Fault = (point: string) => void
 /** The log of a data folder, for the one process that writes to it. */
 export type OpenLog = {
   vkey: string
+  /** The log's key, over bytes as they are. */
+  sign: (message: Uint8Array) => Uint8Array
   notary: Notary
   anchors: Anchor[]
   /** How far each ledger has come. */
@@ -91,7 +93,7 @@ export async function openLogFolder(
       const recorded = recording?.states()
       return anchoring.states().map(state => withRecords(state, recorded?.get(state.ledger)))
     }
-    return { vkey, notary, anchors, ledgers, anchoring, witnessing, apiRoots, close }
+    return { vkey, sign: signer.sign, notary, anchors, ledgers, anchoring, witnessing, apiRoots, close }
   } catch (error) {
     await close()
     throw error

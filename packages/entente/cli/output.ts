@@ -4,7 +4,7 @@ import { CliError } from './errors.ts'
 
 /** Where a command's result goes. A file appears under its name only once it is whole. */
 export type Output = {
-  write(text: string): Promise<void>
+  write(text: string | Uint8Array): Promise<void>
   commit(): void
   /** What was written so far is dropped. */
   discard(): void
@@ -31,7 +31,7 @@ export function openOutput(file: string | undefined): Output {
   }
   const fd = run(() => openSync(temporary, 'wx', 0o666))
   return {
-    write: async text => void run(() => writeSync(fd, text)),
+    write: async text => void run(() => writeSync(fd, typeof text === 'string' ? Buffer.from(text) : text)),
     commit: () =>
       run(() => {
         fsyncSync(fd)

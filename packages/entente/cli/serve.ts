@@ -49,7 +49,7 @@ export async function startServer(
   }
   try {
     const opened = await openLogFolder(config, paths, log, fault, clock)
-    const { vkey, notary, anchors, ledgers, witnessing, apiRoots, close } = opened
+    const { vkey, sign, notary, anchors, ledgers, witnessing, apiRoots, close } = opened
     closers.push(close)
     const witness = config.witness && openWitness(config, paths, log, { fault })
     closers.push(async () => witness?.close())
@@ -76,6 +76,7 @@ export async function startServer(
       },
       notary,
       vkey,
+      sign,
       damage,
       authenticate: localAuthenticate(paths.users, Date.now, error =>
         log('error', 'the file of users was changed and cannot be read: the users before the change hold', {

@@ -1,4 +1,5 @@
 import type { Policy } from '@entente/stix'
+import type { NoteSigner } from '@entente/verify/tlog'
 import type { Confirmation } from '#notary/confirm.ts'
 import type { ReadCosigned } from '#notary/cosigned.ts'
 import type { Damage } from '#notary/damage.ts'
@@ -60,6 +61,8 @@ export type TaxiiContext = {
   config: TaxiiConfig
   notary: Notary
   vkey: string
+  /** The log's key, over bytes as they are. */
+  sign: NoteSigner['sign']
   damage: Damage
   authenticate: Authenticate
   memory: Memory

@@ -1,9 +1,13 @@
+import { formatCoseReceipt } from '@entente/verify/cose'
 import {
   consistencyProof,
   formatTlogProof,
   hashLeaf,
   inclusionProof,
+  parseCheckpoint,
+  parseNote,
   parseTilePath,
+  parseVkey,
   tileWidth,
 } from '@entente/verify/tlog'
 import { formatHeadsEntry, headsMapPath, headsMapRoot } from '@entente/verify/proof'
@@ -15,7 +19,7 @@ import { entryOf } from '#notary/tiles.ts'
 import type { AnchorRow, RecordRow, StoredHead } from '#store/store.ts'
 import { requireRead, type Target, type TaxiiContext } from './context.ts'
 import { TaxiiError } from './errors.ts'
-import { checkAccept, PROOF, RECORDS, TAXII, sendJson } from './media.ts'
+import { checkAccept, COSE, PROOF, RECORDS, TAXII, sendJson } from './media.ts'
 import type { Resolve } from './objects.ts'
 import { type Operation, OPERATIONS } from './operations.ts'
 import { selectVersions, textBytes } from './pages.ts'
@@ -87,21 +91,38 @@ export function evidenceRoutes(app: FastifyInstance, context: TaxiiContext, base
   const { notary } = context
   const limits = { page: context.config.page, maxPage: context.config.maxPage }
 
+  /** The row of the version that a request names, the newest where it names none. */
+  async function findObject(target: Target, id: string, url: string): Promise<RecordRow> {
+    const { versions, specs } = parseQuery(
+      url.split('?')[1] ?? '',
+      { fields: ['version', 'spec_version'], paging: false },
+      limits,
+    )
+    const rows = selectVersions(await notary.store.versions(target.number, id), versions, specs)
+    const row = rows.filter(r => r.leaf < notary.log.size).at(-1)
+    if (!row) throw await toNotFound(context, target)
+    return row
+  }
+
   app.get<{ Params: { objectId: string } }>(
     `${base}objects/:objectId/proof/`,
     { config: { operation: OPERATIONS.objectProof } },
     async (request, reply) => {
       checkAccept(request.headers.accept, [PROOF, TAXII])
       const target = readable(resolve(request))
-      const { versions, specs } = parseQuery(
-        request.url.split('?')[1] ?? '',
-        { fields: ['version', 'spec_version'], paging: false },
-        limits,
-      )
-      const rows = selectVersions(await notary.store.versions(target.number, request.params.objectId), versions, specs)
-      const row = rows.filter(r => r.leaf < notary.log.size).at(-1)
-      if (!row) throw await toNotFound(context, target)
+      const row = await findObject(target, request.params.objectId, request.url)
       return sendJson(reply, PROOF, await recordProof(context, target, row))
+    },
+  )
+
+  app.get<{ Params: { objectId: string } }>(
+    `${base}objects/:objectId/receipt/`,
+    { config: { operation: OPERATIONS.objectReceipt } },
+    async (request, reply) => {
+      checkAccept(request.headers.accept, [COSE, TAXII])
+      const target = readable(resolve(request))
+      const row = await findObject(target, request.params.objectId, request.url)
+      return reply.type(COSE).send(Buffer.from(await coseReceipt(context, target, row)))
     },
   )
 
@@ -155,15 +176,27 @@ export function evidenceRoutes(app: FastifyInstance, context: TaxiiContext, base
 
 /** docs/formats.md 7. @throws TaxiiError 500 `integrity` */
 async function recordProof(context: TaxiiContext, target: Target, row: RecordRow): Promise<string> {
-  const opened = await context.notary.reader.open(row)
-  if (!opened.ok) {
-    context.damage.note(row, opened.reason)
-    throw new TaxiiError(500, 'integrity', 'the stored record does not match the log: there is no proof of it')
-  }
+  const opened = await openRow(context, row)
   const { head, anchors } = await bestCheckpoint(context, target, row.leaf + 1)
   const log = await tlogProof(context, row.leaf, head)
   const record = recordJson(opened.text)
   return `{"format":"entente/proof/v1","kind":"object","record":${record},"log":${JSON.stringify(log)},"anchors":${JSON.stringify(anchors)}}`
+}
+
+async function openRow(context: TaxiiContext, row: RecordRow): Promise<{ text: Buffer }> {
+  const opened = await context.notary.reader.open(row)
+  if (opened.ok) return opened
+  context.damage.note(row, opened.reason)
+  throw new TaxiiError(500, 'integrity', 'the stored record does not match the log: there is no proof of it')
+}
+
+/** docs/formats.md 13: under the checkpoint of the proof, so that the key signs no root that it has not signed before. */
+async function coseReceipt(context: TaxiiContext, target: Target, row: RecordRow): Promise<Uint8Array> {
+  await openRow(context, row)
+  const { head } = await bestCheckpoint(context, target, row.leaf + 1)
+  const { size, root } = parseCheckpoint(parseNote(head.note).text)
+  const path = await context.notary.log.tiles.prove(reader => inclusionProof(row.leaf, size, reader))
+  return formatCoseReceipt({ key: parseVkey(context.vkey), index: row.leaf, size, path, root }, context.sign)
 }
 
 const readable = (target: Target): Target => {

@@ -6,6 +6,8 @@ export const TAXII = 'application/taxii+json;version=2.1'
 export const STIX = 'application/stix+json;version=2.1'
 export const PROOF = 'application/vnd.entente.proof+json;version=1'
 export const RECORDS = 'application/vnd.entente.records+json;version=1'
+/** RFC 9052 section 11 */
+export const COSE = 'application/cose; cose-type="cose-sign1"'
 
 type Range = { type: string; parameters: Map<string, string>; q: number }
 

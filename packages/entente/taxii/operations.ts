@@ -1,5 +1,5 @@
 import Type, { type TSchema } from 'typebox'
-import { PROOF, RECORDS, TAXII } from './media.ts'
+import { COSE, PROOF, RECORDS, TAXII } from './media.ts'
 
 /** What a route is for those who read `/openapi.json`: declared with the route, as its `config.operation`. */
 export type Operation = {
@@ -168,6 +168,13 @@ export const OPERATIONS = {
       type: PROOF,
       schema: Type.Object({ format: Text, kind: Type.Literal('object'), record: Any, log: Text }),
     },
+    errors: [403, 404],
+  },
+  objectReceipt: {
+    summary: 'COSE receipt of an object (draft-ietf-cose-merkle-tree-proofs, RFC9162_SHA256; docs/formats.md 13)',
+    query: ['match[version]', 'match[spec_version]'],
+    status: 200,
+    content: { type: COSE, schema: Type.String({ format: 'binary' }) },
     errors: [403, 404],
   },
   collectionProof: {

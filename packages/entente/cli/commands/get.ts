@@ -13,7 +13,9 @@ import {
   type TaxiiCollection,
   type Watch,
 } from '@entente/client'
+import { verifyCoseReceipt } from '@entente/verify/cose'
 import { type Trust, verifyObject } from '@entente/verify/proof'
+import { parseVkey } from '@entente/verify/tlog'
 import type { Args } from '../commands.ts'
 import { type Connection, connect } from '../connect.ts'
 import { CliError, EXIT } from '../errors.ts'
@@ -33,12 +35,14 @@ export async function run({ values, positionals: given }: Args): Promise<number>
   const [address = ''] = positionals(given, ['URL'], 'get URL [--type T] [--id ID] [--out FILE]')
   const { url, id } = splitObjectUrl(address)
   const isProof = isSet(values, 'proof')
+  const isCose = isSet(values, 'cose')
   const isRecords = isSet(values, 'records')
   const ids = [...(id === undefined ? [] : [id]), ...(listOf(values, 'id') ?? [])]
   const format = readFormat(values)
-  if (isProof && isRecords) throw new CliError('usage', '--proof is of one object, --records of all: choose one')
-  if (isProof && ids.length !== 1)
-    throw new CliError('usage', '--proof needs one object: --id ID, or the URL of the object')
+  if ([isProof, isCose, isRecords].filter(chosen => chosen).length > 1)
+    throw new CliError('usage', '--proof and --cose are of one object, --records of all: choose one')
+  if ((isProof || isCose) && ids.length !== 1)
+    throw new CliError('usage', `--${isProof ? 'proof' : 'cose'} needs one object: --id ID, or the URL of the object`)
   const query: ObjectQuery = {
     ids: ids.length > 0 ? ids : undefined,
     types: listOf(values, 'type'),
@@ -56,6 +60,7 @@ export async function run({ values, positionals: given }: Args): Promise<number>
   // Before anything is read: who goes on from a log that was rolled back or forked believes it.
   const seen = await watch.head()
   if (isProof) return saveProof(connection, ids[0] as string, watch, pinned, values)
+  if (isCose) return saveCoseReceipt(connection, ids[0] as string, watch, pinned, values)
   if (isRecords) return saveRecords(connection, watch, pinned, seen?.vkey, values)
   return saveObjects(collection, query, limit, format, values)
 }
@@ -184,9 +189,7 @@ async function saveProof(
   trust: Trust | undefined,
   values: Values,
 ): Promise<number> {
-  const versions = listOf(values, 'version')
-  if (versions && versions.length > 1) throw new CliError('usage', 'a proof is of one version')
-  const proof = await collection.proof(id, versions?.[0])
+  const proof = await collection.proof(id, versionOf(values))
   if (!isSet(values, 'no-verify')) await watch.check(checkpointIn(proof))
   const checked = trust && !isSet(values, 'no-verify') ? verifyObject(proof, trust) : undefined
   const file = textOf(values, 'out')
@@ -198,6 +201,40 @@ async function saveProof(
       : `proof of ${id} in ${file}, not checked: "entente verify ${file} --key VKEY" does`,
   ])
   return EXIT.yes
+}
+
+/** A COSE receipt says nothing of the object: it is checked together with the proof of the same version, and kept alone. */
+async function saveCoseReceipt(
+  { collection }: Connection,
+  id: string,
+  watch: Watch,
+  trust: Trust | undefined,
+  values: Values,
+): Promise<number> {
+  const version = versionOf(values)
+  const receipt = await collection.coseReceipt(id, version)
+  const isChecked = trust !== undefined && !isSet(values, 'no-verify')
+  if (isChecked) {
+    const proof = await collection.proof(id, version)
+    await watch.check(checkpointIn(proof))
+    verifyCoseReceipt(receipt, verifyObject(proof, trust).commitment, trust.vkeys.map(parseVkey))
+  }
+  const file = textOf(values, 'out')
+  await save(file, receipt)
+  if (file === undefined) return EXIT.yes
+  print(isSet(values, 'json'), { url: collection.url, id, out: file, verified: isChecked }, () => [
+    isChecked
+      ? `COSE receipt of ${id} in ${file}, checked against the key that you gave`
+      : `COSE receipt of ${id} in ${file}, not checked: "entente verify PROOF ${file} --key VKEY" does`,
+  ])
+  return EXIT.yes
+}
+
+/** The one version that a proof is of. */
+function versionOf(values: Values): string | undefined {
+  const versions = listOf(values, 'version')
+  if (versions && versions.length > 1) throw new CliError('usage', 'a proof is of one version')
+  return versions?.[0]
 }
 
 async function saveRecords(
@@ -306,7 +343,7 @@ function recordLines(summary: Record<string, unknown>, file: string): string[] {
   ]
 }
 
-async function save(file: string | undefined, text: string): Promise<void> {
+async function save(file: string | undefined, text: string | Uint8Array): Promise<void> {
   const output = openOutput(file)
   await output.write(text)
   output.commit()

@@ -1,6 +1,7 @@
 import { closeSync, createReadStream, openSync, readFileSync, readSync } from 'node:fs'
 import { checkpointIn, createTaxiiClient, serverLog, type Watch } from '@entente/client'
 import { JsonError, openLongArray, parseObjects, parseStrict } from '@entente/verify/json'
+import { verifyCoseReceipt } from '@entente/verify/cose'
 import {
   type Evidence,
   type MinedBlock,
@@ -15,6 +16,7 @@ import {
   verifyReceipt,
 } from '@entente/verify/proof'
 import { type Asked, askLedgers, openLedgers } from '../ask-ledgers.ts'
+import { parseVkey } from '@entente/verify/tlog'
 import type { Args } from '../commands.ts'
 import { describeDisagreement } from '../disagreement.ts'
 import { CliError, EXIT } from '../errors.ts'
@@ -50,9 +52,12 @@ export async function run({ values, positionals: files }: Args): Promise<number>
   const ledgers = await openLedgers((values['ledger'] ?? []) as string[])
   const depth = integerOf(values, 'ledger-depth', 0)
   const results: Result[] = []
+  const entries: Uint8Array[] = []
   try {
     for (const file of files)
-      results.push(await verifyFile(file, trust, watch, isKept, evidence => askLedgers(evidence, ledgers, depth)))
+      results.push(
+        await verifyFile(file, trust, watch, isKept, entries, evidence => askLedgers(evidence, ledgers, depth)),
+      )
   } finally {
     for (const { reader } of ledgers) await reader.close()
   }
@@ -66,10 +71,12 @@ async function verifyFile(
   trust: Trust,
   watch: Watch,
   isKept: boolean,
+  entries: Uint8Array[],
   ask: (evidence: Evidence) => Promise<Asked>,
 ): Promise<Result> {
   try {
-    const { checkpoint, evidence, ...offline } = (await verifySavedRead(file, trust)) ?? verify(read(file), trust)
+    const { checkpoint, evidence, ...offline } =
+      (await verifySavedRead(file, trust)) ?? verify(read(file), trust, entries)
     const asked = evidence && (await ask(evidence))
     const proven = asked?.ledgers.length ? { ...offline, ...asked, lines: [...offline.lines, ...asked.lines] } : offline
     const seen = checkpoint === undefined ? undefined : await watch.check(checkpoint)
@@ -95,7 +102,9 @@ function read(file: string): Buffer {
 const MAX_BYTES = 402_653_184
 const RECEIPT = Buffer.from('entente/receipt/v1\n')
 
-function verify(bytes: Buffer, trust: Trust): Proven {
+/** @param entries of the log, of the objects that were verified so far: a COSE receipt is of one of them */
+function verify(bytes: Buffer, trust: Trust, entries: Uint8Array[]): Proven {
+  if (bytes[0] === TAG_COSE_SIGN1) return ofCoseReceipt(bytes, trust, entries)
   if (bytes.subarray(0, RECEIPT.length).equals(RECEIPT)) return verifyReceipts([bytes.toString()], trust)
   let value: unknown
   try {
@@ -105,7 +114,7 @@ function verify(bytes: Buffer, trust: Trust): Proven {
   }
   const file = (typeof value === 'object' && value !== null ? value : {}) as Record<string, unknown>
   const { format, kind, receipts } = file
-  if (format === 'entente/proof/v1' && kind === 'object') return ofObject(file, trust)
+  if (format === 'entente/proof/v1' && kind === 'object') return ofObject(file, trust, entries)
   if (format === 'entente/proof/v1' && kind === 'collection') return ofCollectionProof(file, trust)
   if (format === 'entente/read/v1') return ofRead(file, trust)
   if (format === 'entente/receipts/v1' && Array.isArray(receipts)) return verifyReceipts(receipts, trust)
@@ -129,8 +138,30 @@ async function asJson<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
-function ofObject(file: object, trust: Trust): Proven {
+/** RFC 9052 section 4.2; nothing else that is verified here begins so. */
+const TAG_COSE_SIGN1 = 0xd2
+
+function ofCoseReceipt(bytes: Buffer, trust: Trust, entries: Uint8Array[]): Proven {
+  if (entries.length === 0)
+    throw new ProofError('malformed', 'a COSE receipt names no object: give the proof of its object before it')
+  const keys = trust.vkeys.map(parseVkey)
+  let failure: unknown
+  for (const entry of entries) {
+    try {
+      const { key, index } = verifyCoseReceipt(bytes, entry, keys)
+      const commitment = Buffer.from(entry).toString('base64')
+      const words = `entry ${index} of ${key.name}, ${commitment}: the object whose proof came before it`
+      return { kind: 'COSE receipt', level: 'logged', origin: key.name, index, commitment, lines: [words] }
+    } catch (error) {
+      failure = error
+    }
+  }
+  throw failure
+}
+
+function ofObject(file: object, trust: Trust, entries: Uint8Array[]): Proven {
   const proven = verifyObject(file, trust)
+  entries.push(proven.commitment)
   const { record, index } = proven
   const what = 'object' in record ? 'object' : 'deleted' in record ? 'deletion' : 'equivocation'
   const named = 'id' in record ? { id: record.id, version: record.version } : {}
