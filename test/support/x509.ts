@@ -52,7 +52,7 @@ const name = (attributes: Name) =>
 export function testCertificate(
   subject: { name: Name; key: TestKey },
   issuer: { name: Name; key: TestKey },
-  isCa = false,
+  { isCa = false, hosts = [] }: { isCa?: boolean; hosts?: readonly string[] } = {},
 ): string {
   const serial = createHash('sha256')
     .update(JSON.stringify([subject.name, issuer.name]))
@@ -60,6 +60,9 @@ export function testCertificate(
     .subarray(0, 8)
   const utc = (text: string) => der(0x17, Buffer.from(text))
   const caOnly = sequence(oid('551d13'), der(0x01, Buffer.of(0xff)), der(0x04, sequence(der(0x01, Buffer.of(0xff)))))
+  const dnsNames = hosts.map(host => der(0x82, Buffer.from(host)))
+  const names = sequence(oid('551d11'), der(0x04, sequence(...dnsNames)))
+  const extensions = [...(isCa ? [caOnly] : []), ...(hosts.length > 0 ? [names] : [])]
   const body = sequence(
     der(0xa0, der(0x02, Buffer.of(2))), // version 3
     der(0x02, Buffer.of(1), serial),
@@ -68,7 +71,7 @@ export function testCertificate(
     sequence(utc('250101000000Z'), utc('450101000000Z')),
     name(subject.name),
     sequence(EC_P256, der(0x03, Buffer.of(0), subject.key.point)),
-    ...(isCa ? [der(0xa3, sequence(caOnly))] : []),
+    ...(extensions.length > 0 ? [der(0xa3, sequence(...extensions))] : []),
   )
   const signature = der(0x03, Buffer.of(0), issuer.key.sign(body))
   return pem('CERTIFICATE', sequence(body, ECDSA_SHA256, signature))
@@ -83,21 +86,13 @@ export function testOrganization(mspId: string) {
     ] as Name,
     key: testKey(`${mspId} ca`),
   }
-  const issue = (role: string, who: string) => {
+  const issue = (role: string, who: string, hosts: readonly string[] = []) => {
     const key = testKey(`${mspId} ${role} ${who}`)
-    return {
-      key,
-      cert: testCertificate(
-        {
-          name: [
-            ['OU', role],
-            ['CN', who],
-          ],
-          key,
-        },
-        ca,
-      ),
-    }
+    const name: Name = [
+      ['OU', role],
+      ['CN', who],
+    ]
+    return { key, cert: testCertificate({ name, key }, ca, { hosts }) }
   }
-  return { mspId, ca: { ...ca, cert: testCertificate(ca, ca, true) }, issue }
+  return { mspId, ca: { ...ca, cert: testCertificate(ca, ca, { isCa: true }) }, issue }
 }

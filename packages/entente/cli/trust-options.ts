@@ -14,5 +14,5 @@ export const TRUST_HELP = {
   '--witness-policy FILE':
     'instead of both: a C2SP tlog-policy; refuse evidence that its quorum has not cosigned (its logs are believed as by --key)',
   '--ledger-pin FILE':
-    'JSON with chain_id, contract, log_id and validators of a ledger (or a list of such; of Bitcoin kind, chain_id, depth and min_work): proves anchors offline',
+    'JSON with chain_id, contract, log_id and validators of a ledger (or a list of such; of Bitcoin kind, chain_id, depth and min_work; of Fabric kind, chain_id, contract, log_id and organizations): proves anchors offline',
 }

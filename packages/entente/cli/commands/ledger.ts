@@ -6,6 +6,7 @@ const ACTIONS: Record<string, () => Promise<{ run: Command['run'] }>> = {
   deploy: () => import('./ledger-deploy.ts'),
   status: () => import('./ledger-status.ts'),
   verify: () => import('./ledger-verify.ts'),
+  package: () => import('./ledger-package.ts'),
 }
 
 /** What an operator does about the ledgers of a configuration. */

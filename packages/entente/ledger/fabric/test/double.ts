@@ -31,6 +31,8 @@ class Failure extends Error {
 
 export interface FabricDouble {
   readonly endpoint: string
+  /** The CA of the certificate that it shows; undefined where it talks in the clear. */
+  readonly tlsCert: string | undefined
   readonly fabricChannel: string
   readonly chaincode: string
   readonly organizations: readonly Organization[]
@@ -54,7 +56,8 @@ export interface FabricDouble {
   start(): Promise<void>
 }
 
-export async function startDouble(now: () => number = Date.now): Promise<FabricDouble> {
+export async function startDouble(now: () => number = Date.now, { tls = false } = {}): Promise<FabricDouble> {
+  const secured = tls ? testOrganization('TLS') : undefined
   const organizations = ['Org1MSP', 'Org2MSP'].map(testOrganization)
   const ledger = createLedger(configurationOf(organizations))
   const waiting: { transaction: string; envelope: common.Envelope }[] = []
@@ -162,6 +165,7 @@ export async function startDouble(now: () => number = Date.now): Promise<FabricD
   let port = 0
   const double = {
     endpoint: '',
+    tlsCert: secured?.ca.cert,
     fabricChannel: CHANNEL,
     chaincode: CHAINCODE,
     organizations,
@@ -189,15 +193,22 @@ export async function startDouble(now: () => number = Date.now): Promise<FabricD
       server.addService(gateway.GatewayService, Object.fromEntries(handlers))
       const started = server
       port = await new Promise<number>((resolve, reject) => {
-        started.bindAsync(`127.0.0.1:${port}`, ServerCredentials.createInsecure(), (error, bound) =>
-          error ? reject(error) : resolve(bound),
+        started.bindAsync(
+          `127.0.0.1:${port}`,
+          secured ? serverCredentials(secured) : ServerCredentials.createInsecure(),
+          (error, bound) => (error ? reject(error) : resolve(bound)),
         )
       })
-      double.endpoint = `127.0.0.1:${port}`
+      double.endpoint = `${secured ? 'localhost' : '127.0.0.1'}:${port}`
     },
   }
   await double.start()
   return double
+}
+
+function serverCredentials({ issue }: Organization): ServerCredentials {
+  const { cert, key } = issue('server', 'peer', ['localhost'])
+  return ServerCredentials.createSsl(null, [{ private_key: Buffer.from(key.pem), cert_chain: Buffer.from(cert) }])
 }
 
 function unary(run: (request: unknown) => Promise<unknown>) {
