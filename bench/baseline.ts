@@ -126,7 +126,7 @@ export function openBaseline(store: Store & Journal, wanted: { apiRoot: string; 
     reader,
     store,
     clock: systemClock,
-    clockGuard: { witness: () => {}, check: () => undefined },
+    clockGuard: { witness: () => {}, look: () => undefined, check: () => undefined },
     halted: undefined,
     submit: request =>
       new Promise((resolve, reject) => {

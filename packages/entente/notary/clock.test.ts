@@ -8,11 +8,12 @@ const NOW = Date.UTC(2026, 0, 1) * 1000
 const BOUNDS = { behindMs: 300_000, aheadMs: 90 * 86_400_000 }
 
 function guarded({ record = 0, accept = false } = {}) {
-  const at = { now: NOW, record }
+  const at = { now: NOW, record, running: 0 }
   const guard = createClockGuard(
     () => at.now,
     () => at.record,
     { ...BOUNDS, accept },
+    () => at.running,
   )
   return { at, guard }
 }
@@ -57,10 +58,29 @@ suite('the clock that records are dated by', () => {
     const { at, guard } = guarded()
     assert.equal(guard.check(), undefined)
     at.now = NOW + 365 * DAY
-    assert.match(guard.check()?.message ?? '', /long after this server when it last looked/)
+    assert.match(guard.check()?.message ?? '', /long after this server when it last stored something/)
     at.now = NOW - 365 * DAY
-    assert.match(guard.check()?.message ?? '', /before this server when it last looked/)
+    assert.match(guard.check()?.message ?? '', /before this server when it last stored something/)
     at.now = NOW + MINUTE
+    assert.equal(guard.check(), undefined)
+  })
+
+  test('that somebody only looks at teaches nothing: a jump that is over before the next record stops nobody', () => {
+    const { at, guard } = guarded()
+    assert.equal(guard.check(), undefined)
+    at.now = NOW + 80 * DAY
+    assert.equal(guard.look(), undefined)
+    at.now = NOW + MINUTE
+    assert.equal(guard.look(), undefined)
+    assert.equal(guard.check(), undefined)
+  })
+
+  test('that went on while nothing was stored is not ahead', () => {
+    const { at, guard } = guarded()
+    assert.equal(guard.check(), undefined)
+    at.now = NOW + 200 * DAY
+    assert.match(guard.look()?.message ?? '', /long after/)
+    at.running = (150 * DAY) / 1000
     assert.equal(guard.check(), undefined)
   })
 

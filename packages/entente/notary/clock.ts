@@ -8,7 +8,9 @@ import { type Clock, formatMicros } from './time.ts'
 export type ClockGuard = {
   /** It was at least this late, says a ledger. */
   witness(ledger: string, micros: number): void
-  /** Why nothing may be dated by this clock now; it may again as soon as the clock is right. */
+  /** Why nothing may be dated by this clock now; it may again as soon as the clock is right. Only a look: nothing is learned from it. */
+  look(): NotaryError | undefined
+  /** The same, of who is about to date something: the time that it takes is known from then on. */
   check(): NotaryError | undefined
 }
 
@@ -22,32 +24,44 @@ export type ClockBounds = {
 }
 export const DEFAULT_CLOCK_BOUNDS: ClockBounds = { behindMs: 5 * 60_000, aheadMs: 90 * 86_400_000 }
 
-/** @param newestRecord date of the newest record of any collection, microseconds; 0 where there is none */
-export function createClockGuard(clock: Clock, newestRecord: () => number, bounds: ClockBounds): ClockGuard {
-  let known: { micros: number; who: string } | undefined
+/**
+ * @param newestRecord date of the newest record of any collection, microseconds; 0 where there is none
+ * @param running milliseconds of a clock that nobody sets: what passed on it since a time was known is not ahead of it
+ */
+export function createClockGuard(
+  clock: Clock,
+  newestRecord: () => number,
+  bounds: ClockBounds,
+  running: () => number = () => performance.now(),
+): ClockGuard {
+  let known: { micros: number; who: string; since: number } | undefined
   const know = (micros: number, who: string) => {
-    if (!known || micros > known.micros) known = { micros, who }
+    if (!known || micros > known.micros) known = { micros, who, since: running() }
   }
   const stopped = (now: number, what: string) =>
     new NotaryError(
       'clock',
       `this machine's clock says ${formatMicros(now)}, ${what}: nothing is stored until the clock is right. If it is right now, start with --accept-clock`,
     )
+  function problem(now: number): NotaryError | undefined {
+    if (bounds.accept) return undefined
+    const record = newestRecord()
+    if (now < record - bounds.behindMs * 1000)
+      return stopped(now, `before the newest record, which is dated ${formatMicros(record)}`)
+    if (known && now < known.micros - bounds.behindMs * 1000)
+      return stopped(now, `before ${known.who}, which is at ${formatMicros(known.micros)}`)
+    if (known && now > known.micros + (running() - known.since + bounds.aheadMs) * 1000)
+      return stopped(now, `long after ${known.who}, which is at ${formatMicros(known.micros)}`)
+    return undefined
+  }
   return {
     witness: (ledger, micros) => know(micros, `ledger "${ledger}"`),
+    look: () => problem(clock()),
     check: () => {
       const now = clock()
-      if (!bounds.accept) {
-        const record = newestRecord()
-        if (now < record - bounds.behindMs * 1000)
-          return stopped(now, `before the newest record, which is dated ${formatMicros(record)}`)
-        if (known && now < known.micros - bounds.behindMs * 1000)
-          return stopped(now, `before ${known.who}, which is at ${formatMicros(known.micros)}`)
-        if (known && now > known.micros + bounds.aheadMs * 1000)
-          return stopped(now, `long after ${known.who}, which is at ${formatMicros(known.micros)}`)
-      }
-      know(now, 'this server when it last looked')
-      return undefined
+      const wrong = problem(now)
+      if (!wrong) know(now, 'this server when it last stored something')
+      return wrong
     },
   }
 }

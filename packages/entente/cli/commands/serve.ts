@@ -43,7 +43,7 @@ export async function run({ values }: Args): Promise<number> {
     )
     say('  this server could rewrite what no client, witness or other ledger has seen (docs/security.md).')
   }
-  const stopped = server.notary.halted ?? server.notary.clockGuard.check()
+  const stopped = server.notary.halted ?? server.notary.clockGuard.look()
   if (stopped) process.stderr.write(`WRITING HAS STOPPED: ${stopped.message}\n`)
   await asked
   await server.close()
