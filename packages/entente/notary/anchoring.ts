@@ -48,7 +48,7 @@ const MAX_BACKOFF_MS = 60_000
 const DEFAULT_WATCH_MS = 60_000
 /** How long the start waits for ledgers. */
 const DEFAULT_START_MS = 5000
-/** Between two looks at what is not final yet: a tenth of its age, within these. */
+/** Between two looks at what is not final yet: a twentieth of its age, within these. */
 const MIN_LOOK_MS = 250
 const MAX_LOOK_MS = 30_000
 
@@ -257,7 +257,7 @@ export function createAnchoring(options: AnchoringOptions): Anchoring {
     if (!l.isCompared) return 0
     const since = l.sending?.since ?? l.waiting[0]?.since
     const age = since === undefined ? undefined : Date.now() - since
-    const look = age === undefined ? Infinity : lastRound + Math.min(MAX_LOOK_MS, Math.max(MIN_LOOK_MS, age / 10))
+    const look = age === undefined ? Infinity : lastRound + Math.min(MAX_LOOK_MS, Math.max(MIN_LOOK_MS, age / 20))
     const anchor = l.sending === undefined ? anchorAt(l, source.head()) : Infinity
     return Math.min(look, anchor, l.lastSeen + watchMs)
   }
