@@ -43,8 +43,8 @@ export type TaxiiClient = {
   apiRoot(url?: string): Promise<ApiRoot & { url: string }>
   /** Section 5.1, of an API root (default as in {@link apiRoot}), each with its URL. */
   collections(apiRoot?: string): Promise<(CollectionInfo & { url: string })[]>
-  /** The newest checkpoint of an Entente server's log (docs/formats.md 5), unverified. */
-  checkpoint(): Promise<string>
+  /** The newest checkpoint of an Entente server's log (docs/formats.md 5), or the newest that a quorum of its witnesses has cosigned; unverified. */
+  checkpoint(which?: { isWitnessed: boolean }): Promise<string>
   /**
    * The verifier key that an Entente server says its log has. To believe it is to believe the server: compare it with one that came
    * another way.
@@ -129,7 +129,7 @@ export function createTaxiiClient(options: TaxiiClientOptions): TaxiiClient {
         return { ...info, url: `${url}${encodeURIComponent(info.id)}/` }
       })
     },
-    checkpoint: () => logText('checkpoint'),
+    checkpoint: which => logText(which?.isWitnessed ? 'checkpoint?witnessed' : 'checkpoint'),
     logKey: async () => (await logText('key')).trim(),
     tile: async path =>
       (await http(logUrl(formatTilePath(path)), { accept: '*/*', answer: 'bytes' })).json as Uint8Array,

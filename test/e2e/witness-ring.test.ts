@@ -8,6 +8,7 @@ import { after, before, describe, test } from 'node:test'
 import { verifyObject } from '@entente/verify/proof'
 import { parseVkey, verifyCheckpoint } from '@entente/verify/tlog'
 import { stringify } from 'yaml'
+import { entente } from '../../packages/entente/cli/commands/test/script.ts'
 import { loadConfig } from '../../packages/entente/cli/config.ts'
 import { openWitness, type OpenWitness } from '../../packages/entente/cli/witness.ts'
 import { freePort } from '../support/mongod.ts'
@@ -114,6 +115,18 @@ describe('a ring of three', () => {
     const verified = verifyObject(proof, { vkeys: [logKeys.at], witnessPolicy: policy })
     assert.deepEqual(verified.witnesses, { cosigned: 2, known: 2 })
     assert.equal(verified.anchors.length, 1, 'and the same checkpoint is anchored')
+
+    // As readers do it, from files alone.
+    const save = (file: string, text: string) => writeFileSync(join(folder, file), text)
+    save('object.json', JSON.stringify(proof))
+    save('both.policy', `log ${logKeys.at}\n${policy}`)
+    save('self.policy', `log ${logKeys.at}\nwitness a ${vkeys.at}\nquorum a\n`)
+    const check = (file: string) => entente(['verify', 'object.json', '--witness-policy', file], { cwd: folder })
+    const ok = await check('both.policy')
+    assert.deepEqual([ok.code, ok.out.split('\n')[0]], [0, 'object.json: witnessed 2/2'], ok.err)
+    const refused = await check('self.policy')
+    assert.equal(refused.code, 4, refused.err)
+    assert.match(refused.out, /NOT PROVEN: 0 of 1 witnesses cosigned: none. That is not the quorum of the policy/)
     for (const name of ['be', 'cy'] as const)
       await until(`${name} is witnessed`, async () => (await ready(name)).witnesses.witnessed_size > 0)
   })
@@ -132,6 +145,11 @@ describe('a ring of three', () => {
     const waiting = await statusOf('at', last)
     assert.deepEqual([waiting.status, waiting.x_entente.level], ['pending', 'logged'])
     assert.equal((await verifyWitnessed('at')).size, before)
+    const behind = await entente(['witness', 'status', '--data', dataOf('at'), '--config', configOf('at'), '--json'], {
+      cwd: folder,
+    })
+    const { log_size: size, witnessed_size: witnessed, witnesses } = JSON.parse(behind.out)
+    assert.deepEqual([behind.code, witnessed, witnesses.map((w: any) => w.size === size)], [1, before, [true, false]])
     const { text } = await servers.at.request('GET', '/log/checkpoint')
     assert.ok(
       verifyCheckpoint(text, { logs: [parseVkey(logKeys.at)] }).size >= waiting.x_entente.size,
@@ -148,6 +166,8 @@ describe('a ring of three', () => {
     for (const id of ids) await complete(servers.at, id)
     assert.deepEqual((await statusOf('at', last)).x_entente.witnesses, { have: 2, need: 2, of: 2 })
     assert.ok((await verifyWitnessed('at')).size > before)
+    const args = ['witness', 'status', '--data', dataOf('at'), '--config', configOf('at')]
+    await until('the quorum is not behind', async () => (await entente(args, { cwd: folder })).code === 0)
   })
 
   test('a whole data folder put back, its ledger with it: the witnesses show what its own key signed, and it stops', async () => {

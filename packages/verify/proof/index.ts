@@ -41,7 +41,7 @@ export {
 export { type EntryEvidence, type Evidence, verifyEntry, verifySignedCheckpoint } from './evidence.ts'
 export { formatHeadsEntry, type HeadsEntry, parseHeadsEntry } from './heads.ts'
 export { collectionKey, type Head, headsMapPath, headsMapRoot, verifyHeadsMapPath } from './headsmap.ts'
-export { compareLevels, EVIDENCE_LEVELS, type EvidenceLevel, isAtLeast } from './level.ts'
+export { compareLevels, EVIDENCE_LEVELS, type EvidenceLevel, formatLevel, isAtLeast } from './level.ts'
 export { type ObjectProof, type VerifiedObject, verifyObject } from './object.ts'
 export { type Page, pageTiles, type VerifiedPage, verifyPage } from './page.ts'
 export { type SealedHeader, sealQuorum, verifySealedHeader } from './qbft.ts'

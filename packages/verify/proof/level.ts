@@ -19,6 +19,11 @@ const RANK: Record<EvidenceLevel, number> = {
 /** All levels, weakest first. */
 export const EVIDENCE_LEVELS = Object.keys(RANK) as readonly EvidenceLevel[]
 
+/** The level in words: `witnessed 2/3` says how many of the witnesses that the reader knows. */
+export function formatLevel(level: EvidenceLevel, witnesses: { cosigned: number; known: number }): string {
+  return level === 'witnessed' ? `${level} ${witnesses.cosigned}/${witnesses.known}` : level
+}
+
 /** Negative where `a` is weaker than `b`, 0 where they are equally strong. */
 export function compareLevels(a: EvidenceLevel, b: EvidenceLevel): number {
   return RANK[a] - RANK[b]

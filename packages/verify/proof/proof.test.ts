@@ -6,6 +6,7 @@ import { createSample } from '../test/sample.ts'
 import {
   compareLevels,
   EVIDENCE_LEVELS,
+  formatLevel,
   formatRecord,
   type Head,
   headsMapPath,
@@ -334,6 +335,8 @@ test('verifyPage: many records under one checkpoint, with tiles from anybody', (
 test('levels are in order', () => {
   assert.deepEqual([...EVIDENCE_LEVELS].sort(compareLevels), EVIDENCE_LEVELS)
   assert.ok(isAtLeast('sealed', 'anchored') && isAtLeast('anchored', 'sealed') && isAtLeast('final', 'sealed'))
+  assert.equal(formatLevel('witnessed', { cosigned: 2, known: 3 }), 'witnessed 2/3')
+  assert.equal(formatLevel('sealed', { cosigned: 2, known: 3 }), 'sealed')
   assert.ok(!isAtLeast('logged', 'witnessed') && !isAtLeast('attested', 'anchored'))
   assert.ok(new ProofError('log', 'x') instanceof Error)
 })

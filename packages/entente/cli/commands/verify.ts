@@ -4,6 +4,8 @@ import { JsonError, openLongArray, parseObjects, parseStrict } from '@entente/ve
 import { verifyCoseReceipt } from '@entente/verify/cose'
 import {
   type Evidence,
+  type EvidenceLevel,
+  formatLevel,
   type MinedBlock,
   ProofError,
   readCollection,
@@ -364,7 +366,9 @@ function anchorLines({ anchors }: Evidence): string[] {
 
 function toLines(result: Result): string[] {
   if (!result.ok) return [`${result.file}: NOT PROVEN: ${result.error} (${result.code})`]
-  return [`${result.file}: ${result.level}`, ...result.lines.map(line => `  ${line}`)]
+  const { witnesses } = result as { witnesses?: Evidence['witnesses'] }
+  const level = witnesses ? formatLevel(result.level as EvidenceLevel, witnesses) : result.level
+  return [`${result.file}: ${level}`, ...result.lines.map(line => `  ${line}`)]
 }
 
 function withoutLines(result: Result): object {
