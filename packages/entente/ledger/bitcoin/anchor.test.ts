@@ -17,8 +17,9 @@ import { createMemoryJournal, openFileJournal } from '../journal.ts'
 import { type BitcoinAnchorOptions, openBitcoinAnchor } from './anchor.ts'
 import { BITCOIN_NETWORKS } from './network.ts'
 import type { Rpc } from './node.ts'
+import { readPending } from './pending.ts'
 import { createBitcoinRpc } from './rpc.ts'
-import { MINER, type Simnet, simnetAccount, startSimnet, testKey } from './test/simnet.ts'
+import { MINER, type Simnet, simnetAccount, spend, startSimnet, testKey } from './test/simnet.ts'
 
 let simnet: Simnet
 let reason: string | undefined
@@ -245,6 +246,23 @@ onSimnet(
     await mineNow(anchor, tree, 4)
   },
   [],
+)
+
+onSimnet(
+  'somebody else spends the second of two coins: it is anchored with another',
+  async ({ anchor, tree, key, options: { account, journal } }) => {
+    await send(anchor, tree, 3)
+    const [entry] = await readPending(journal)
+    const [, second] = entry?.coins ?? []
+    assert.equal(second?.value, 420)
+    await simnet.restart()
+    await simnet.node.rpc('sendrawtransaction', spend(key, account, second, 120))
+    await simnet.node.mine()
+    await simnet.fund(account)
+    await mineNow(anchor, tree, 3)
+    assert.equal((await simnet.anchors(account, origin)).length, 1)
+  },
+  [420, 430],
 )
 
 onSimnet(

@@ -40,7 +40,7 @@ export interface Submitter {
 
 /** On networks with steady blocks, a node whose newest is older than this is behind; seconds. */
 const MAX_TIP_AGE = 24 * 3600
-const LOST = 'its coin was spent by another transaction'
+const LOST = 'a coin of it was spent by another transaction'
 
 export function createSubmitter({
   node,
@@ -89,18 +89,21 @@ export function createSubmitter({
     return undefined
   }
 
-  /** Sends the newest attempt unless the node has it. Gives what speaks against it where the node takes none of them. */
+  /** Sends the newest attempt that the node takes, unless it has one. Gives what speaks against the newest where it takes none of them. */
   async function relay({ attempts, coins }: Pending): Promise<string | undefined> {
-    const [newest] = attempts.slice(-1)
-    if (newest === undefined || (await node.transaction(newest.txid))) return undefined
-    const refusal = await node.send(Buffer.from(newest.raw, 'hex'))
-    if (refusal === undefined) {
-      await fault?.('after-send')
-      // A crash here leaves a transaction that the node has: it is sent again only where it hasn't.
-      return undefined
+    let first: string | undefined
+    for (const { txid, raw } of attempts.toReversed()) {
+      if (await node.transaction(txid)) return undefined
+      const refusal = await node.send(Buffer.from(raw, 'hex'))
+      if (refusal === undefined) {
+        await fault?.('after-send')
+        // A crash here leaves a transaction that the node has: it is sent again only where it hasn't.
+        return undefined
+      }
+      first ??= refusal
     }
-    for (const { txid } of attempts) if (await node.transaction(txid)) return undefined
-    return coins[0] && (await chain.isSpent(coins[0])) ? LOST : refusal
+    for (const coin of coins) if (await chain.isSpent(coin)) return LOST
+    return first
   }
 
   async function settle(): Promise<Settled> {
