@@ -29,7 +29,7 @@ export const anchorSubject = (start: Start) => async (): Promise<AnchorSubject |
   const plain = await network.connect()
   const faulty = withFaults({ request: request => plain.request(request), close: async () => {} })
   const open = async (provider: ClosableProvider) =>
-    createEvmAnchor(await openEvmChain({ timeoutMs: 300, ...network, provider, account, pollMs: 20 }), {
+    createEvmAnchor(await openEvmChain({ timeoutMs: 1500, ...network, provider, account, pollMs: 20 }), {
       id: 'test',
       origin: 'log.example/test',
     })
@@ -64,7 +64,7 @@ export const chainSubject = (start: Start) => async (): Promise<ChainSubject | s
   const network = await start(account)
   if (typeof network === 'string') return network
   const chain = await openEvmChain({
-    timeoutMs: 2000,
+    timeoutMs: 5000,
     ...network,
     provider: await network.connect(),
     account,

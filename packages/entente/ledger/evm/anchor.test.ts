@@ -210,3 +210,65 @@ test('finality by depth; a block that is reorganised away is no longer final', a
   assert.deepEqual(await anchor.find(5), again)
   await anchor.close()
 })
+
+test('after a reorganisation the next anchor goes on from what is there, although more was remembered', async t => {
+  const started = await anvil
+  if (typeof started === 'string') return t.skip(started)
+  const { account, provider } = await funded(started.url)
+  const chain = await openEvmChain({ provider, account, chainId: 31337, finality: { depth: 1 }, pollMs: 10 })
+  const anchor = await createEvmAnchor(chain, { id: 'a', origin: ORIGIN })
+  await append(anchor, tree, 3)
+  const snapshot = await provider.request({ method: 'evm_snapshot' })
+  await append(anchor, tree, 5)
+  await append(anchor, tree, 6)
+  await provider.request({ method: 'evm_revert', params: [snapshot] })
+  const receipt = await append(anchor, tree, 9) // 6 is remembered, 3 is there
+  assertCheckpoint(await anchor.latest(), tree, 9)
+  assert.equal(await anchor.find(6), undefined)
+  assert.deepEqual(await anchor.find(9), receipt)
+  await anchor.close()
+})
+
+test('a contract that is missing, or another one, and an account that is not the owner: refused with what to do', async t => {
+  const started = await anvil
+  if (typeof started === 'string') return t.skip(started)
+  const { account, provider } = await funded(started.url)
+  const chain = await openEvmChain({ provider, account, chainId: 31337, finality: 'instant', pollMs: 10 })
+  const open = (options: { contract?: string; logId?: string; readOnly?: boolean }, on = chain) =>
+    createEvmAnchor(on, { id: 'a', origin: ORIGIN, ...options })
+  const says = (promise: Promise<unknown>, code: string, message: RegExp) =>
+    assert.rejects(promise, error => {
+      assert.ok(error instanceof LedgerError, String(error))
+      assert.equal(error.code, code)
+      assert.match(error.message, message)
+      return true
+    })
+  const nothing = `0x${'12'.repeat(20)}`
+  await says(
+    open({ contract: nothing }),
+    'mismatch',
+    /there is no contract at 0x1212.* on chain 31337: correct the address, or leave it out/,
+  )
+  // PUSH1 1, PUSH1 0, RETURN: a contract of one byte, STOP.
+  const { created: other = '' } = await chain.submit({ data: Uint8Array.from([0x60, 1, 0x60, 0, 0xf3]) })
+  await says(
+    open({ contract: other }),
+    'mismatch',
+    /is not the CheckpointAnchor of this version \(code hash 0x[0-9a-f]{64}, it should be 0x/,
+  )
+  await says(open({ readOnly: true }), 'mismatch', /has created no CheckpointAnchor on chain 31337/)
+
+  const anchor = await open({})
+  const { contract = '', logId = '' } = await anchor.describe()
+  const { account: second } = await funded(started.url)
+  const theirs = await openEvmChain({ provider, account: second, chainId: 31337, finality: 'instant', pollMs: 10 })
+  await says(
+    open({ contract, logId }, theirs),
+    'refused',
+    /belongs to 0x[0-9a-f]{40}, the account is 0x[0-9a-f]{40}: use the owner's account/,
+  )
+  await says(open({ contract, readOnly: true }, theirs), 'mismatch', /is not registered in/)
+  // A reader needs no account of the log.
+  const reader = await open({ contract, logId, readOnly: true }, theirs)
+  assert.equal((await reader.describe()).owner, account.address)
+})

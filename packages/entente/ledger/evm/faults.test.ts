@@ -133,7 +133,7 @@ for (const [name, fault] of Object.entries(FAULTS)) {
       await append(first, tree, 3)
       await fault.before?.(world)
       if (fault.holdsBlocks === true) await ask('evm_setAutomine', false)
-      const dying = await open(world, dyingAfterSend(world.node, point), dyingAtJournal(journal, point), contract)
+      const dying = await open(world, dyingAfterSend(world.node, point), dyingAtJournal(journal, point), contract, 150)
       await assert.rejects(append(dying, tree, 7))
       assert.equal((await journal.read()) === undefined, point === 'before the journal write')
 
@@ -165,7 +165,7 @@ for (const point of POINTS) {
     const { contract = '', logId = '' } = await first.describe()
     await append(first, tree, 3)
     await ask('evm_setAutomine', false)
-    const dying = await open(world, dyingAfterSend(world.node, point), dyingAtJournal(journal, point), contract)
+    const dying = await open(world, dyingAfterSend(world.node, point), dyingAtJournal(journal, point), contract, 150)
     await assert.rejects(append(dying, tree, 7))
     await ask('anvil_dropAllTransactions')
     await ask('evm_setAutomine', true)
@@ -225,8 +225,9 @@ async function open(
   provider: Eip1193Provider,
   journal: SubmitJournal = own,
   contract?: string,
+  timeoutMs = 10_000,
 ): Promise<Anchor> {
-  const timing = { timeoutMs: 150, pollMs: 5 }
+  const timing = { timeoutMs, pollMs: 5 }
   const chain = await openEvmChain({ provider, account, chainId: CHAIN_ID, finality: 'instant', journal, ...timing })
   return createEvmAnchor(chain, {
     id: 'faults',

@@ -1,6 +1,6 @@
 import type { Hex } from 'viem'
 import type { RpcBlock } from './header.ts'
-import type { Ask } from './rpc.ts'
+import { type Ask, isNoMethod } from './rpc.ts'
 
 /** Price of a unit of gas, wei; for chains with a base fee (EIP-1559), the most to be paid and what goes on top of it. */
 export type Fees =
@@ -16,8 +16,13 @@ const MAX_RAISE = 10n
 export async function marketFees(ask: Ask): Promise<Fees> {
   const { baseFeePerGas } = await ask<RpcBlock>('eth_getBlockByNumber', 'latest', false)
   if (typeof baseFeePerGas !== 'string') return { gasPrice: BigInt(await ask<Hex>('eth_gasPrice')) }
-  const maxPriorityFeePerGas = BigInt(await ask<Hex>('eth_maxPriorityFeePerGas'))
-  return { maxFeePerGas: 2n * BigInt(baseFeePerGas) + maxPriorityFeePerGas, maxPriorityFeePerGas }
+  const baseFee = BigInt(baseFeePerGas)
+  const maxPriorityFeePerGas = await ask<Hex>('eth_maxPriorityFeePerGas').then(BigInt, async (error: unknown) => {
+    if (!isNoMethod(error)) throw error
+    const gasPrice = BigInt(await ask<Hex>('eth_gasPrice'))
+    return gasPrice > baseFee ? gasPrice - baseFee : 0n
+  })
+  return { maxFeePerGas: 2n * baseFee + maxPriorityFeePerGas, maxPriorityFeePerGas }
 }
 
 export const priceOf = (fees: Fees): bigint => ('gasPrice' in fees ? fees.gasPrice : fees.maxFeePerGas)

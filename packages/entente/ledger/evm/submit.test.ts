@@ -49,7 +49,7 @@ async function world(t: TestContext, n = 2 + worlds++) {
       finality: 'instant',
       journal,
       pollMs: 5,
-      timeoutMs: 2000,
+      timeoutMs: 10_000,
       ...options,
     })
   return { url, provider, ask, account, journal, open }
@@ -88,25 +88,26 @@ test('the same call after a lost answer takes up what is under way; another one 
   const here = await world(t)
   if (here === undefined) return
   const { ask } = here
+  const patient = await here.open()
+  const { created = '' } = await patient.submit({ data: CHECKPOINT_ANCHOR.bytecode })
   const chain = await here.open({ timeoutMs: 100 })
-  const { created = '' } = await chain.submit({ data: CHECKPOINT_ANCHOR.bytecode })
   await ask('evm_setAutomine', false)
   const lost = await chain.submit({ contract: created, data: register(1) }).catch((error: unknown) => error)
   assert.ok(lost instanceof LedgerError && lost.code === 'unreachable', String(lost))
   await rejects(chain.submit({ contract: created, data: register(2) }), 'unreachable')
   await ask('evm_setAutomine', true)
   await ask('anvil_mine', '0x1')
-  const receipt = await chain.submit({ contract: created, data: register(1) })
+  const receipt = await (await here.open()).submit({ contract: created, data: register(1) })
   assert.equal(receipt.transaction, lost.transaction)
-  assert.equal((await chain.submit({ contract: created, data: register(2) })).events.length, 1)
+  assert.equal((await patient.submit({ contract: created, data: register(2) })).events.length, 1)
 })
 
 test('a price that is too low is raised under the same nonce, and not without end', async t => {
   const here = await world(t)
   if (here === undefined) return
   const { ask, account, journal } = here
-  const chain = await here.open({ replaceAfterMs: 50, timeoutMs: 400 })
-  const { created = '' } = await chain.submit({ data: CHECKPOINT_ANCHOR.bytecode })
+  const { created = '' } = await (await here.open()).submit({ data: CHECKPOINT_ANCHOR.bytecode })
+  const chain = await here.open({ replaceAfterMs: 50, timeoutMs: 1500 })
   await ask('evm_setAutomine', false)
   const nonce = Number(await ask<Hex>('eth_getTransactionCount', account.address, 'latest'))
   await rejects(chain.submit({ contract: created, data: register(1) }), 'unreachable')
@@ -175,7 +176,7 @@ test('an account of the node signs there; after a lost answer it is found by its
     },
   }
   const account = accountOfNode(first)
-  const anchor = await createEvmAnchor(await here.open({ account, provider: lossy, timeoutMs: 50 }), {
+  const anchor = await createEvmAnchor(await here.open({ account, provider: lossy, timeoutMs: 1500 }), {
     id: 'node',
     origin: 'log.example/node',
   })

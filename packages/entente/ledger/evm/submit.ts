@@ -31,7 +31,7 @@ export interface Submitter {
 }
 
 /** Times that a transaction is signed anew because another process took its nonce. */
-const MAX_NONCE_RACES = 5
+const MAX_NONCE_RACES = 20
 /** Replacements by a higher price. */
 const MAX_REPLACEMENTS = 8
 /** A node that was restarted has forgotten what waits: the same bytes are sent again, every so often. */
