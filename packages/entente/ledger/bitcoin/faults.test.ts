@@ -144,13 +144,11 @@ function lie(world: World, change: (method: string, params: unknown[]) => unknow
   return () => (world.intercept = undefined)
 }
 
-const direct: Rpc = async (method, ...params) => {
-  const rpc = createBitcoinRpc(simnet.node.url, BTCD_USER)
-  try {
-    return await rpc(method, ...params)
-  } finally {
-    await rpc.close()
-  }
+/** The node keeps its address, whatever happens to it. */
+let connection: Rpc | undefined
+const direct: Rpc = (method, ...params) => {
+  connection ??= createBitcoinRpc(simnet.node.url, BTCD_USER)
+  return connection(method, ...params)
 }
 
 const open = (
@@ -165,7 +163,7 @@ const open = (
     origin,
     journal: world.journal,
     depth: DEPTH,
-    waitMs: 100,
+    waitMs: 0,
     pollMs: 20,
     ...(fault === undefined ? {} : { fault }),
   })

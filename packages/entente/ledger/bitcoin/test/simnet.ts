@@ -93,9 +93,10 @@ export async function startSimnet(): Promise<Simnet | string> {
       simnet.node = await startBtcd(installed.path, join(folder, 'first'), { ...options, port })
     },
     async wipe() {
+      const port = Number(new URL(simnet.node.url).port)
       await simnet.node.kill()
       rmSync(join(folder, 'first'), { recursive: true })
-      simnet.node = await startBtcd(installed.path, join(folder, 'first'), options)
+      simnet.node = await startBtcd(installed.path, join(folder, 'first'), { ...options, port })
     },
     async blocks() {
       const count = (await simnet.node.rpc('getblockcount')) as number
