@@ -6,6 +6,7 @@ import type { SubmitJournal } from '../journal.ts'
 import type { Account } from './account.ts'
 import { type Fees, marketFees, priceOf, raisedFees } from './fees.ts'
 import { type Attempt, type Call, type Pending, decodePending, encodePending } from './pending.ts'
+import { type Said, meaningOf, throwExplained } from './refusals.ts'
 import { type Ask, type RpcReceipt, isIndexing, isNoMethod } from './rpc.ts'
 
 export interface SubmitterOptions {
@@ -127,7 +128,7 @@ export function createSubmitter(options: SubmitterOptions): Submitter {
         from: account.address,
         ...(contract === undefined ? {} : { to: contract }),
         data,
-      }).catch(explain),
+      }).catch(error => throwExplained(error, account.address)),
     ) *
       5n) /
     4n
@@ -187,7 +188,7 @@ export function createSubmitter(options: SubmitterOptions): Submitter {
     return outcome
   }
 
-  async function send(): Promise<'sent' | 'taken' | 'contested' | 'cheap'> {
+  async function send(): Promise<Said> {
     const { contract, data, nonce, gas, attempts: all } = pending as Pending
     const last = all.at(-1) as Attempt
     try {
@@ -204,7 +205,7 @@ export function createSubmitter(options: SubmitterOptions): Submitter {
     } catch (error) {
       if (!(error instanceof LedgerError) || error.code !== 'refused' || error.cause instanceof ContractRefusal)
         throw error
-      return meaningOf(error.message) ?? explain(error)
+      return meaningOf(error.message) ?? throwExplained(error, account.address)
     }
   }
 
@@ -268,30 +269,6 @@ export function createSubmitter(options: SubmitterOptions): Submitter {
     return true
   }
 
-  function explain(error: unknown): never {
-    if (error instanceof LedgerError && error.code === 'refused' && !(error.cause instanceof ContractRefusal)) {
-      if (/insufficient (funds|balance)|upfront cost exceeds|doesn't have enough funds/i.test(error.message))
-        throw new LedgerError(
-          'refused',
-          `account ${account.address} cannot pay for the transaction: send funds to it (${error.message})`,
-          { cause: error.cause },
-        )
-      if (/unknown account|authentication needed|could not unlock|no signer|account.*locked/i.test(error.message))
-        throw new LedgerError(
-          'refused',
-          `the node does not sign for ${account.address}: unlock the account there, ask the node that holds it, or configure a keystore (${error.message})`,
-          { cause: error.cause },
-        )
-      if (/not authori[sz]ed|permission|not allowed/i.test(error.message))
-        throw new LedgerError(
-          'refused',
-          `the network does not let ${account.address} send transactions: have its operators authorise the account (${error.message})`,
-          { cause: error.cause },
-        )
-    }
-    throw error
-  }
-
   function tooCheap(): LedgerError {
     const { attempts: all } = pending as Pending
     const [first, last] = [all[0], all.at(-1)] as [Attempt, Attempt]
@@ -321,16 +298,3 @@ export function createSubmitter(options: SubmitterOptions): Submitter {
 }
 
 const isSame = (a: Call, b: Call): boolean => a.contract === b.contract && a.data === b.data
-
-/** A node's no to a transaction, in the words of geth, Besu, GoQuorum and anvil; undefined where it is about something else. */
-function meaningOf(message: string): 'sent' | 'taken' | 'contested' | 'cheap' | undefined {
-  if (/already (known|imported|exists)|known transaction/i.test(message)) return 'sent'
-  if (/replacement/i.test(message)) return 'contested'
-  if (
-    /underpriced|fee cap less than|max fee per gas less than|gas price (too low|below)|below configured min/i.test(
-      message,
-    )
-  )
-    return 'cheap'
-  return /nonce/i.test(message) && /too low|already|below/i.test(message) ? 'taken' : undefined
-}
