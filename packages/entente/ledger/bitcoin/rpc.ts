@@ -1,8 +1,8 @@
 import { createHttpProvider } from '../evm/http.ts'
 import type { Rpc } from './node.ts'
 
-/** Searches of a node through all coins take minutes. */
-const SEARCH_MS = 1_200_000
+/** Searches of a node through all coins take minutes; fetch itself gives up after five. */
+const SEARCH_MS = 290_000
 /** Calls at once: btcd takes ten connections from all its clients, Bitcoin Core four calls. */
 const MAX_CALLS = 3
 
