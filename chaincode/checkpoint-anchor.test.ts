@@ -58,6 +58,8 @@ test('register binds the caller', async () => {
   assert.equal(await owner('ownerOf', logId), OWNER)
   assert.equal(await owner('ownerOf', squatted as string), STRANGER)
   assert.equal(await owner('ownerOf', NO_LOG), '')
+  assert.equal(await stranger('originHashOf', logId), ORIGIN)
+  assert.equal(await stranger('originHashOf', NO_LOG), undefined)
   // The same name of another organisation is somebody else
   assert.notEqual(await ledger.transact(OWNER.replace('Org1MSP', 'Org2MSP'), 'register', ORIGIN), logId)
 })

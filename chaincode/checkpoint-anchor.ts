@@ -12,6 +12,7 @@ import type { Call, State } from './state.ts'
  */
 interface Log {
   readonly owner: string
+  readonly originHash: string
   readonly offeredTo?: string
   readonly successor?: string
   readonly finalSize?: number
@@ -32,7 +33,7 @@ export const logIdOf = (owner: string, originHash: string): string =>
 /** Creates a log owned by the caller; again by the same caller it changes nothing. @returns its id */
 export async function register({ state, caller }: Call, originHash: string): Promise<string> {
   const logId = logIdOf(caller, originHash)
-  if ((await readLog(state, logId)) === undefined) await writeLog(state, logId, { owner: caller })
+  if ((await readLog(state, logId)) === undefined) await writeLog(state, logId, { owner: caller, originHash })
   return logId
 }
 

@@ -106,6 +106,8 @@ const FUNCTIONS: Record<string, (call: Call, given: Arguments) => Promise<unknow
       given.root(),
       given.rest(() => given.root()),
     ),
+  /** The contract has it in an event. */
+  originHashOf: async ({ state }, given) => (await readLog(state, given.hash('logId')))?.originHash,
   /** Not in the contract: the name to which a log can be offered. */
   caller: async ({ caller }) => caller,
   putRecords: (call, given) =>

@@ -166,7 +166,13 @@ async function start(
   const packageIds: string[] = []
   const services: FabricNode[] = []
   for (const org of organizations) {
-    const { bytes, id } = createChaincodePackage('entente_1', { address: `127.0.0.1:${org.service}` })
+    const tlsFolder = join(org.peers[0]!.home, 'tls')
+    const rootCert = org === organizations[1] ? readFileSync(join(tlsFolder, 'ca.crt'), 'utf8') : undefined // one of them with TLS
+    const address = `127.0.0.1:${org.service}`
+    const { bytes, id } = createChaincodePackage('entente_1', {
+      address,
+      ...(rootCert === undefined ? {} : { rootCert }),
+    })
     const file = join(folder, `${org.name}.tar.gz`)
     writeFileSync(file, bytes)
     for (const p of org.peers) {
@@ -175,7 +181,12 @@ async function start(
       if (!stdout.includes(id)) throw new Error(`Fabric calls the package otherwise than ${id}: ${stdout}`)
     }
     packageIds.push(id)
-    const env = { CHAINCODE_SERVER_ADDRESS: `127.0.0.1:${org.service}`, CHAINCODE_ID: id }
+    const [CHAINCODE_TLS_CERT, CHAINCODE_TLS_KEY] = ['server.crt', 'server.key'].map(name => join(tlsFolder, name))
+    const env = {
+      CHAINCODE_SERVER_ADDRESS: address,
+      CHAINCODE_ID: id,
+      ...(rootCert === undefined ? {} : { CHAINCODE_TLS_CERT, CHAINCODE_TLS_KEY }),
+    }
     const service = addNode(`chaincode-${org.name}`, org.service, process.execPath, [server], env)
     await service.start()
     services.push(service)

@@ -2,7 +2,9 @@ import { createHash } from 'node:crypto'
 import { type CheckedAnchor, compareLevels, type Evidence, type EvidenceLevel, ProofError } from '@entente/verify/proof'
 import { LedgerError } from '#ledger/error.ts'
 import type { AnchorReader, AnchorReading } from '#ledger/reader.ts'
+import { loadConfig } from './config.ts'
 import { CliError } from './errors.ts'
+import { fabricOptions } from './fabric-ledger.ts'
 
 /** A ledger that the reader asks itself. */
 export type AskedLedger = { url: string; reader: AnchorReader }
@@ -15,25 +17,41 @@ const KINDS: Record<string, (url: string) => Promise<AnchorReader>> = {
   bitcoin: async url => (await import('#ledger/bitcoin/reader.ts')).openBitcoinReader({ url }),
 }
 
+/** A ledger of kind fabric wants an identity: the configuration file says which. */
+async function openFabric(file: string): Promise<AskedLedger> {
+  const { config, paths } = loadConfig({ file, data: '.', env: {} })
+  const ledger = config.ledgers.find(l => l.kind === 'fabric')
+  if (!ledger) throw new CliError('usage', `--ledger fabric:${file}: it configures no ledger of kind fabric`)
+  const { openFabricReader } = await import('#ledger/fabric/reader.ts')
+  return { url: ledger.endpoint, reader: openFabricReader(fabricOptions(ledger, paths)) }
+}
+
 /**
- * Opens the ledgers that `--ledger [KIND:]URL` names.
+ * Opens the ledgers that `--ledger [KIND:]URL`, or `--ledger fabric:FILE`, names.
  *
  * @throws CliError `usage`, `unreachable`
  */
 export async function openLedgers(given: readonly string[]): Promise<AskedLedger[]> {
   const opened: AskedLedger[] = []
   for (const text of given) {
-    const [, kind = 'evm', url] = /^(?:([a-z]+):(?!\/\/))?(https?:\/\/.+)$/.exec(text) ?? []
-    const open = KINDS[kind]
-    if (url === undefined || !open)
+    const colon = text.indexOf(':')
+    const [kind, url] = isUrl(text) ? ['evm', text] : [text.slice(0, colon), text.slice(colon + 1)]
+    if (kind === 'fabric') {
+      opened.push(await openFabric(url))
+      continue
+    }
+    const open = Object.hasOwn(KINDS, kind) ? KINDS[kind] : undefined
+    if (!isUrl(url) || !open)
       throw new CliError(
         'usage',
-        `--ledger ${text}: it is [KIND:]URL, such as http://127.0.0.1:8545; KIND is ${Object.keys(KINDS).join(' or ')} (evm where it is left out)`,
+        `--ledger ${text}: it is [KIND:]URL, such as http://127.0.0.1:8545; KIND is ${Object.keys(KINDS).join(' or ')} (evm where it is left out), or fabric: with a configuration file in place of the URL`,
       )
     opened.push({ url: shown(url), reader: await reached(url, () => open(url)) })
   }
   return opened
 }
+
+const isUrl = (text: string): boolean => text.startsWith('http://') || text.startsWith('https://')
 
 /**
  * Asks each ledger for the anchor that a file names there.

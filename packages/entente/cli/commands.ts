@@ -206,7 +206,7 @@ export const commands: readonly Command[] = [
         FILE: 'what "get --proof", "get --records" or "publish --receipts" wrote, evidence of a disagreement, or a COSE receipt behind the proof of its object',
         ...TRUST_HELP,
         '--ledger [KIND:]URL':
-          'read the anchor from a node of the ledger itself, by its transaction; KIND is evm where it is left out; may be repeated',
+          'read the anchor from a node of the ledger itself, by its transaction; KIND is evm where it is left out; fabric:FILE takes peers and identity from a configuration; may be repeated',
         '--ledger-depth N': 'blocks on top from which an anchor is final (default: what the chain itself says)',
         '--url SERVER': 'ask this server, too, for the proof that its log continues the one of the files',
         ...MEMORY_HELP,
@@ -240,7 +240,7 @@ export const commands: readonly Command[] = [
         '--receipts FILE': 'check that the log holds what "publish --receipts" kept; may be repeated',
         '--url SERVER': 'instead of a data folder: the log of this server, against what is remembered and the receipts',
         '--ledger [KIND:]URL':
-          'with --url: ask a node of this ledger what it has of the log, and hold it against what the server shows; may be repeated',
+          'with --url: ask a node of this ledger what it has of the log, and hold it against what the server shows; fabric:FILE takes peers and identity from a configuration; may be repeated',
         '--ledger-pin FILE': 'which log it is there, as SERVER/log/ledgers says it (default: what the server says now)',
         ...MEMORY_HELP,
       },

@@ -61,12 +61,17 @@ test('publish, anchor on Fabric, verify offline by what two organisations signed
     pin.organizations.map((o: any) => o.msp_id),
     ['Org1MSP', 'Org2MSP'],
   )
+  save('nowhere.json', { ...proof, anchors: [{ ...anchor, transaction: 'ab'.repeat(32) }] })
+  save('none.yaml', { ledgers: [] })
   writeFileSync(join(site.folder, 'open.yaml'), configuration({ key: 'open.key' }))
   writeFileSync(join(site.folder, 'open.key'), key.pem, { mode: 0o644 })
   writeFileSync(join(site.folder, 'unknown.yaml'), configuration({ channel: 'notary' }))
   const vkey = site.server.context.vkey
   const run = (script: string) =>
-    runScript(script, { cwd: site.folder, variables: { VKEY: vkey, ID: objects[1]!.id, LOG: pin.log_id } })
+    runScript(script, {
+      cwd: site.folder,
+      variables: { VKEY: vkey, ID: objects[1]!.id, LOG: pin.log_id, SERVER: new URL(site.url).origin },
+    })
   await run(`
     $ entente ledger status --config entente.yaml --data data
     log.example/fabric
@@ -75,6 +80,18 @@ test('publish, anchor on Fabric, verify offline by what two organisations signed
     …
     $ entente ledger verify --config entente.yaml --data data
     …
+    $ entente verify object.json --key $VKEY --ledger fabric:entente.yaml
+    object.json: final
+      …
+      ledger fabric, asked at localhost:1: size … is there since block … of …, … on top: final
+    $ entente verify nowhere.json --key $VKEY --ledger fabric:entente.yaml
+    nowhere.json: NOT PROVEN: localhost:1 does not stand for it: entente on notary: transaction … anchored no size … of log $LOG (anchor)
+    [exit 4]
+    $ entente audit --url $SERVER --key $VKEY --ledger fabric:entente.yaml --no-memory
+    …
+    $ entente verify object.json --key $VKEY --ledger fabric:none.yaml
+    entente verify: --ledger fabric:none.yaml: it configures no ledger of kind fabric
+    [exit 2]
     $ entente ledger status --config open.yaml --data data
     …open.key can be read by others: chmod 600 …
     [exit 2]

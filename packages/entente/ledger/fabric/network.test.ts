@@ -1,5 +1,6 @@
 // The adapter on a real Fabric network (test/support/fabric.ts); skipped where there are no binaries.
 import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -19,6 +20,7 @@ import { TestTree } from '../conformance/tree.ts'
 import { LedgerError } from '../error.ts'
 import { createMemoryJournal } from '../journal.ts'
 import { type FabricAnchorOptions, openFabricAnchor } from './anchor.ts'
+import { openFabricReader } from './reader.ts'
 import { ChaincodeRefusal } from './refusal.ts'
 import { createFaults } from './test/faults.ts'
 
@@ -84,7 +86,10 @@ anchorConformance(`Hyperledger Fabric (${consensus})`, subject)
 
 recordsConformance(`Hyperledger Fabric (${consensus})`, async t => {
   const net = await network()
-  if (typeof net === 'string') return void t.skip(net)
+  if (typeof net === 'string') {
+    t.skip(net)
+    return
+  }
   const options = { ...optionsOf(net), origin: `log.example/${logs++}`, records: true }
   const open = async () => {
     const anchor = await openFabricAnchor(options)
@@ -107,7 +112,10 @@ const tree = new TestTree('network')
 /** A fresh log with size 3, and what it is opened with. */
 async function started(t: TestContext, more: Partial<FabricAnchorOptions> = {}) {
   const net = await network()
-  if (typeof net === 'string') return void t.skip(net)
+  if (typeof net === 'string') {
+    t.skip(net)
+    return
+  }
   const options = { ...optionsOf(net), origin: `log.example/${logs++}`, timeoutMs: 20_000, ...more }
   const anchor = await openFabricAnchor(options)
   t.after(() => anchor.close())
@@ -264,6 +272,30 @@ test('somebody else of the channel: his own log, and none of ours', async t => {
   t.after(() => reader.close())
   assertCheckpoint(await reader.latest(), tree, 3)
   await rejects(append(reader, tree, 4), 'refused')
+})
+
+test('an auditor of the other organisation reads it by its transaction, from his own peer', async t => {
+  const run = await started(t)
+  if (!run) return
+  const { net, anchor, options } = run
+  const [, other] = net.organizations
+  const text = (file: string) => readFileSync(file, 'utf8')
+  const endpoints = other!.peers.map(({ endpoint }) => endpoint.replace('127.0.0.1', 'localhost'))
+  const identity = { mspId: other!.mspId, cert: text(other!.cert), key: text(other!.key) }
+  const reader = openFabricReader({ ...options, ...identity, endpoints })
+  t.after(() => reader.close())
+  const { contract = '', logId = '' } = await anchor.describe()
+  const { ledger, transaction, size, root, block, blockHash } = (await anchor.find(3))!
+  const claim = { ledger, transaction, size, root, contract, logId }
+  const reading = await reader.read(claim)
+  assert.deepEqual([reading.block, reading.blockHash, reading.final], [block, blockHash, true])
+  assert.equal(reading.originHash, createHash('sha256').update(options.origin).digest('hex'))
+  assertCheckpoint(await reader.latest!({ contract, logId }), tree, 3)
+  await rejects(reader.read({ ...claim, size: 4 }), 'mismatch')
+  await rejects(reader.read({ ...claim, root: tree.root(4) }), 'mismatch')
+  await rejects(reader.read({ ...claim, transaction: 'ab'.repeat(32) }), 'mismatch')
+  await rejects(reader.read({ ...claim, logId: '00'.repeat(32) }), 'mismatch')
+  await rejects(reader.latest!({ contract: 'another', logId }), 'mismatch')
 })
 
 test('what both organisations sign is verified without any of it running', async t => {

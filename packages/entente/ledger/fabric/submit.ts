@@ -33,15 +33,6 @@ type Pending = { fabricChannel: string; chaincode: string; transaction: string; 
 export function createSubmitter({ connection, journal, timeoutMs, pollMs, wait, now }: SubmitterOptions): Submitter {
   const { fabricChannel, chaincode, endorsers } = connection.options
 
-  async function find(transaction: string): Promise<Uint8Array | undefined> {
-    try {
-      return await connection.evaluate('GetTransactionByID', [fabricChannel, transaction], 'qscc')
-    } catch (error) {
-      if (error instanceof LedgerError && error.message.includes('no such transaction ID')) return undefined
-      throw error
-    }
-  }
-
   /**
    * Sends a prepared transaction until its outcome is known. Its id is part of what the endorsers signed, so it takes effect once however
    * often it is sent; and it read what it changes, so that of two that follow the same checkpoint one is void.
@@ -93,6 +84,8 @@ export function createSubmitter({ connection, journal, timeoutMs, pollMs, wait, 
     }
   }
 
+  const find = (transaction: string) => findTransaction(connection, transaction)
+
   return {
     find,
     async submit(name, args) {
@@ -128,6 +121,19 @@ export function createSubmitter({ connection, journal, timeoutMs, pollMs, wait, 
         if (!(error instanceof LedgerError) || error.code !== 'refused') throw error
       }
     },
+  }
+}
+
+/** A transaction as it is in a block, with its validation code; undefined where it is in none. */
+export async function findTransaction(
+  connection: FabricConnection,
+  transaction: string,
+): Promise<Uint8Array | undefined> {
+  try {
+    return await connection.evaluate('GetTransactionByID', [connection.options.fabricChannel, transaction], 'qscc')
+  } catch (error) {
+    if (error instanceof LedgerError && error.message.includes('no such transaction ID')) return undefined
+    throw error
   }
 }
 
