@@ -91,7 +91,14 @@ export async function startBtcd(
     { stdio: ['ignore', log, log] },
   )
   closeSync(log)
-  const exited = new Promise<void>(resolve => child.once('exit', () => resolve()))
+  const killWithUs = () => void child.kill('SIGKILL')
+  process.once('exit', killWithUs)
+  const exited = new Promise<void>(resolve =>
+    child.once('exit', () => {
+      process.off('exit', killWithUs)
+      resolve()
+    }),
+  )
   const isRunning = () => child.exitCode === null && child.signalCode === null
   const end = async (signal: NodeJS.Signals) => {
     if (isRunning()) child.kill(signal)
