@@ -6,6 +6,7 @@ import type { AddressInfo } from 'node:net'
 import { createRequire, stripTypeScriptTypes } from 'node:module'
 import path from 'node:path'
 import { test } from 'node:test'
+import { fileURLToPath } from 'node:url'
 import { chromium } from 'playwright-core'
 
 const executablePath = process.env['ENTENTE_TEST_CHROMIUM'] ?? '/usr/bin/chromium'
@@ -23,19 +24,22 @@ const ARGS = [
 const root = import.meta.dirname
 const vectors = path.join(root, '../../test/vectors/formats.json')
 const resolve = createRequire(import.meta.url).resolve
-/** Where URLs lead: the package itself and its two dependencies. */
+/** Where URLs lead: the package itself and its dependencies. */
 const FOLDERS: Record<string, string> = {
   '/verify/': root,
   '/curves/': path.dirname(resolve('@noble/curves/ed25519.js')),
   '/hashes/': path.dirname(resolve('@noble/hashes/sha2.js')),
+  '/cborg/': path.dirname(fileURLToPath(import.meta.resolve('cborg'))),
 }
 const IMPORTS = {
   '#sha256': '/verify/sha256/web.ts',
   '#json/': '/verify/json/',
   '#tlog/': '/verify/tlog/',
   '#proof/': '/verify/proof/',
+  '@entente/verify/cose': '/verify/cose/index.ts',
   '@entente/verify/proof': '/verify/proof/index.ts',
   '@noble/curves/': '/curves/',
+  cborg: '/cborg/cborg.js',
   '@noble/hashes/': '/hashes/',
 }
 const PAGE = `<!doctype html><title>verify</title><link rel="icon" href="data:,"><script type="importmap">${JSON.stringify({ imports: IMPORTS })}</script>`
@@ -71,26 +75,43 @@ test('the vectors verify in a browser, and a change is refused there', { skip, t
   // A text, because this function runs in the page, where other globals are
   const results: unknown = await page.evaluate(`(async () => {
     const { verifyObject, verifyCollection } = await import('@entente/verify/proof')
+    const { verifyCoseReceipt } = await import('@entente/verify/cose')
+    const { decodeBase64, parseVkey } = await import('#tlog/index.ts')
     const v = await (await fetch('/formats.json')).json()
+    const entry = i => decodeBase64(v.records[i].commitment)
+    const verifyCose = i => verifyCoseReceipt(decodeBase64(v.cose_receipt), entry(i), [parseVkey(v.trust.vkeys[0])])
+    const members = v.trust.witnesses.map((_, i) => 'w' + i)
+    const witnessPolicy = [
+      ...v.trust.witnesses.map((vkey, i) => 'witness w' + i + ' ' + vkey),
+      'group all all ' + members.join(' '),
+      'quorum all',
+    ].join('\\n')
+    const policy = { vkeys: v.trust.vkeys, witnessPolicy }
     const codes = []
     const refused = f => { try { f(); codes.push('valid') } catch (error) { codes.push(error.name + ' ' + error.code) } }
     const record = { ...v.object_proof.record, submitter: v.object_proof.record.salt }
     refused(() => verifyObject({ ...v.object_proof, record }, v.trust))
     refused(() => verifyObject({ ...v.object_proof, log: v.object_proof.log.slice(0, -8) + 'AAAA==' + '\\n' }, v.trust))
+    refused(() => verifyCose(1))
+    refused(() => verifyObject(v.object_proof, policy))
     refused(() => verifyCollection({ ...v.saved_read, records: v.saved_read.records.slice(1) }, v.trust))
     return {
       codes,
       object: verifyObject(JSON.stringify(v.object_proof), v.trust).level,
       claimed: verifyObject(v.object_proof_claimed, v.trust).level,
       sealed: verifyObject(v.object_proof_sealed, v.trust).level,
+      policy: verifyObject(v.object_proof_claimed, policy).level,
+      cose: verifyCose(0).index,
       records: verifyCollection(JSON.stringify(v.saved_read), v.trust).records.length,
     }
   })()`)
   assert.deepEqual(results, {
-    codes: ['ProofError log', 'ProofError log', 'ProofError collection'],
+    codes: ['ProofError log', 'ProofError log', 'ProofError log', 'ProofError log', 'ProofError collection'],
     object: 'logged',
     claimed: 'witnessed',
     sealed: 'sealed',
+    policy: 'witnessed',
+    cose: 3,
     records: 5,
   })
   assert.deepEqual(missing, [])
@@ -100,7 +121,7 @@ test('the vectors verify in a browser, and a change is refused there', { skip, t
 test('no source of the package imports Node but sha256/node.ts', async () => {
   const { glob } = await import('node:fs/promises')
   const sources: string[] = []
-  for await (const file of glob('{json,tlog,proof,sha256}/*.ts', { cwd: root })) sources.push(file)
+  for await (const file of glob('{json,tlog,proof,cose,sha256}/*.ts', { cwd: root })) sources.push(file)
   const outside = sources.filter(file => !file.endsWith('.test.ts') && file !== path.join('sha256', 'node.ts'))
   assert.ok(outside.length > 30)
   for (const file of outside) {

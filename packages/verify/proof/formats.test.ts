@@ -4,6 +4,7 @@ import { createHash, createPublicKey, verify } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import { test } from 'node:test'
+import { verifyCoseReceipt } from '../cose/index.ts'
 import { canonicalize } from '#json/index.ts'
 import { decodeBase64, parseNote, parseVkey, verifyNote } from '#tlog/index.ts'
 import { formatVectors } from '../test/vectors.ts'
@@ -151,4 +152,13 @@ test('12: evidence of each kind', () => {
   const { evidence, trust } = vectors
   const conclusive = Object.keys(evidence).filter(name => verifyDisagreement(evidence[name], trust).isConclusive)
   assert.deepEqual(conclusive, ['fork_same_size', 'fork', 'receipt'])
+})
+
+test('13: COSE receipt', () => {
+  const receipt = decodeBase64(vectors.cose_receipt)
+  const entry = decodeBase64(vectors.records[0].commitment)
+  const { index, size } = verifyCoseReceipt(receipt, entry, [parseVkey(vectors.keys.log.vkey)])
+  assert.deepEqual([index, size], [3, 9])
+  const other = decodeBase64(vectors.records[1].commitment)
+  assert.throws(() => verifyCoseReceipt(receipt, other, [parseVkey(vectors.keys.log.vkey)]), { code: 'log' })
 })

@@ -1,7 +1,8 @@
 // Writes the vectors of docs/formats.md: node packages/verify/test/vectors.ts > test/vectors/formats.json
 import { bytesToHex } from '@noble/hashes/utils.js'
+import { formatCoseReceipt } from '../cose/index.ts'
 import { headsMapPath, submitterCommitment } from '../proof/index.ts'
-import { encodeBase64 } from '../tlog/index.ts'
+import { encodeBase64, parseCheckpoint, parseNote, parseTlogProof, parseVkey } from '../tlog/index.ts'
 import { createDisagreements } from './disagreements.ts'
 import { createSample } from './sample.ts'
 
@@ -40,9 +41,17 @@ export function formatVectors(): string {
     object_proof_sealed: sample.sealedProof,
     saved_read: sample.savedRead,
     evidence: createDisagreements(sample),
+    cose_receipt: encodeBase64(coseReceipt(sample)),
     trust: sample.trust,
   }
   return `${JSON.stringify(vectors, null, 2)}\n`
+}
+
+/** Of the entry of `object_proof`, under its checkpoint. */
+function coseReceipt({ log, objectProof }: ReturnType<typeof createSample>): Uint8Array {
+  const { index, proof: path, checkpoint } = parseTlogProof(objectProof.log)
+  const { size, root } = parseCheckpoint(parseNote(checkpoint).text)
+  return formatCoseReceipt({ key: parseVkey(log.vkey), index, size, path, root }, message => log.signer.sign(message))
 }
 
 if (import.meta.main) process.stdout.write(formatVectors())
