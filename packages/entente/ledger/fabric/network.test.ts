@@ -5,6 +5,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, type TestContext, test } from 'node:test'
+import { common } from '@hyperledger/fabric-protos'
 import { verifyEndorsedProof } from '@entente/verify/proof'
 import {
   type Consensus,
@@ -20,6 +21,7 @@ import { TestTree } from '../conformance/tree.ts'
 import { LedgerError } from '../error.ts'
 import { createMemoryJournal } from '../journal.ts'
 import { type FabricAnchorOptions, openFabricAnchor } from './anchor.ts'
+import { openFabricConnection } from './connection.ts'
 import { openFabricReader } from './reader.ts'
 import { ChaincodeRefusal } from './refusal.ts'
 import { createFaults } from './test/faults.ts'
@@ -314,6 +316,23 @@ test('what both organisations sign is verified without any of it running', async
     assert.deepEqual([proven.block, proven.transaction], [receipt?.block, receipt?.transaction])
   }
   assert.equal(await anchor.proveEndorsed!(4), undefined)
+})
+
+test('hashes of blocks are those that the next blocks name', async t => {
+  const run = await started(t)
+  if (!run) return
+  const connection = openFabricConnection(run.options)
+  t.after(() => connection.close())
+  const query = (name: string, ...args: string[]) => connection.evaluate(name, [run.net.fabricChannel, ...args], 'qscc')
+  const { block, blockHash } = (await run.anchor.find(3))!
+  await append(run.anchor, tree, 4)
+  for (const [number, hash] of [
+    [0, (await run.anchor.describe()).genesis],
+    [block, blockHash],
+  ] as const) {
+    const next = common.Block.deserializeBinary(await query('GetBlockByNumber', String(number + 1)))
+    assert.equal(Buffer.from(next.getHeader()!.getPreviousHash_asU8()).toString('hex'), hash)
+  }
 })
 
 test('what network it was', async t => {
