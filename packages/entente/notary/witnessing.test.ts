@@ -13,6 +13,7 @@ import {
   signNote,
   verifyCheckpoint,
 } from '@entente/verify/tlog'
+import { salvageSqlite } from '#store/sqlite/salvage.ts'
 import { openSqliteStore } from '#store/sqlite/sqlite.ts'
 import type { CosignatureRow, StoredHead } from '#store/store.ts'
 import { openWitnessState } from '#witness/state.ts'
@@ -402,6 +403,19 @@ test('consistency proofs from any size that a witness has to the head are those 
     const body = formatAddCheckpoint({ oldSize: old, proof, checkpoint: head?.note as string })
     assert.equal(witness.real.add(Buffer.from(body)).status, 200, `from ${old}`)
   }
+})
+
+test('a store whose pages are damaged keeps the cosignatures that can be read', async t => {
+  const folder = newFolder(t)
+  const set = await openLogIn(t, folder)
+  const size = await publish(set.notary)
+  await reaches(await begin(t, set, [startWitness(t, 'w1')], 1), size)
+  const copy = join(folder, 'salvaged.db')
+  await salvageSqlite(join(folder, 'store.db'), copy)
+  const salvaged = openSqliteStore({ path: copy })
+  t.after(() => salvaged.close())
+  assert.deepEqual(await salvaged.cosignatures(size), await set.store.cosignatures(size))
+  assert.equal((await salvaged.cosignatures(size)).length, 1)
 })
 
 test('the audit holds the store against what witnesses have cosigned', async t => {

@@ -6,6 +6,7 @@ import { dataFolder } from '../options.ts'
 import { startServer } from '../serve.ts'
 import { untilAsked } from '../signals.ts'
 import { isSet } from '../values.ts'
+import { quorumOf } from '../witness-config.ts'
 
 /**
  * By how much the heap may grow before it is collected again. Left to itself V8 waits until a small heap is four times as large: hostile requests
@@ -36,6 +37,9 @@ export async function run({ values }: Args): Promise<number> {
     `  user "admin", password ${process.env['ENTENTE_ADMIN_PASSWORD'] === undefined ? `in ${paths.adminPassword}` : 'from ENTENTE_ADMIN_PASSWORD'}`,
   )
   say(`  log ${server.notary.log.origin} at size ${server.notary.log.size}, key ${server.url}/log/key`)
+  if (config.log.witnesses.length > 0)
+    say(`  ${quorumOf(config.log)} of ${config.log.witnesses.length} witnesses cosign it before it is anchored`)
+  if (config.witness) say(`  witness ${config.witness.name} at ${server.url}/witness/, key ${server.url}/witness/key`)
   if (server.metricsUrl !== undefined) say(`  metrics at ${server.metricsUrl}`)
   if (config.ledgers.some(l => l.kind === 'embedded')) {
     say(
