@@ -118,7 +118,7 @@ $ entente ledger status nowhere --config entente.yaml --data data
 …no ledger "nowhere" is configured: local, dev
 [exit 2]
 $ entente ledger frobnicate
-…"frobnicate" is nothing to do with ledgers: deploy, status, verify are known
+…"frobnicate" is nothing to do with ledgers: deploy, status, verify, package are known
 [exit 2]
 `)
 

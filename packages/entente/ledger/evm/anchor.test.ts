@@ -10,10 +10,10 @@ import { startAnvil } from '../conformance/anvil.ts'
 import { TestTree } from '../conformance/tree.ts'
 import { ContractRefusal } from '../chain.ts'
 import { LedgerError } from '../error.ts'
-import { type Account, accountFromKey } from './account.ts'
+import { type Account, type SigningAccount, accountFromKey } from './account.ts'
 import { createEvmAnchor, openEvmAnchor } from './anchor.ts'
 import { openEvmChain } from './chain.ts'
-import { encodeCall, logIdOf, originHash } from './contract.ts'
+import { CHECKPOINT_ANCHOR, encodeCall, logIdOf, originHash } from './contract.ts'
 import { createEmbeddedProvider } from './embedded/provider.ts'
 import { createHttpProvider } from './http.ts'
 import type { ClosableProvider } from './provider.ts'
@@ -49,7 +49,7 @@ after(async () => {
   const started = await anvil
   if (typeof started === 'object') started.stop()
 })
-async function funded(url: string): Promise<{ account: Account; provider: ClosableProvider }> {
+async function funded(url: string): Promise<{ account: SigningAccount; provider: ClosableProvider }> {
   const account = testAccount()
   const provider = createHttpProvider({ urls: [url] })
   await provider.request({ method: 'anvil_setBalance', params: [account.address, numberToHex(10n ** 20n)] })
@@ -271,4 +271,112 @@ test('a contract that is missing, or another one, and an account that is not the
   // A reader needs no account of the log.
   const reader = await open({ contract, logId, readOnly: true }, theirs)
   assert.equal((await reader.describe()).owner, account.address)
+})
+
+test('a reorganisation that undoes the registration: the log is registered again', async t => {
+  const started = await anvil
+  if (typeof started === 'string') return t.skip(started)
+  const { account, provider } = await funded(started.url)
+  const chain = await openEvmChain({ provider, account, chainId: 31337, finality: { depth: 1 }, pollMs: 10 })
+  await createEvmAnchor(chain, { id: 'a', origin: 'log.example/first' }) // deploys
+  for (const remembers of [false, true]) {
+    const snapshot = await provider.request({ method: 'evm_snapshot' })
+    const anchor = await createEvmAnchor(chain, { id: 'a', origin: `log.example/${remembers}` })
+    if (remembers) await append(anchor, tree, 5)
+    await provider.request({ method: 'evm_revert', params: [snapshot] })
+    await rejects(anchor.latest(), 'refused')
+    assertCheckpoint(await append(anchor, tree, 7), tree, 7)
+    assertCheckpoint(await anchor.latest(), tree, 7)
+  }
+})
+
+test('nodes behind one URL that are at different blocks do not make a fork of it', async t => {
+  const started = await anvil
+  if (typeof started === 'string') return t.skip(started)
+  const { account, provider } = await funded(started.url)
+  let behind: string | undefined
+  let estimates = 0
+  // Every other estimate is made by a node that has not seen the newest anchors yet.
+  const balanced: ClosableProvider = {
+    async request({ method, params = [] }) {
+      if (behind === undefined || method !== 'eth_estimateGas' || estimates++ % 2 === 1)
+        return provider.request({ method, params })
+      return provider.request({ method: 'eth_call', params: [params[0], behind] }).then(() => '0x100000')
+    },
+    close: async () => {},
+  }
+  const chain = await openEvmChain({ provider: balanced, account, chainId: 31337, finality: 'instant', pollMs: 10 })
+  const anchor = await createEvmAnchor(chain, { id: 'a', origin: ORIGIN })
+  const { block } = await append(anchor, tree, 3)
+  await append(anchor, tree, 6)
+  behind = numberToHex(block)
+  assertCheckpoint(await append(anchor, tree, 9), tree, 9)
+  assertCheckpoint(await append(anchor, tree, 12), tree, 12)
+  assert.ok(estimates >= 4)
+  await rejects(append(anchor, new TestTree('another history'), 15), 'fork') // one is still found
+  await rejects(append(anchor, tree, 10), 'stale')
+})
+
+test('a contract whose block is reorganised away is not deployed a second time', async t => {
+  const started = await anvil
+  if (typeof started === 'string') return t.skip(started)
+  const { account, provider } = await funded(started.url)
+  const ask = <T>(method: string, ...params: unknown[]) => provider.request({ method, params }) as Promise<T>
+  let hook: (() => Promise<unknown>) | undefined
+  const reorganising: ClosableProvider = {
+    async request(request) {
+      const answer = await provider.request(request)
+      // The receipt was seen, and now its block goes: the transaction waits in the pool again.
+      if (request.method === 'eth_getTransactionReceipt' && answer !== null && hook !== undefined) {
+        const run = hook
+        hook = undefined
+        await run()
+      }
+      return answer
+    },
+    close: async () => {},
+  }
+  const options = { account, chainId: 31337, finality: { depth: 1 }, pollMs: 10 } as const
+  const sent: string[] = []
+  const open = async () => {
+    const chain = await openEvmChain({ ...options, provider: reorganising })
+    return createEvmAnchor(chain, { id: 'a', origin: ORIGIN })
+  }
+  const snapshot = await ask('evm_snapshot')
+  hook = async () => {
+    await ask('evm_revert', snapshot)
+    await ask('evm_setAutomine', false)
+    const nonce = Number(await ask<string>('eth_getTransactionCount', account.address, 'latest'))
+    const fees = { maxFeePerGas: 10n ** 10n, maxPriorityFeePerGas: 10n ** 9n }
+    const signed = await account.sign({
+      chainId: 31337,
+      nonce,
+      gas: 3_000_000n,
+      to: undefined,
+      data: toHex(CHECKPOINT_ANCHOR.bytecode),
+      fees,
+    })
+    sent.push(signed.hash)
+    await ask('eth_sendRawTransaction', signed.raw)
+  }
+  await rejects(open(), 'unreachable') // its block is gone
+  await rejects(open(), 'unreachable') // it waits in the pool
+  await ask('evm_setAutomine', true)
+  await ask('anvil_mine', '0x1')
+  const anchor = await open()
+  const { contractAddress } = await ask<{ contractAddress: string }>('eth_getTransactionReceipt', sent[0])
+  assert.equal((await anchor.describe()).contract, contractAddress.toLowerCase())
+  assert.equal(await ask('eth_getTransactionCount', account.address, 'latest'), '0x2') // created, registered
+})
+
+test('of several contracts of an account, the one that has the log', async t => {
+  const provider = await embedded(t)
+  const account = testAccount()
+  const chain = await chainOn(provider, account)
+  await chain.submit({ data: CHECKPOINT_ANCHOR.bytecode })
+  const { created: second = '' } = await chain.submit({ data: CHECKPOINT_ANCHOR.bytecode })
+  await append(await createEvmAnchor(chain, { id: 'a', origin: ORIGIN, contract: second }), tree, 3)
+  const found = await createEvmAnchor(await chainOn(provider, account), { id: 'a', origin: ORIGIN })
+  assert.equal((await found.describe()).contract, second)
+  assertCheckpoint(await found.latest(), tree, 3)
 })

@@ -5,8 +5,16 @@ import { LedgerError } from '../error.ts'
 import type { SubmitJournal } from '../journal.ts'
 import type { Account } from './account.ts'
 import { type EvmChain, openEvmChain } from './chain.ts'
-import { anchoredTopics, decodeAnchored, decodeLatest, encodeCall, explainRefusal, rootSlot } from './contract.ts'
-import { callContract, openContractLog } from './contract-log.ts'
+import {
+  anchoredTopics,
+  decodeAnchored,
+  decodeLatest,
+  encodeCall,
+  explainRefusal,
+  isUnknownLog,
+  rootSlot,
+} from './contract.ts'
+import { callContract, callContractAt, openContractLog } from './contract-log.ts'
 import { type Endpoints, createEndpoints } from './endpoints.ts'
 import { checkSealed } from './evidence.ts'
 import { type EvmFinality, cliqueDepth } from './finality.ts'
@@ -87,7 +95,7 @@ export async function openEvmAnchor({
 }
 
 /** Times that a checkpoint is offered from what the ledger has by then. */
-const MAX_ATTEMPTS = 3
+const MAX_ATTEMPTS = 5
 
 /** An anchor on an open chain, which it closes with itself. */
 export async function createEvmAnchor(
@@ -101,13 +109,10 @@ export async function createEvmAnchor(
   const chainIdentity = await chain.identity()
   const { account } = chainIdentity
   if (readOnly !== true) await chain.settle()
-  const { contract, logId, owner } = await openContractLog(chain, account, options)
+  const { contract, logId, owner, register } = await openContractLog(chain, account, options)
   const call = (name: string, ...args: unknown[]) => callContract(chain, contract, name, ...args)
 
-  const latest = async (): Promise<Checkpoint | undefined> => {
-    const checkpoint = decodeLatest(await call('latest', logId))
-    return checkpoint.size === 0 ? undefined : checkpoint
-  }
+  const latest = async (): Promise<Checkpoint | undefined> => nonEmpty(decodeLatest(await call('latest', logId)))
 
   const toReceipt = (event: ChainEvent): AnchorReceipt | undefined => {
     const anchored = event.contract === contract ? decodeAnchored(event, logId) : undefined
@@ -144,38 +149,65 @@ export async function createEvmAnchor(
     await chain.settle()
     let before = known
     known = undefined
-    if (before === undefined || before.size >= checkpoint.size) before = await latest()
+    if (before === undefined || before.size >= checkpoint.size)
+      before = await latest().catch((error: unknown) => {
+        if (isUnknownLog(error)) return judge(checkpoint, consistency)
+        throw error
+      })
     for (let attempt = 1; ; attempt++) {
       try {
         const receipt = await extend(before, checkpoint, consistency)
         known = { size: checkpoint.size, root: checkpoint.root }
         return receipt
       } catch (error) {
-        if (!(error instanceof LedgerError) || !['stale', 'fork'].includes(error.code) || attempt === MAX_ATTEMPTS)
-          throw error
+        if (!isAboutState(error) || attempt === MAX_ATTEMPTS) throw error
         // Refused from where we thought it was: after a reorganisation, or another process, it is elsewhere.
-        const now = await latest()
-        if (isSame(now, before)) throw error
-        before = now
+        before = await judge(checkpoint, consistency)
       }
     }
   }
 
-  async function extend(
+  /**
+   * What the ledger has, if from there it takes the checkpoint. Both are asked of one block: the nodes behind a URL may be at different ones, and what they
+   * say together is no proof of a fork. Throws the contract's refusal where it is one.
+   */
+  async function judge(checkpoint: Checkpoint, consistency: Proof): Promise<Checkpoint | undefined> {
+    const { number } = await chain.header()
+    let before: Checkpoint | undefined
+    try {
+      before = nonEmpty(decodeLatest(await callContractAt(chain, contract, number, 'latest', logId)))
+    } catch (error) {
+      if (!isUnknownLog(error)) throw error
+      await register()
+      return undefined
+    }
+    if (isSame(before, checkpoint)) return before
+    const data = await anchorCall(before, checkpoint, consistency)
+    await chain.call({ contract, data }, number).catch((error: unknown) => {
+      throw explainRefusal(error)
+    })
+    return before
+  }
+
+  /** Stale and forked ones go to the contract as well: it is the one that refuses. */
+  async function anchorCall(
     before: Checkpoint | undefined,
     { size, root }: Checkpoint,
     consistency: Proof,
-  ): Promise<AnchorReceipt> {
-    if (isSame(before, { size, root })) return mustFind(size)
-    // Stale and forked ones go to the contract as well: it is the one that refuses.
+  ): Promise<Uint8Array> {
     const proof = before === undefined || before.size >= size ? [] : await consistency(before.size)
-    const data = encodeCall(
-      'anchor',
-      logId,
-      BigInt(size),
-      bytesToHex(root),
-      proof.map(hash => bytesToHex(hash)),
-    )
+    const hashes = proof.map(hash => bytesToHex(hash))
+    return encodeCall('anchor', logId, BigInt(size), bytesToHex(root), hashes)
+  }
+
+  async function extend(
+    before: Checkpoint | undefined,
+    checkpoint: Checkpoint,
+    consistency: Proof,
+  ): Promise<AnchorReceipt> {
+    const { size } = checkpoint
+    if (isSame(before, checkpoint)) return mustFind(size)
+    const data = await anchorCall(before, checkpoint, consistency)
     try {
       return inReceipt(await chain.submit({ contract, data }), size) ?? (await mustFind(size))
     } catch (error) {
@@ -273,6 +305,11 @@ export async function createEvmAnchor(
     },
   }
 }
+
+const nonEmpty = (checkpoint: Checkpoint): Checkpoint | undefined => (checkpoint.size === 0 ? undefined : checkpoint)
+
+const isAboutState = (error: unknown): boolean =>
+  isUnknownLog(error) || (error instanceof LedgerError && (error.code === 'stale' || error.code === 'fork'))
 
 const isZero = (root: Uint8Array): boolean => root.every(byte => byte === 0)
 

@@ -16,10 +16,14 @@ import { createSubmitter } from './submit.ts'
 /** Chain on an EVM, with what only an EVM has. */
 export interface EvmChain extends Chain {
   readonly kind: 'evm'
+  /** As in the port, or at a block that is named. */
+  call(call: { contract: string; data: Uint8Array }, block?: number): Promise<Uint8Array>
   /** Code at an address of the newest block; empty when there is none. */
   code(address: string): Promise<Uint8Array>
   /** Addresses of the contracts that the account created, or may have created, with its first transactions (at most `limit`). */
   created(limit: number): Promise<string[]>
+  /** How many transactions of the account wait in the node's pool. */
+  waiting(): Promise<number>
   /**
    * Ends what is under way from an earlier `submit` whose outcome stayed unknown, or from a process that was killed. Afterwards the ledger can be asked
    * what it has. Throws `unreachable` where the outcome stays unknown.
@@ -74,6 +78,8 @@ export async function openEvmChain(options: EvmChainOptions): Promise<EvmChain> 
     queue = ran.catch(() => undefined)
     return ran
   }
+  const countOf = async (block: string): Promise<number> =>
+    Number(await ask<Hex>('eth_getTransactionCount', account.address, block))
   const headNumber = async (): Promise<number> => Number(await ask<Hex>('eth_blockNumber'))
 
   const receipt = async (transaction: string): Promise<ChainReceipt | undefined> => {
@@ -142,8 +148,14 @@ export async function openEvmChain(options: EvmChainOptions): Promise<EvmChain> 
       inTurn(() => submitNow({ contract: contract?.toLowerCase(), data: bytesToHex(data) })),
     settle: () => inTurn(() => submitter.settle()),
     receipt,
-    call: async ({ contract, data }) =>
-      hexToBytes(await ask<Hex>('eth_call', { from: account.address, to: contract, data: bytesToHex(data) }, 'latest')),
+    call: async ({ contract, data }, block) =>
+      hexToBytes(
+        await ask<Hex>(
+          'eth_call',
+          { from: account.address, to: contract, data: bytesToHex(data) },
+          block === undefined ? 'latest' : numberToHex(block),
+        ),
+      ),
     async events({ contract, topics, fromBlock, toBlock }) {
       const head = await headNumber()
       const last = Math.min(toBlock ?? head, head)
@@ -211,8 +223,9 @@ export async function openEvmChain(options: EvmChainOptions): Promise<EvmChain> 
       if (finality === 'finalized') return { final: block <= ((await finalizedBlock(ask)) ?? -1), confirmations }
       return { final: confirmations >= finality.depth, confirmations }
     },
+    waiting: async () => (await countOf('pending')) - (await countOf('latest')),
     async created(limit) {
-      const count = Number(await ask<Hex>('eth_getTransactionCount', account.address, 'pending'))
+      const count = await countOf('pending')
       return Array.from({ length: Math.min(count, limit) }, (_, nonce) =>
         getContractAddress({ from: account.address as Hex, nonce: BigInt(nonce) }).toLowerCase(),
       )

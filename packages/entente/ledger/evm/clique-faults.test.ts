@@ -72,7 +72,12 @@ test('a real node is killed, started again, and set up anew: anchored once, noth
       journal,
       timeoutMs: 4000,
     })
-  const anchor = await open()
+  let first: Anchor | undefined
+  await waitFor('the log', async () => {
+    first = await open()
+    return true
+  })
+  const anchor = first ?? assert.fail()
   assert.deepEqual((await anchor.describe()).finality, { depth: 3 })
   const receipt = await eventually(anchor, 3)
   await waitFor('final', async () => (await anchor.finality(receipt)).final)
@@ -117,7 +122,13 @@ async function killed(t: TestContext, network: EvmNetwork, account: Account): Pr
     },
   }
   const chain = await openEvmChain({ provider, account, chainId, finality: 'clique', timeoutMs: 5000, pollMs: 50 })
-  const anchor = await createEvmAnchor(chain, { id: 'killed', origin: ORIGIN })
+  let opened: Anchor | undefined
+  // The block that created the contract may be reorganised away at once.
+  await waitFor('the contract', async () => {
+    opened = await createEvmAnchor(chain, { id: 'killed', origin: ORIGIN })
+    return true
+  })
+  const anchor = opened ?? assert.fail()
   await eventually(anchor, 3)
   isArmed = true
   await rejects(append(anchor, tree, 7), 'unreachable')

@@ -84,16 +84,25 @@ export const registeredTopics = (logId: Hex): string[] =>
 /** SHA-256 of the origin, hexadecimal, in LogRegistered, where it is the third indexed member. */
 export const decodeRegistered = (event: ChainEvent): string | undefined => event.topics[3]?.slice(2)
 
+/** The contract's own error in a refusal; undefined in any other error. */
+function decodeRefusal(error: unknown): { errorName: string; args?: readonly unknown[] } | undefined {
+  if (!(error instanceof LedgerError) || error.code !== 'refused' || !(error.cause instanceof ContractRefusal))
+    return undefined
+  try {
+    return decodeErrorResult({ abi, data: bytesToHex(error.cause.data) })
+  } catch {
+    return undefined
+  }
+}
+
+/** Whether the contract does not know the log, or no longer: of an error that explainRefusal gave. */
+export const isUnknownLog = (error: unknown): boolean =>
+  error instanceof LedgerError && decodeRefusal(error.cause)?.errorName === 'UnknownLog'
+
 /** The contract's own errors as ours; anything else as it came. */
 export function explainRefusal(error: unknown): unknown {
-  if (!(error instanceof LedgerError) || error.code !== 'refused' || !(error.cause instanceof ContractRefusal))
-    return error
-  let decoded: { errorName: string; args?: readonly unknown[] }
-  try {
-    decoded = decodeErrorResult({ abi, data: bytesToHex(error.cause.data) })
-  } catch {
-    return error
-  }
+  const decoded = decodeRefusal(error)
+  if (decoded === undefined || !(error instanceof LedgerError)) return error
   const { errorName, args = [] } = decoded
   const options = { cause: error, ...(error.transaction === undefined ? {} : { transaction: error.transaction }) }
   const [, second, third, fourth] = args.map(String)
@@ -128,6 +137,8 @@ export function explainRefusal(error: unknown): unknown {
         `the log belongs to ${second}, the account is ${third}: use the owner's account, or offer it the log`,
         options,
       )
+    case 'UnknownLog':
+      return new LedgerError('refused', `the log ${args.map(String).join()} is not registered on the ledger`, options)
     default:
       return new LedgerError('refused', `the contract refused: ${errorName}(${args.map(String).join(', ')})`, options)
   }
