@@ -1,5 +1,6 @@
 // Runs the tests, a line a file; ends with what was skipped and why, and the count.
 //   node tools/test.ts [--long] [--files FILE…]
+import { spawnSync } from 'node:child_process'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { join, relative } from 'node:path'
@@ -18,10 +19,15 @@ const files = values.files
   : ['packages', 'chaincode', 'contracts', 'test'].flatMap(sources).filter(isTest)
 
 if (!values.files && !values.long) {
-  const { spawnSync } = await import('node:child_process')
   console.log('Checking types, lint, format and arrows …')
   const check = spawnSync(process.execPath, ['tools/check.ts', '--no-tests'], { cwd: root, stdio: 'inherit' })
   if (check.status !== 0) process.exit(1)
+}
+if (!values.files) {
+  console.log(
+    'Looking for the ledgers, witnesses and databases that tests start (the first time some are built, for minutes) …',
+  )
+  spawnSync(process.execPath, ['test/support/install.ts'], { cwd: root, stdio: 'inherit' })
 }
 
 type Skip = { file: string; test: string; reason: string }

@@ -95,7 +95,8 @@ async function fetchRecord(
 
 /** How the collection is called among the keys. */
 function nameOf(address: string, roots: ReturnType<typeof toApiRoots>): string {
-  const [, path, given = address] = /^(?:https?:\/\/[^/]+)?(\/.*)collections\/([^/]+)\/$/.exec(address) ?? []
+  const [, path, given = address] =
+    /^(?:https?:\/\/[^/]{1,300})?(\/.{0,700})collections\/([^/]{1,200})\/$/.exec(address) ?? []
   for (const root of roots) {
     if (path !== undefined && root.path !== path) continue
     const found = root.collections.find(c => c.id === given.toLowerCase() || c.alias === given)

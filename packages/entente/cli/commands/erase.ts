@@ -108,7 +108,7 @@ async function findTraces(site: Site, { collection, info }: Connection, id: stri
 }
 
 const nameOf = ({ collection, info }: Pick<Connection, 'collection' | 'info'>): string =>
-  collectionName({ apiRoot: new URL(collection.url).pathname.replace(/collections\/.*$/, ''), id: info.id })
+  collectionName({ apiRoot: new URL(collection.url).pathname.split('collections/', 1)[0] as string, id: info.id })
 
 /** The keys under which ledgers have these records (`record: full`). */
 function keysOf(site: Site, connection: Connection, rows: readonly RecordRow[]): RecordKey[] {
