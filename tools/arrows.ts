@@ -53,6 +53,8 @@ const DRIVERS: Record<string, string> = {
   viem: 'entente/ledger',
   '@scure/btc-signer': 'entente/ledger',
   '@hyperledger/fabric-gateway': 'entente/ledger',
+  '@hyperledger/fabric-protos': 'entente/ledger',
+  '@grpc/grpc-js': 'entente/ledger',
   'fabric-shim': 'chaincode',
   'node:sqlite': '',
   fastify: '',

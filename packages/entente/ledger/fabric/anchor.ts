@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Anchor, AnchorIdentity, AnchorReceipt, Checkpoint, EndorsedEvidence } from '../anchor.ts'
 import { LedgerError } from '../error.ts'
 import { createMemoryJournal, type SubmitJournal } from '../journal.ts'
+import { type Anchored, parseAnswer, rootBytes, toAnchored, toLatest } from './answer.ts'
 import { endorsedPayload, type FabricBlock, parseBlock, parseHeight, parseOrganizations, parseWrites } from './block.ts'
 import { type FabricConnectionOptions, openFabricConnection } from './connection.ts'
 import { isOutOfStep } from './refusal.ts'
@@ -31,14 +32,6 @@ export interface FabricAnchorOptions extends FabricConnectionOptions {
   readonly now?: () => number
 }
 
-/** `root/…` and `latest/…` in the chaincode's state (chaincode/checkpoint-anchor.ts). */
-interface Anchored {
-  readonly root: string
-  readonly size: number
-  readonly time: number
-  readonly transaction: string
-}
-
 /**
  * The log's anchor in our chaincode on a Fabric channel. The log is registered if nobody did.
  *
@@ -53,10 +46,8 @@ export async function openFabricAnchor(options: FabricAnchorOptions): Promise<An
     callTimeoutMs: Math.min(options.callTimeoutMs ?? 15_000, timeoutMs),
   })
   const submitter = createSubmitter({ connection, journal, timeoutMs, pollMs, wait, now })
-  const ask = async (name: string, ...args: string[]): Promise<unknown> => {
-    const answer = Buffer.from(await connection.evaluate(name, args)).toString()
-    return answer === '' ? undefined : JSON.parse(answer)
-  }
+  const ask = async (name: string, ...args: string[]): Promise<unknown> =>
+    parseAnswer(await connection.evaluate(name, args))
 
   let queue: Promise<unknown> = Promise.resolve()
   /** One after the other: there is one journal, and the order of anchors is theirs. */
@@ -109,33 +100,27 @@ export async function openFabricAnchor(options: FabricAnchorOptions): Promise<An
     return own
   }
 
-  const latest = async (): Promise<Anchored | undefined> => {
-    const found = (await ask('latest', logId)) as Anchored
-    return found.size === 0 ? undefined : found
-  }
+  const latest = async (): Promise<Anchored | undefined> => toLatest(await ask('latest', logId))
 
   const blockOf = async (transaction: string): Promise<FabricBlock> =>
     parseBlock(await connection.evaluate('GetBlockByTxID', [fabricChannel, transaction], 'qscc'))
+
+  const toReceipt = async (anchored: Anchored): Promise<AnchorReceipt> => {
+    const { transaction } = anchored
+    return { ledger: id, ...toCheckpoint(anchored), transaction, ...(await blockOf(transaction)) }
+  }
 
   async function read(transaction: string): Promise<AnchorReceipt | undefined> {
     const processed = /^[0-9a-f]{64}$/.test(transaction) ? await submitter.find(transaction) : undefined
     const writes = processed && parseWrites(processed, chaincode)
     const [key] = [...(writes?.keys() ?? [])].filter(name => name.startsWith(`root/${logId}/`))
     if (writes === undefined || key === undefined) return undefined
-    const { root, size } = JSON.parse(Buffer.from(writes.get(key)!).toString()) as Anchored
-    return { ledger: id, ...toCheckpoint({ root, size }), transaction, ...(await blockOf(transaction)) }
+    return toReceipt(toAnchored(parseAnswer(writes.get(key)!)))
   }
 
   async function find(size: number): Promise<AnchorReceipt | undefined> {
-    const anchored = (await ask('rootOf', logId, String(size))) as Anchored | undefined
-    return anchored === undefined
-      ? undefined
-      : {
-          ledger: id,
-          ...toCheckpoint(anchored),
-          transaction: anchored.transaction,
-          ...(await blockOf(anchored.transaction)),
-        }
+    const answer = await ask('rootOf', logId, String(size))
+    return answer === undefined ? undefined : toReceipt(toAnchored(answer))
   }
 
   async function append(
@@ -230,10 +215,7 @@ export async function openFabricAnchor(options: FabricAnchorOptions): Promise<An
   }
 }
 
-const toCheckpoint = ({ root, size }: Pick<Anchored, 'root' | 'size'>): Checkpoint => ({
-  size,
-  root: Uint8Array.from(Buffer.from(root, 'hex')),
-})
+const toCheckpoint = (anchored: Anchored): Checkpoint => ({ size: anchored.size, root: rootBytes(anchored) })
 
 function checkSize(size: number): void {
   if (!Number.isSafeInteger(size) || size < 1)

@@ -9,7 +9,7 @@ import { clientOf } from './test/client.ts'
 async function subject(): Promise<AnchorSubject> {
   const double = await startDouble()
   const faults = createFaults()
-  const anchor = await openFabricAnchor({ ...clientOf(double), timeoutMs: 300, interceptors: [faults.interceptor] })
+  const anchor = await openFabricAnchor({ ...clientOf(double), timeoutMs: 800, interceptors: [faults.interceptor] })
   const opened = [anchor]
   return {
     anchor,

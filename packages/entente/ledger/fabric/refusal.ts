@@ -53,7 +53,9 @@ function readRefusal(message: string): ChaincodeRefusal | undefined {
   const code = text.slice(0, space)
   if (space < 0 || !/^[A-Z][A-Za-z]{1,30}$/.test(code)) return undefined
   try {
-    return new ChaincodeRefusal(code, JSON.parse(text.slice(space + 1)) as Record<string, string | number>)
+    const details: unknown = JSON.parse(text.slice(space + 1))
+    const isObject = typeof details === 'object' && details !== null
+    return isObject ? new ChaincodeRefusal(code, details as Record<string, string | number>) : undefined
   } catch {
     return undefined
   }

@@ -15,6 +15,6 @@ export function clientOf(double: FabricDouble, who = 'user1', organization = 0):
     fabricChannel: double.fabricChannel,
     chaincode: double.chaincode,
     pollMs: 5,
-    timeoutMs: 2000,
+    timeoutMs: 10_000,
   }
 }
