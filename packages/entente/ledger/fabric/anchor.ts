@@ -32,6 +32,9 @@ export interface FabricAnchorOptions extends FabricConnectionOptions {
   readonly now?: () => number
 }
 
+/** How long a peer that is not needed may take. */
+const OTHER_PEERS_MS = 2000
+
 /**
  * The log's anchor in our chaincode on a Fabric channel. The log is registered if nobody did.
  *
@@ -123,6 +126,21 @@ export async function openFabricAnchor(options: FabricAnchorOptions): Promise<An
     return answer === undefined ? undefined : toReceipt(toAnchored(answer))
   }
 
+  /** A peer that shows another block than the others do is not one of this channel, or lies: which one, an operator has to find out. */
+  async function checkPeersAgree({ block, blockHash }: FabricBlock): Promise<void> {
+    const shown = await connection.askEach(async gateway => {
+      const args = { arguments: [fabricChannel, String(block)] }
+      const question = gateway.getNetwork(fabricChannel).getContract('qscc').newProposal('GetBlockByNumber', args)
+      return parseBlock(await question.evaluate({ deadline: Date.now() + OTHER_PEERS_MS }))
+    })
+    const other = shown.find(({ value }) => value.blockHash !== blockHash)
+    if (other)
+      throw new LedgerError(
+        'mismatch',
+        `block ${block} of ${fabricChannel} is ${other.value.blockHash} at ${other.endpoint}, and ${blockHash} at another peer: one of them is not of this network, or lies`,
+      )
+  }
+
   async function append(
     checkpoint: Checkpoint,
     consistency: (oldSize: number) => Uint8Array[] | Promise<Uint8Array[]>,
@@ -203,6 +221,7 @@ export async function openFabricAnchor(options: FabricAnchorOptions): Promise<An
     async finality({ transaction, blockHash, block }) {
       const present = (await submitter.find(transaction)) === undefined ? undefined : await blockOf(transaction)
       if (present?.blockHash !== blockHash || present.block !== block) return { final: false, confirmations: 0 }
+      await checkPeersAgree(present)
       const newest = parseHeight(await connection.evaluate('GetChainInfo', [fabricChannel], 'qscc'))
       return { final: true, confirmations: Math.max(0, newest - 1 - block) }
     },

@@ -31,6 +31,8 @@ export interface FabricConnection {
   evaluate(name: string, args: readonly string[], chaincode?: string): Promise<Uint8Array>
   /** Runs with the gateway that answered last, and with the others while one after the other is away. Throws LedgerError. */
   ask<T>(run: (gateway: Gateway, contract: Contract) => Promise<T>): Promise<T>
+  /** Asks every peer for itself, and gives what those answered that answer. */
+  askEach<T>(run: (gateway: Gateway) => Promise<T>): Promise<{ endpoint: string; value: T }[]>
   close(): void
 }
 
@@ -91,6 +93,11 @@ export function openFabricConnection(options: FabricConnectionOptions): FabricCo
           .getContract(chaincode)
           .evaluate(name, { arguments: [...args] }),
       ),
+    async askEach(run) {
+      const asked = gateways.map(async (gateway, n) => ({ endpoint: endpoints[n]!, value: await run(gateway) }))
+      const settled = await Promise.allSettled(asked)
+      return settled.flatMap(each => (each.status === 'fulfilled' ? [each.value] : []))
+    },
     close() {
       closed = true
       for (const [n, client] of clients.entries()) {

@@ -216,6 +216,24 @@ test('a second endpoint is asked while the first is away', async t => {
   await rejects(open({ endpoints: ['127.0.0.1:9'], timeoutMs: 600 }), 'unreachable')
 })
 
+test('a peer that shows another chain than the others: an alarm, and nothing is final', async t => {
+  const { double, open } = await started(t)
+  const liar = await startDouble(() => Date.now() - 5000)
+  t.after(() => liar.stop())
+  const theirs = await openFabricAnchor(clientOf(liar))
+  t.after(() => theirs.close())
+  for (const size of [2, 3, 4]) await append(theirs, new TestTree('a liar'), size)
+  const anchor = await open({ endpoints: [double.endpoint, liar.endpoint] })
+  const receipt = await append(anchor, tree, 3)
+  await assert.rejects(anchor.finality(receipt), (error: LedgerError) => {
+    assert.equal(error.code, 'mismatch')
+    assert.ok(error.message.includes(liar.endpoint), error.message)
+    return true
+  })
+  await liar.stop()
+  assert.equal((await anchor.finality(receipt)).final, true)
+})
+
 test('a fork, a rolled-back log, a late checkpoint: refused by the endorsers of both organisations', async t => {
   const { double, open } = await started(t)
   const anchor = await open({ endorsers: ['Org1MSP', 'Org2MSP'] })
