@@ -10,7 +10,7 @@ import { encodeCall, explainRefusal, logIdOf, originHash } from '../evm/contract
 import type { LedgerErrorCode } from '../error.ts'
 import type { Anchor } from '../anchor.ts'
 import { append, assertCheckpoint, rejects } from './anchor.ts'
-import { type Network, type Start, testAccount } from './evm.ts'
+import { type Network, type Start, testAccount, whereReorganised } from './evm.ts'
 import { TestTree } from './tree.ts'
 
 const ORIGIN = 'log.example/contract'
@@ -64,7 +64,7 @@ export function contractConformance(name: string, start: Start, concurrency = 1)
         { account: accounts[0], chain: await open(accounts[0]) },
         { account: accounts[1], chain: await open(accounts[1]) },
       ]
-      const anchor = await createEvmAnchor(owner.chain, { id: 'contract', origin: ORIGIN })
+      const anchor = await whereReorganised(() => createEvmAnchor(owner.chain, { id: 'contract', origin: ORIGIN }))
       const { contract = '', logId = '' } = await anchor.describe()
       try {
         await run({

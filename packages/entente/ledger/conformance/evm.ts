@@ -1,6 +1,8 @@
 // The Anchor and Chain suites on a chain of the evm adapter: a test file says how to reach the chain.
 import { createHash } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { type Hex, toEventSelector } from 'viem'
+import { LedgerError } from '../error.ts'
 import { type SigningAccount, accountFromKey } from '../evm/account.ts'
 import { createEvmAnchor } from '../evm/anchor.ts'
 import { type EvmChainOptions, openEvmChain } from '../evm/chain.ts'
@@ -22,17 +24,28 @@ let accounts = 0
 export const testAccount = (n: number = accounts++): SigningAccount =>
   accountFromKey(`0x${createHash('sha256').update(`entente test account ${n}`).digest('hex')}`)
 
+/** Opens again where the block that created the contract was reorganised away. */
+export async function whereReorganised<T>(open: () => Promise<T>): Promise<T> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await open()
+    } catch (error) {
+      if (!(error instanceof LedgerError) || error.code !== 'unreachable' || tries === 5) throw error
+      await sleep(500)
+    }
+  }
+}
+
 export const anchorSubject = (start: Start) => async (): Promise<AnchorSubject | string> => {
   const account = testAccount()
   const network = await start(account)
   if (typeof network === 'string') return network
   const plain = await network.connect()
   const faulty = withFaults({ request: request => plain.request(request), close: async () => {} })
-  const open = async (provider: ClosableProvider) =>
-    createEvmAnchor(await openEvmChain({ timeoutMs: 1500, ...network, provider, account, pollMs: 20 }), {
-      id: 'test',
-      origin: 'log.example/test',
-    })
+  const open = async (provider: ClosableProvider) => {
+    const chain = await openEvmChain({ timeoutMs: 1500, ...network, provider, account, pollMs: 20 })
+    return whereReorganised(() => createEvmAnchor(chain, { id: 'test', origin: 'log.example/test' }))
+  }
   const anchor = await open(faulty.provider)
   const { contract = '', logId = '' } = await anchor.describe()
   const opened = [anchor]
