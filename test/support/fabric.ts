@@ -10,6 +10,7 @@ import {
   openSync,
   readdirSync,
   readFileSync,
+  rmSync,
   writeFileSync,
 } from 'node:fs'
 import { connect } from 'node:net'
@@ -57,6 +58,8 @@ export interface FabricNetwork {
   readonly packageIds: readonly string[]
   readonly organizations: readonly FabricOrganization[]
   readonly orderers: readonly FabricNode[]
+  /** Ends a peer, deletes all that it has, and lets it join the channel again. */
+  wipe(organization: number, peer: number): Promise<void>
   stop(): Promise<void>
 }
 
@@ -225,6 +228,15 @@ async function start(
     chaincode: CHAINCODE,
     packageIds,
     orderers: startedOrderers,
+    async wipe(n, k) {
+      const org = organizations[n]!
+      const p = org.peers[k]!
+      await startedPeers[n]![k]!.stop('SIGKILL')
+      rmSync(join(folder, p.name, 'data'), { recursive: true })
+      await startedPeers[n]![k]!.start()
+      await asAdmin(org, p, 'channel', 'join', '-b', block)
+      await asAdmin(org, p, ...chaincode, 'install', join(folder, `${org.name}.tar.gz`))
+    },
     organizations: organizations.map(({ name, mspId, home, peers }, n) => {
       const user = join(home, 'users', `User1@${name}.local`, 'msp')
       return {

@@ -5,6 +5,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, type TestContext, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { common } from '@hyperledger/fabric-protos'
 import { verifyEndorsedProof } from '@entente/verify/proof'
 import {
@@ -204,6 +205,23 @@ test('an orderer away: the others order; too few of them: nothing, then the same
   const receipt = await untilAppended(anchor, 9)
   assert.equal(receipt.transaction, transaction)
   assert.equal(await disk.read(), undefined)
+})
+
+test('a peer wiped and joined again: it has the same blocks, and anchors go on from there', async t => {
+  const run = await started(t)
+  if (!run) return
+  const { net, options } = run
+  const endpoints = [net.organizations[0]!.peers[1]!.endpoint.replace('127.0.0.1', 'localhost')]
+  const anchor = await openFabricAnchor({ ...options, endpoints })
+  t.after(() => anchor.close())
+  const receipt = await append(anchor, tree, 7)
+  await net.wipe(0, 1)
+  let found: AnchorReceipt | undefined
+  for (const end = Date.now() + 60_000; found === undefined && Date.now() < end; await sleep(200))
+    found = await anchor.find(7).catch(() => undefined) // away, or not so far yet
+  assert.deepEqual(found, receipt)
+  await untilAppended(anchor, 8)
+  assertCheckpoint(await anchor.latest(), tree, 8)
 })
 
 test('a fork is refused by endorsement: in the words of the chaincode, and nothing is ordered', async t => {
