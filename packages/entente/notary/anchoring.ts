@@ -149,8 +149,10 @@ export function createAnchoring(options: AnchoringOptions): Anchoring {
     l.isLost = latestSize < row.size
   }
 
-  async function enter(l: Ledger, receipt: AnchorReceipt): Promise<void> {
-    const { final } = await l.anchor.finality(receipt)
+  const enter = async (l: Ledger, receipt: AnchorReceipt): Promise<void> =>
+    enterAs(l, receipt, (await l.anchor.finality(receipt)).final)
+
+  async function enterAs(l: Ledger, receipt: AnchorReceipt, final: boolean): Promise<void> {
     const row: AnchorRow = {
       ledger: l.anchor.ledger,
       size: receipt.size,
@@ -176,7 +178,7 @@ export function createAnchoring(options: AnchoringOptions): Anchoring {
       const { final, confirmations } = await l.anchor.finality(receipt)
       if (final) {
         l.waiting.shift()
-        await enter(l, receipt)
+        await enterAs(l, receipt, true)
         continue
       }
       if (confirmations > 0) return
