@@ -15,7 +15,7 @@ export async function startRpcProxy(
     const chunks: Uint8Array[] = []
     for await (const chunk of request) chunks.push(chunk as Uint8Array)
     const body = Buffer.concat(chunks).toString()
-    const { id, method, params = [] } = JSON.parse(body) as RpcCall & { id: number }
+    const { id, method, params = [] } = JSON.parse(body) as Partial<RpcCall> & { id: number; method: string }
     const forward = async () => {
       const answer = (await (
         await fetch(target, { method: 'POST', headers: { 'content-type': 'application/json' }, body })

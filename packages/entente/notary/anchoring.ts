@@ -329,20 +329,22 @@ export function createAnchoring(options: AnchoringOptions): Anchoring {
       }
       // One that is away, or slow, must not keep the others waiting, nor who wants to write: it is compared as soon as it answers.
       const isOver = sleep(startMs, undefined, { ref: false })
-      for (const l of ledgers) {
+      const compared = ledgers.map(l => {
         l.state.error = 'it has not answered yet'
-        l.running = compare(l).then(
-          () => {
-            l.state.error = undefined
-          },
-          (error: unknown) => failed(l, error),
-        )
-        l.running = l.running.finally(() => {
-          l.running = undefined
-          if (isStarted) schedule(l)
-        })
-      }
-      await Promise.race([isOver, Promise.all(ledgers.map(l => l.running))])
+        l.running = compare(l)
+          .then(
+            () => {
+              l.state.error = undefined
+            },
+            (error: unknown) => failed(l, error),
+          )
+          .finally(() => {
+            l.running = undefined
+            if (isStarted) schedule(l)
+          })
+        return l.running
+      })
+      await Promise.race([isOver, Promise.all(compared)])
       isStarted = true
       source.onHead(() => {
         demand.note()
