@@ -237,7 +237,7 @@ test('with an embedded ledger --wait ends when it is final there', async t => {
       all 3 accepted objects complete
       ledger local: final, block …, transaction 0x…
     $ entente publish bundle.json --to $URL --wait --json
-    {"url":…"duplicates":3,"complete":true,"completed":3,"ledgers":[{"ledger":"local","final":true,"transaction":"0x…","block":…}],"failures":[],"remarks":[]}
+    {"url":…"duplicates":3,"complete":true,"completed":3,"ledgers":[{"ledger":"local","level":"final","final":true,"transaction":"0x…","block":…}],"failures":[],"remarks":[]}
   `,
     { cwd: site.folder, variables: { URL: site.url } },
   )
