@@ -25,6 +25,7 @@ test('without parameters: the standard page, newest versions, no filter', () => 
     types: undefined,
     specs: undefined,
     versions: LAST,
+    byLedger: false,
   }
   assert.deepEqual(parse(''), expected)
 })
