@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { generateKeyPairSync, randomUUID } from 'node:crypto'
+import { generateKeyPairSync } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -11,6 +11,7 @@ import { isFinal } from './finality.ts'
 import { toLogKey } from './key.ts'
 import { openNotary } from './notary.ts'
 import { createTestLedger } from './test/ledger.ts'
+import { testObject, testRequest } from './test/request.ts'
 
 const FIRST = '11111111-1111-4111-8111-111111111111'
 const SECOND = '22222222-2222-4222-8222-222222222222'
@@ -42,33 +43,12 @@ async function open(t: TestContext) {
     await anchoring.start()
     return anchoring
   }
-  let made = 0
   /** Logs new objects, a thousand a request; the size of the log that covers them. */
   const publishMany = async (count: number, collection = 1): Promise<number> => {
     let covering = 0
     for (let left = count; left > 0; left -= 1000) {
-      const values = Array.from({ length: Math.min(left, 1000) }, () => {
-        const id = `url--00000000-0000-5000-8000-${String(++made).padStart(12, '0')}`
-        return { type: 'url', id, value: 'x:y' }
-      })
-      const { size } = await notary.submit({
-        statusId: randomUUID(),
-        apiRoot: '/api/',
-        collection,
-        submitter: 'test',
-        mayRead: true,
-        requested: notary.clock(),
-        failed: [],
-        objects: values.map(value => ({
-          id: value.id,
-          version: undefined,
-          versionDigits: 0,
-          spec: '2.1',
-          value,
-          canonical: JSON.stringify(value),
-        })),
-      })
-      covering = size
+      const values = Array.from({ length: Math.min(left, 1000) }, () => testObject('x:y'))
+      covering = (await notary.submit(testRequest(notary, values, { collection }))).size
     }
     return covering
   }

@@ -16,6 +16,7 @@ import { audit } from './audit.ts'
 import { toLogKey } from './key.ts'
 import { type Notary, openNotary } from './notary.ts'
 import type { Request } from './sequence.ts'
+import { testObject, testRequest } from './test/request.ts'
 
 type Fate = 'works' | 'not persisted' | 'persisted, answer lost'
 type Faulty = { next: Fate[]; fate(): Fate }
@@ -88,33 +89,7 @@ async function open(t: { after(f: () => Promise<void>): void }) {
   return { notary, store: plain, commits, journal, appends, anchor, real, check }
 }
 
-let made = 0
-function request(notary: Notary, value?: Record<string, unknown>): Request {
-  const object = value ?? {
-    type: 'url',
-    id: `url--00000000-0000-5000-8000-${String(++made).padStart(12, '0')}`,
-    value: 'https://example.org/',
-  }
-  return {
-    statusId: randomUUID(),
-    apiRoot: '/api/',
-    collection: 1,
-    submitter: 'test',
-    mayRead: true,
-    requested: notary.clock(),
-    failed: [],
-    objects: [
-      {
-        id: object['id'] as string,
-        version: undefined,
-        versionDigits: 0,
-        spec: '2.1',
-        value: object,
-        canonical: JSON.stringify(object),
-      },
-    ],
-  }
-}
+const request = (notary: Notary, value: Record<string, unknown> = testObject()): Request => testRequest(notary, [value])
 
 test('the commit is not persisted: the request fails, nothing of it is there, the next one goes on', async t => {
   const { notary, store, commits, check } = await open(t)

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { generateKeyPairSync, randomBytes, randomUUID } from 'node:crypto'
+import { generateKeyPairSync, randomBytes } from 'node:crypto'
 import { copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -16,6 +16,7 @@ import { openNotary } from './notary.ts'
 import { FOLLOWER, openSealedRecord, sealRecord } from './record-keys.ts'
 import { createRecording, type Recording } from './recording.ts'
 import { recordJson } from './record.ts'
+import { testObject, testRequest } from './test/request.ts'
 
 const FULL = '11111111-1111-4111-8111-111111111111'
 const PLAIN = '22222222-2222-4222-8222-222222222222'
@@ -76,30 +77,13 @@ async function open(t: TestContext) {
     rmSync(folder, { recursive: true, force: true })
   })
   const submit = (objects: Record<string, unknown>[], collection: number, erase?: string) =>
-    notary.submit({
-      statusId: randomUUID(),
-      apiRoot: '/api/',
-      collection,
-      submitter: 'test',
-      mayRead: true,
-      requested: notary.clock(),
-      failed: [],
-      objects: objects.map(value => ({
-        id: value['id'] as string,
-        version: undefined,
-        versionDigits: 0,
-        spec: '2.1',
-        value,
-        canonical: JSON.stringify(value),
-      })),
-      ...(erase === undefined ? {} : { erase: { id: erase, versions: rows => rows } }),
-    })
-  let made = 0
-  const objectOf = (length = 10) => ({
-    id: `url--00000000-0000-5000-8000-${String(++made).padStart(12, '0')}`,
-    type: 'url',
-    value: 'x'.repeat(length),
-  })
+    notary.submit(
+      testRequest(notary, objects, {
+        collection,
+        ...(erase === undefined ? {} : { erase: { id: erase, versions: rows => rows } }),
+      }),
+    )
+  const objectOf = (length = 10) => testObject('x'.repeat(length))
   return { folder, path, notary, store, real, puts, control, start, running, submit, objectOf }
 }
 

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { generateKeyPairSync, randomUUID } from 'node:crypto'
+import { generateKeyPairSync } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -24,6 +24,7 @@ import { createCosigned } from './cosigned.ts'
 import { type LogKey, toLogKey } from './key.ts'
 import { type Notary, openNotary } from './notary.ts'
 import { createWitnessing, type Witnessing, type WitnessLink } from './witnessing.ts'
+import { testObject, testRequest } from './test/request.ts'
 
 const COLLECTION = '11111111-1111-4111-8111-111111111111'
 const ORIGIN = 'test.example/log'
@@ -119,26 +120,8 @@ async function begin(t: TestContext, set: SetUp, witnesses: WitnessLink[], quoru
   return witnessing
 }
 
-let made = 0
-async function publish(notary: Notary): Promise<number> {
-  const object = {
-    type: 'url',
-    id: `url--00000000-0000-5000-8000-${String(++made).padStart(12, '0')}`,
-    value: 'https://example.org/',
-  }
-  const submitted = { versionDigits: 0, spec: '2.1', value: object, canonical: JSON.stringify(object) }
-  const { size } = await notary.submit({
-    statusId: randomUUID(),
-    apiRoot: '/api/',
-    collection: 1,
-    submitter: 'test',
-    mayRead: true,
-    requested: notary.clock(),
-    failed: [],
-    objects: [{ id: object.id, version: undefined, ...submitted }],
-  })
-  return size
-}
+const publish = async (notary: Notary): Promise<number> =>
+  (await notary.submit(testRequest(notary, [testObject()]))).size
 
 async function until(is: () => boolean, what: string): Promise<void> {
   for (let i = 0; i < 1000 && !is(); i++) await new Promise(resolve => setTimeout(resolve, 10))
