@@ -127,12 +127,18 @@ test('on three ledgers of two kinds, two required: one away delays nobody, catch
   )
   assert.match(levels.clique.error, /no node answered/)
 
-  await Promise.all(clique.nodes.map(node => node.start()))
-  await until(
-    'the third has caught up',
-    async () => ((await ledgersOf(server)).get('clique')?.final_size ?? 0) >= away.x_entente.size,
-    120,
-  )
+  const isBack = async () => ((await ledgersOf(server)).get('clique')?.final_size ?? 0) >= away.x_entente.size
+  for (let tries = 1; ; tries++) {
+    await Promise.all(clique.nodes.map(node => node.start()))
+    try {
+      await until('the third has caught up', isBack, 60)
+      break
+    } catch (error) {
+      // Clique can come to a stand where all sealers begin at once (test/support/geth.ts).
+      if (tries === 3) throw error
+      await Promise.all(clique.nodes.map(node => node.kill()))
+    }
+  }
   const { json: after } = await server.request('GET', `/api/status/${statuses.at(-1)}/`)
   assert.ok(after.x_entente.ledgers.every((l: { level: string }) => l.level === 'final'))
 

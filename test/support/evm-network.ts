@@ -63,7 +63,12 @@ const READY_MS = 60_000
 const SETTLED = 3
 
 /** Starts the nodes and waits until all have the same first blocks. */
-export async function startNetwork(chainId: number, nodes: EvmNode[], blocks = 2): Promise<EvmNetwork> {
+export async function startNetwork(
+  chainId: number,
+  nodes: EvmNode[],
+  blocks = 2,
+  withinMs = READY_MS,
+): Promise<EvmNetwork> {
   const stop = async () => void (await Promise.all(nodes.map(node => node.kill())))
   const rpc = async (method: string, params: unknown[] = [], node = 0): Promise<unknown> => {
     const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method, params })
@@ -75,14 +80,18 @@ export async function startNetwork(chainId: number, nodes: EvmNode[], blocks = 2
   }
   try {
     await Promise.all(nodes.map(node => node.start()))
-    await waitFor(`block ${blocks}, the same at every node and with others on top,`, async () => {
-      const heads = await Promise.all(nodes.map((_, i) => rpc('eth_blockNumber', [], i)))
-      if (heads.some(head => Number(head) < (blocks === 0 ? 0 : blocks + SETTLED))) return false
-      // Before they find each other, each may begin a chain of its own.
-      const block = [`0x${blocks.toString(16)}`, false]
-      const found = await Promise.all(nodes.map((_, i) => rpc('eth_getBlockByNumber', block, i)))
-      return new Set(found.map(one => (one as { hash: string }).hash)).size === 1
-    })
+    await waitFor(
+      `block ${blocks}, the same at every node and with others on top,`,
+      async () => {
+        const heads = await Promise.all(nodes.map((_, i) => rpc('eth_blockNumber', [], i)))
+        if (heads.some(head => Number(head) < (blocks === 0 ? 0 : blocks + SETTLED))) return false
+        // Before they find each other, each may begin a chain of its own.
+        const block = [`0x${blocks.toString(16)}`, false]
+        const found = await Promise.all(nodes.map((_, i) => rpc('eth_getBlockByNumber', block, i)))
+        return new Set(found.map(one => (one as { hash: string }).hash)).size === 1
+      },
+      withinMs,
+    )
     return { chainId, nodes, rpc, stop }
   } catch (error) {
     await stop()

@@ -155,5 +155,16 @@ export async function startClique(
       })
     }),
   )
-  return startNetwork(CHAIN_ID, nodes)
+  for (let tries = 1; ; tries++) {
+    try {
+      return await startNetwork(CHAIN_ID, nodes, 2, tries < MAX_TRIES ? SETTLES_MS : undefined)
+    } catch (error) {
+      if (tries === MAX_TRIES) throw error
+      for (const node of nodes) await node.wipe()
+    }
+  }
 }
+
+/** Clique can come to a stand: two branches of one weight, each waiting for signers who are on the other. Then the network begins anew. */
+const MAX_TRIES = 4
+const SETTLES_MS = 30_000
