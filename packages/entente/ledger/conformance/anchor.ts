@@ -1,4 +1,5 @@
 // What every adapter of the Anchor port has to do, as tests: call `anchorConformance` in a test file of the adapter.
+import { onLedger } from './again.ts'
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -28,15 +29,14 @@ export interface AnchorSubject {
  */
 export function anchorConformance(name: string, create: () => Promise<AnchorSubject | string>, concurrency = 1): void {
   const conforms = (title: string, run: (subject: AnchorSubject, tree: TestTree) => Promise<void>) =>
-    test(title, async t => {
-      const subject = await create()
-      if (typeof subject === 'string') return t.skip(subject)
-      try {
-        await run(subject, new TestTree(title))
-      } finally {
-        await subject.dispose()
-      }
-    })
+    test(title, t =>
+      onLedger(
+        t,
+        create,
+        async ({ anchor }) => (await anchor.describe()).finality,
+        subject => run(subject, new TestTree(title)),
+      ),
+    )
 
   describe(`Anchor: ${name}`, { concurrency }, () => {
     conforms('a log without checkpoints', async ({ anchor }) => {

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { type Chain, ContractRefusal } from '../chain.ts'
+import { onLedger } from './again.ts'
 import { LedgerError } from '../error.ts'
 import { rejects } from './anchor.ts'
 
@@ -25,15 +26,7 @@ export interface ChainSubject {
  */
 export function chainConformance(name: string, create: () => Promise<ChainSubject | string>, concurrency = 1): void {
   const conforms = (title: string, run: (subject: ChainSubject) => Promise<void>) =>
-    test(title, async t => {
-      const subject = await create()
-      if (typeof subject === 'string') return t.skip(subject)
-      try {
-        await run(subject)
-      } finally {
-        await subject.dispose()
-      }
-    })
+    test(title, t => onLedger(t, create, async ({ chain }) => chain.finality, run))
 
   describe(`Chain: ${name}`, { concurrency }, () => {
     conforms('submit, call, receipt, events', async ({ chain, contract, write, topics, ask, isWritten }) => {
