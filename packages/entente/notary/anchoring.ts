@@ -3,8 +3,9 @@ import { consistencyProof, parseCheckpoint, parseNote, treeRoot } from '@entente
 import type { Anchor, AnchorReceipt, Checkpoint } from '#ledger/anchor.ts'
 import { LedgerError } from '#ledger/error.ts'
 import type { AnchorRow, StoredHead } from '#store/store.ts'
+import { backoff } from './backoff.ts'
 import { createDemand, type Schedule } from './demand.ts'
-import { NotaryError } from './errors.ts'
+import { isContradiction, NotaryError } from './errors.ts'
 import type { LedgerState } from './finality.ts'
 import type { Notary } from './notary.ts'
 
@@ -43,8 +44,6 @@ export type Anchoring = {
   close(): Promise<void>
 }
 
-/** The longest pause between two tries on a ledger that is away. */
-const MAX_BACKOFF_MS = 60_000
 const DEFAULT_WATCH_MS = 60_000
 /** How long the start waits for ledgers. */
 const DEFAULT_START_MS = 5000
@@ -255,7 +254,7 @@ export function createAnchoring(options: AnchoringOptions): Anchoring {
   function nextRound(l: Ledger): number {
     const { lastRound, failures } = l
     const least = demand.leastOf(l.anchor.ledger)
-    if (failures > 0) return lastRound + Math.min(least * 2 ** Math.min(failures, 16), MAX_BACKOFF_MS)
+    if (failures > 0) return lastRound + backoff(least, failures)
     if (!l.isCompared) return 0
     const since = l.sending?.since ?? l.waiting[0]?.since
     const age = since === undefined ? undefined : Date.now() - since
@@ -302,7 +301,7 @@ export function createAnchoring(options: AnchoringOptions): Anchoring {
     l.failures++
     l.state.error = message
     const ledger = l.anchor.ledger
-    if (error instanceof NotaryError && (error.code === 'rolled-back' || error.code === 'forked')) notary.halt(error)
+    if (isContradiction(error)) notary.halt(error)
     else if (error instanceof LedgerError && error.code === 'stale')
       notary.halt(
         new NotaryError('rolled-back', `ledger "${ledger}" is ahead of the store: ${message}`, { cause: error }),

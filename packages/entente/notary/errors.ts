@@ -25,3 +25,7 @@ export class NotaryError extends Error {
     this.code = code
   }
 }
+
+/** What somebody else has of this log, signed or anchored, and the store does not continue: nothing may be written any more. */
+export const isContradiction = (error: unknown): error is NotaryError =>
+  error instanceof NotaryError && (error.code === 'rolled-back' || error.code === 'forked')

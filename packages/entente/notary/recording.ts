@@ -1,6 +1,7 @@
 import type { Anchor } from '#ledger/anchor.ts'
 import type { RecordKeeper, StoredRecord } from '#ledger/records.ts'
 import type { RecordRow } from '#store/store.ts'
+import { backoff } from './backoff.ts'
 import { NotaryError } from './errors.ts'
 import type { Collection } from './log.ts'
 import type { Notary } from './notary.ts'
@@ -31,7 +32,6 @@ export type Recording = {
 
 const MAX_ROWS = 64
 const MAX_BYTES = 1_048_576
-const MAX_BACKOFF_MS = 60_000
 /** Keys are made and destroyed at least so soon. */
 const KEYS_MS = 100
 
@@ -203,10 +203,12 @@ function createLoop(work: () => Promise<void>, intervalMs: number, failed: (erro
   function trigger(): void {
     isAsked = true
     if (isClosed || timer || running) return
-    const pause = Math.min(intervalMs * 2 ** Math.min(failures, 16), MAX_BACKOFF_MS)
-    timer = setTimeout(() => {
-      running = run()
-    }, pause)
+    timer = setTimeout(
+      () => {
+        running = run()
+      },
+      backoff(intervalMs, failures),
+    )
     timer.unref()
   }
 

@@ -9,7 +9,8 @@ import {
 } from '@entente/verify/tlog'
 import type { StoredHead } from '#store/store.ts'
 import { createCosigned } from './cosigned.ts'
-import { NotaryError } from './errors.ts'
+import { backoff } from './backoff.ts'
+import { isContradiction, NotaryError } from './errors.ts'
 import type { Notary } from './notary.ts'
 
 /** A witness as one speaks to it (C2SP tlog-witness). Both reject where it can't be reached; what it answers is not believed. */
@@ -57,9 +58,6 @@ export type Witnessing = {
   states(): WitnessState[]
   close(): Promise<void>
 }
-
-/** The longest pause between two tries with a witness that is away. */
-const MAX_BACKOFF_MS = 60_000
 
 /** A checkpoint that all witnesses are shown: they can only agree on one if they don't each get another. */
 type Target = StoredHead & { lines: Map<VerifierKey, string> }
@@ -173,7 +171,7 @@ export function createWitnessing(options: WitnessingOptions): Witnessing {
     if (!(error instanceof Refusal)) throw error
     if (error.status === 409 || error.status === 422) {
       await compare(p).catch(grounds => {
-        if (isProven(grounds)) throw grounds
+        if (isContradiction(grounds)) throw grounds
       })
     }
     throw explain(error, p, options.vkey)
@@ -206,7 +204,7 @@ export function createWitnessing(options: WitnessingOptions): Witnessing {
     p.tries++
     p.state.failures++
     p.state.error = error.message
-    if (isProven(error)) {
+    if (isContradiction(error)) {
       notary.halt(error)
       log('error', 'writing has stopped', { witness, code: error.code, error: error.message })
       return
@@ -220,7 +218,7 @@ export function createWitnessing(options: WitnessingOptions): Witnessing {
         p.timer = undefined
         proceed()
       },
-      Math.min(intervalMs * 2 ** Math.min(p.tries, 16), MAX_BACKOFF_MS),
+      backoff(intervalMs, p.tries),
     )
   }
 
@@ -268,9 +266,6 @@ export function createWitnessing(options: WitnessingOptions): Witnessing {
     },
   }
 }
-
-const isProven = (error: unknown): error is NotaryError =>
-  error instanceof NotaryError && (error.code === 'rolled-back' || error.code === 'forked')
 
 /** @throws NotaryError `witness` where what it answered is not what its key, or ours, has signed */
 function asRefusal<T>({ key }: Party, read: () => T): T {
