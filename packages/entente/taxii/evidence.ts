@@ -177,7 +177,8 @@ export function evidenceRoutes(app: FastifyInstance, context: TaxiiContext, base
 /** docs/formats.md 7. @throws TaxiiError 500 `integrity` */
 async function recordProof(context: TaxiiContext, target: Target, row: RecordRow): Promise<string> {
   const opened = await openRow(context, row)
-  const { head, anchors } = await bestCheckpoint(context, target, row.leaf + 1)
+  const { head, rows } = await bestCheckpoint(context, target, row.leaf + 1)
+  const anchors = await anchorsFrom(context, head.size, rows)
   const log = await tlogProof(context, row.leaf, head)
   const record = recordJson(opened.text)
   return `{"format":"entente/proof/v1","kind":"object","record":${record},"log":${JSON.stringify(log)},"anchors":${JSON.stringify(anchors)}}`
@@ -270,16 +271,17 @@ async function bestCheckpoint(context: TaxiiContext, target: Target, size: numbe
   if (newest && witnessing && isWitnessed(witnessing, newest.head)) return newest
   if (first) return first
   const cosigned = witnessing?.head()
-  if (cosigned && cosigned.size >= size) return { head: cosigned, anchors: [] }
-  return { head: await context.cosigned(log.head as StoredHead), anchors: [] }
+  if (cosigned && cosigned.size >= size) return { head: cosigned, rows: [] }
+  return { head: await context.cosigned(log.head as StoredHead), rows: [] }
 }
 
-type Anchored = { head: StoredHead; anchors: unknown[] }
+/** A checkpoint, and the anchors of it or of later ones; no ledger was asked for them yet. */
+type Anchored = { head: StoredHead; rows: AnchorRow[] }
 
 const isWitnessed = ({ states, quorum }: NonNullable<TaxiiContext['witnessing']>, { by }: CosignedHead): boolean =>
   states().filter(({ vkey }) => by.includes(vkey)).length >= quorum
 
-/** The smallest of what the ledgers have, with each anchor: larger ones come with the proof that they continue it. */
+/** The smallest of what the ledgers have, with each anchor. */
 async function anchoredCheckpoint(
   context: TaxiiContext,
   target: Target,
@@ -287,14 +289,18 @@ async function anchoredCheckpoint(
   find: (ledger: string) => Promise<AnchorRow | undefined>,
 ): Promise<(Anchored & { head: CosignedHead }) | undefined> {
   const { store, log } = context.notary
-  const rows = await Promise.all(target.config.ledgers.map(find))
-  const covering = rows.filter(row => row !== undefined && row.size >= size && row.size <= log.size) as AnchorRow[]
-  const smallest = Math.min(...covering.map(row => row.size))
-  const note = covering.length > 0 ? await store.checkpoint(smallest) : undefined
+  const found = await Promise.all(target.config.ledgers.map(find))
+  const rows = found.filter(row => row !== undefined && row.size >= size && row.size <= log.size) as AnchorRow[]
+  const smallest = Math.min(...rows.map(row => row.size))
+  const note = rows.length > 0 ? await store.checkpoint(smallest) : undefined
   if (!note) return undefined
-  const anchors = await Promise.all(covering.map(row => anchorFrom(context, smallest, row)))
-  const head = await context.cosigned({ size: smallest, note })
-  return { head, anchors: anchors.filter(anchor => anchor !== undefined) }
+  return { head: await context.cosigned({ size: smallest, note }), rows }
+}
+
+/** Each anchor as evidence for the checkpoint of `size`: larger ones come with the proof that they continue it. */
+async function anchorsFrom(context: TaxiiContext, size: number, rows: readonly AnchorRow[]): Promise<unknown[]> {
+  const anchors = await Promise.all(rows.map(row => anchorFrom(context, size, row)))
+  return anchors.filter(anchor => anchor !== undefined)
 }
 
 /** An anchor as evidence for the checkpoint of `size`; undefined while nobody can say on which chain it is. */
