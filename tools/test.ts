@@ -36,9 +36,12 @@ const failures: { file: string; test: string; error: string }[] = []
 const perFile = new Map<string, { passed: number; failed: number; skipped: number }>()
 let passed = 0
 const started = performance.now()
-const nameOf = (file: string | undefined) => (file === undefined ? '?' : relative(root, file))
-const counts = (file: string | undefined) => {
-  const name = nameOf(file)
+/** The file that was run: a test of a conformance suite belongs to the adapter's test file, not to the suite's own. */
+const fileOf = (data: { file?: string | undefined; entryFile?: string | undefined }) => {
+  const file = data.entryFile ?? data.file
+  return file === undefined ? '?' : relative(root, file)
+}
+const counts = (name: string) => {
   let c = perFile.get(name)
   if (!c) {
     c = { passed: 0, failed: 0, skipped: 0 }
@@ -56,14 +59,14 @@ const stream = run({
 stream.on('test:pass', data => {
   if (data.details.type === 'suite') return
   if (data.skip !== undefined) {
-    counts(data.file).skipped++
+    counts(fileOf(data)).skipped++
     skips.push({
-      file: nameOf(data.file),
+      file: fileOf(data),
       test: data.name,
       reason: typeof data.skip === 'string' ? data.skip : 'no reason given',
     })
-  } else if (data.name !== data.file && nameOf(data.file) !== data.name) {
-    counts(data.file).passed++
+  } else if (data.name !== data.file && fileOf(data) !== data.name) {
+    counts(fileOf(data)).passed++
     passed++
   }
 })
@@ -71,9 +74,9 @@ stream.on('test:fail', data => {
   const { error } = data.details
   // A suite or file that failed because of a test inside it is not another failure.
   if ((error as { failureType?: string }).failureType === 'subtestsFailed') return
-  counts(data.file).failed++
+  counts(fileOf(data)).failed++
   const cause = (error.cause ?? error) as Error
-  failures.push({ file: nameOf(data.file), test: data.name, error: cause.stack ?? String(cause) })
+  failures.push({ file: fileOf(data), test: data.name, error: cause.stack ?? String(cause) })
 })
 stream.on('test:stderr', data => {
   if (process.env['ENTENTE_TEST_OUTPUT']) process.stderr.write(data.message)
@@ -84,10 +87,10 @@ stream.on('test:stdout', data => {
 })
 stream.on('test:summary', data => {
   if (data.file === undefined) return
-  const c = counts(data.file)
+  const c = counts(fileOf(data))
   const bad = c.failed > 0 || !data.success
   console.log(
-    `${bad ? 'FAIL' : 'ok  '}  ${nameOf(data.file)}  ${c.passed} passed${c.failed ? `, ${c.failed} FAILED` : ''}${c.skipped ? `, ${c.skipped} skipped` : ''}  ${(data.duration_ms / 1000).toFixed(1)} s`,
+    `${bad ? 'FAIL' : 'ok  '}  ${fileOf(data)}  ${c.passed} passed${c.failed ? `, ${c.failed} FAILED` : ''}${c.skipped ? `, ${c.skipped} skipped` : ''}  ${(data.duration_ms / 1000).toFixed(1)} s`,
   )
 })
 for await (const _ of stream);
