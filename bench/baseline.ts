@@ -91,7 +91,7 @@ export function openBaseline(store: Store & Journal, wanted: { apiRoot: string; 
     }
     for (const [leaf, plan] of decided.supersede) supersede.push({ leaf, by: (plan as { leaf: number }).leaf })
     const next = { size: size + records.length, note: String(size + records.length) }
-    const nothing = { erase: [], erasedTags: [], tiles: [], entryBundles: [], openings: [] }
+    const nothing = { erase: [], erasedTags: [], tiles: [], entryBundles: [], openings: [], routes: [] }
     await store.commit(head, { head: next, records, supersede, statuses, collections: [...grown.values()], ...nothing })
     for (const c of grown.values()) collections.set(c.number, c)
     head = next

@@ -15,10 +15,20 @@ const ARROWS: Record<string, string[]> = {
   chaincode: ['verify/tlog'],
   'entente/store': [],
   'entente/ledger': ['verify/tlog', 'verify/proof'],
-  'entente/notary': ['entente/store', 'entente/ledger', 'verify/json', 'verify/tlog', 'verify/proof', 'stix'],
+  'entente/channel': [],
+  'entente/notary': [
+    'entente/store',
+    'entente/ledger',
+    'entente/channel',
+    'verify/json',
+    'verify/tlog',
+    'verify/proof',
+    'stix',
+  ],
   'entente/taxii': [
     'entente/store',
     'entente/notary',
+    'entente/channel',
     'verify/json',
     'verify/tlog',
     'verify/proof',
@@ -30,6 +40,7 @@ const ARROWS: Record<string, string[]> = {
     'entente/store',
     'entente/witness',
     'entente/ledger',
+    'entente/channel',
     'entente/notary',
     'entente/taxii',
     'verify/json',
@@ -47,7 +58,12 @@ const PORTS = new Set([
   'packages/entente/ledger/chain.ts',
   'packages/entente/ledger/error.ts',
   'packages/entente/ledger/records.ts',
+  'packages/entente/channel/channel.ts',
+  'packages/entente/channel/stream.ts',
+  'packages/entente/channel/error.ts',
 ])
+/** Rooms of ports and their adapters. */
+const ADAPTED = new Set(['entente/store', 'entente/ledger', 'entente/channel'])
 /** Packages that only one place may load. */
 const DRIVERS: Record<string, string> = {
   viem: 'entente/ledger',
@@ -55,6 +71,8 @@ const DRIVERS: Record<string, string> = {
   '@hyperledger/fabric-gateway': 'entente/ledger',
   '@hyperledger/fabric-protos': 'entente/ledger',
   '@grpc/grpc-js': 'entente/ledger',
+  amqplib: 'entente/channel',
+  '@platformatic/kafka': 'entente/channel',
   'fabric-shim': 'chaincode',
   'node:sqlite': '',
   fastify: '',
@@ -100,7 +118,7 @@ for (const file of ['packages', 'chaincode'].flatMap(sources)) {
     if (to === undefined || to === room) continue
     const name = relative(root, target)
     if (!allowed.includes(to)) broken.push(`${at}: ${room} must not import ${to} (${specifier})`)
-    else if ((to === 'entente/store' || to === 'entente/ledger') && room !== 'entente/cli' && !PORTS.has(name))
+    else if (ADAPTED.has(to) && room !== 'entente/cli' && !PORTS.has(name))
       broken.push(`${at}: ${name} is an adapter: only cli/ may import it`)
   }
 }

@@ -12,6 +12,7 @@ import { parseMicros } from '#notary/time.ts'
 import type { Hold } from '#taxii/context.ts'
 import { CliError } from './errors.ts'
 import { checkWitnesses, WitnessSchema, witnessKeys } from './witness-config.ts'
+import { ChannelsSchema, checkChannels, ForwardSchema } from './channel-config.ts'
 import { LedgerSchema } from './ledger-config.ts'
 
 const strict = { additionalProperties: false }
@@ -67,6 +68,7 @@ const CollectionSchema = object({
     default: 'allow',
     description: 'Whether what was erased may be added again',
   }),
+  forward: ForwardSchema,
 })
 
 const ApiRootSchema = object({
@@ -206,6 +208,7 @@ export const ConfigSchema = object({
     },
     { ...strict, default: {} },
   ),
+  channels: ChannelsSchema,
   auth: Type.Object({ kind: Type.Literal('local', { default: 'local' }) }, { ...strict, default: {} }),
   discovery: Type.Object(
     {
@@ -273,6 +276,7 @@ export function loadConfig(options: {
   checkTransport(config.server)
   checkReferences(config)
   checkWitnesses(config.log)
+  checkChannels(config)
   const data = resolve(options.data)
   const base = file === undefined ? data : dirname(resolve(file))
   const at = (path: string) => (isAbsolute(path) ? path : join(base, path))

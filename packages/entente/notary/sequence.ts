@@ -89,7 +89,7 @@ export type Sequencer = {
 export async function sequence(sequencer: Sequencer, requests: Request[]): Promise<StatusRow[]> {
   const { store, log, clock } = sequencer
   const stage = log.stage()
-  const draft: Draft = { records: [], supersede: [], erase: [], erasedTags: [], openings: [] }
+  const draft: Draft = { records: [], supersede: [], erase: [], erasedTags: [], openings: [], routes: [] }
 
   // 1. Decide on every object against what is stored and what this batch holds so far. Reads only.
   const byCollection = new Map<number, Decided>()
@@ -152,7 +152,7 @@ export async function sequence(sequencer: Sequencer, requests: Request[]): Promi
   return statuses
 }
 
-type Draft = Pick<Batch, 'records' | 'supersede' | 'erase' | 'erasedTags' | 'openings'>
+type Draft = Pick<Batch, 'records' | 'supersede' | 'erase' | 'erasedTags' | 'openings' | 'routes'>
 type Placed = {
   request: Request
   plans: Plan[]

@@ -639,6 +639,78 @@ export function storeConformance(name: string, create: () => Promise<StoreSubjec
     )
   })
 
+  describe(`Routes: ${name}`, () => {
+    const leaves = (rows: RecordRow[]) => rows.map(r => r.leaf)
+
+    conforms('rows of a channel come in the order of the log, whichever collection they are of', async store => {
+      await commitRecords(store, [{ seq: 0 }, { seq: 1, collection: 2 }, { seq: 2 }, { seq: 3 }], {
+        routes: [
+          { leaf: 3, channel: 'B' },
+          { leaf: 1, channel: 'A' },
+          { leaf: 0, channel: 'A' },
+          { leaf: 3, channel: 'A' },
+        ],
+      })
+      const all = await store.routed('A', { from: 0, limit: 10 })
+      same(
+        all,
+        (await store.scan(0, 10)).filter(r => r.leaf !== 2),
+      )
+      same(leaves(await store.routed('A', { from: 1, limit: 1 })), [1])
+      same(leaves(await store.routed('A', { from: 0, limit: 10, maxBytes: 0 })), [0])
+      same(leaves(await store.routed('B', { from: 0, limit: 10 })), [3])
+      same(await store.routed('C', { from: 0, limit: 10 }), [])
+      assert.equal(await store.countRouted('A', 1, 10), 2)
+      assert.equal(await store.countRouted('A', 0, 2), 2)
+    })
+
+    conforms('an erased row is on no channel any more', async store => {
+      const { head } = await commitRecords(store, [{ seq: 0 }, { seq: 1 }], {
+        routes: [
+          { leaf: 0, channel: 'A' },
+          { leaf: 1, channel: 'A' },
+        ],
+      })
+      await store.commit(head, { ...emptyBatch(headOf(9)), erase: [{ leaf: 0, by: 5 }] })
+      same(leaves(await store.routed('A', { from: 0, limit: 10 })), [1])
+    })
+
+    conforms(
+      'what is forgotten is gone from every channel, and the store says from where on it is whole',
+      async store => {
+        await commitRecords(store, [{ seq: 0 }, { seq: 1 }], {
+          routes: [
+            { leaf: 0, channel: 'A' },
+            { leaf: 1, channel: 'A' },
+            { leaf: 0, channel: 'B' },
+          ],
+        })
+        assert.equal(await store.routesFrom(), 0)
+        await store.forgetRoutes(1)
+        await store.forgetRoutes(0)
+        assert.equal(await store.routesFrom(), 1)
+        same(leaves(await store.routed('A', { from: 0, limit: 10 })), [1])
+        same(await store.routed('B', { from: 0, limit: 10 }), [])
+      },
+    )
+
+    conforms('a row is told from the first of its id', async store => {
+      await commitRecords(store, [{ seq: 0 }, { seq: 1, version: V2 }, { seq: 2, collection: 2 }])
+      same([...(await store.continued(await store.scan(0, 10)))], [1])
+    })
+
+    conforms('a cursor is what was put last', async (store, subject) => {
+      assert.equal(await store.cursor('a'), undefined)
+      await store.putCursor('a', 7)
+      await store.putCursor('b', 1)
+      await store.putCursor('a', 5)
+      await store.close()
+      const again = await subject.open()
+      assert.equal(await again.cursor('a'), 5)
+      await again.close()
+    })
+  })
+
   describe(`Journal: ${name}`, () => {
     conforms('anchors are kept by ledger and size, the newest entry of one counts', async store => {
       const rows = [anchor('a', 3), anchor('a', 9), anchor('b', 5)]
@@ -733,10 +805,11 @@ export function row(values: Partial<RecordRow> & { leaf: number; seq: number }):
 export async function commitRecords(
   store: Store,
   values: Partial<RecordRow>[],
+  more: Partial<Batch> = {},
 ): Promise<{ head: StoredHead; rows: RecordRow[] }> {
   const rows = values.map((v, leaf) => row({ leaf, seq: leaf, ...v }))
   const head = headOf(5)
-  await store.commit(undefined, { ...emptyBatch(head), records: rows })
+  await store.commit(undefined, { ...emptyBatch(head), records: rows, ...more })
   return { head, rows }
 }
 
@@ -804,6 +877,7 @@ function changes(): Omit<Batch, 'head'> {
     collections: [collection(1, 3), collection(2, 1), collection(3, 0)],
     statuses: [statusRow('two')],
     openings: [{ submitter: 'another', opening: bytes(32, 9), name: 'bob' }],
+    routes: [{ leaf: 6, channel: 'EVENTS' }],
   }
 }
 

@@ -78,6 +78,20 @@ export interface Store {
   /** The opening of a submitter commitment (docs/formats.md 2). */
   opening(submitter: string): Promise<{ opening: Uint8Array; name: string } | undefined>
 
+  /** Rows that go to a channel ({@link Batch.routes}) at log indexes from `from` on, ascending, with their texts; a row whose object was erased is left out. */
+  routed(
+    channel: string,
+    selection: { from: number; limit: number; maxBytes?: number | undefined },
+  ): Promise<RecordRow[]>
+  /** How many places of a channel lie at log indexes from `from` on; counts to `most`. */
+  countRouted(channel: string, from: number, most: number): Promise<number>
+  /** Forgets which rows below this log index went to which channel; atomic, and with it {@link Store.routesFrom} moves up to it. */
+  forgetRoutes(below: number): Promise<void>
+  /** The log index below which routes were forgotten; 0 at first. */
+  routesFrom(): Promise<number>
+  /** Which of these object rows have an earlier one of the same id in their collection, by log index. MUST cost one look into an index a row. */
+  continued(rows: readonly RecordRow[]): Promise<Set<number>>
+
   /** All rows at log indexes from `from` on, ascending, at most `limit`, whichever collection they say that they are of. */
   scan(from: number, limit: number): Promise<RecordRow[]>
   /**
@@ -113,6 +127,9 @@ export interface Journal {
   anchorCovering(ledger: string, size: number, final?: true): Promise<AnchorRow | undefined>
   /** The largest size of an anchor on this ledger that was known to be final at this time; 0 without one. */
   finalSizeAt(ledger: string, at: number): Promise<number>
+  /** How far something has come that follows the log: the position that was put last under this name. */
+  cursor(name: string): Promise<number | undefined>
+  putCursor(name: string, position: number): Promise<void>
   /** Label a row (in)valid: a cache of the verdict for operators; no read relies on it. */
   label(leaf: number, invalid: boolean): Promise<void>
 }
@@ -216,6 +233,8 @@ export type Batch = {
   collections: CollectionHead[]
   statuses: StatusRow[]
   openings: { submitter: string; opening: Uint8Array; name: string }[]
+  /** Which of the records go to which channels (notary/route.ts). */
+  routes: { leaf: number; channel: string }[]
 }
 
 /** What {@link Store.mend} changes; whatever is not named stays. */
@@ -243,6 +262,7 @@ export const emptyBatch = (head: StoredHead): Batch => ({
   collections: [],
   statuses: [],
   openings: [],
+  routes: [],
 })
 
 export type AnchorRow = {

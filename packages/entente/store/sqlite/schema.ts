@@ -35,6 +35,8 @@ const MIGRATIONS: string[] = [
    create index record_spec on record(coll, spec, seq) where type is not null;
    create index record_version on record(coll, version, seq) where type is not null;`,
   'create table cosignature(size integer not null, witness text not null, line text not null, primary key(size, witness)) without rowid',
+  `create table route(channel text not null, leaf integer not null, primary key(channel, leaf)) without rowid;
+   create table cursor(name text primary key, position integer not null) without rowid;`,
 ]
 
 /** Brings the file to the newest schema, one transaction a migration. Throws StoreError `newer` for a file from the future. */

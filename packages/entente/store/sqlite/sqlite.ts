@@ -15,6 +15,7 @@ import type {
 } from '#store/store.ts'
 import { StoreError, type StoreErrorCode } from '#store/store.ts'
 import { migrate } from './schema.ts'
+import { createRoutes } from './routes.ts'
 import { fromRecordRow, RECORD_COLUMNS, toAnchorRow, toRecordRow, toStatusRow } from './rows.ts'
 
 export type SqliteOptions = {
@@ -219,6 +220,7 @@ export function openSqliteStore(options: SqliteOptions): Store & Journal {
     }
     for (const o of batch.openings)
       sql('insert into opening(submitter, opening, name) values(?,?,?)').run(o.submitter, o.opening, o.name)
+    for (const r of batch.routes) sql('insert into route(channel, leaf) values(?,?)').run(r.channel, r.leaf)
     sql('insert or ignore into checkpoint(size, note) values(?,?)').run(batch.head.size, batch.head.note)
     sql('insert or replace into head(one, size, note) values(1,?,?)').run(batch.head.size, batch.head.note)
   }
@@ -417,6 +419,7 @@ export function openSqliteStore(options: SqliteOptions): Store & Journal {
         }
         return { present, firstMissing: expected }
       }),
+    ...createRoutes({ sql, reading, changing }),
     tile: (tree, level, index) =>
       reading(
         () =>
