@@ -44,6 +44,7 @@ export function toApiRoots(config: Config, vkey: string): ApiRootConfig[] {
       onConflict: c.onConflict,
       hold: c.hold === undefined ? undefined : parseHold(c.hold),
       repost: c.repost,
+      forward: c.forward,
     })),
   }))
 }

@@ -13,6 +13,7 @@ import { openSqliteRecordKeys } from '#store/sqlite/record-keys.ts'
 import { openSqliteStore } from '#store/sqlite/sqlite.ts'
 import type { ApiRootConfig, CollectionConfig, TaxiiContext } from '#taxii/context.ts'
 import { createHttpWitness } from '#witness/http.ts'
+import { toChannels } from './channel-config.ts'
 import type { Config, Paths } from './config.ts'
 import { defaultOrigin, toApiRoots } from './identity.ts'
 import { openAnchors } from './ledgers.ts'
@@ -67,7 +68,9 @@ export async function openLogFolder(
     const alert = (message: string, details: Record<string, unknown>) => log('error', message, details)
     const isRefusing = apiRoots.some(r => r.collections.some(c => c.repost === 'refuse'))
     const erased = isRefusing ? { erased: await openErasedTags(paths.erasedKey, store) } : {}
-    const notary = await openNotary({ store, origin, vkey, signer, clock, clockBounds: config.clock, alert, ...erased })
+    const channels = toChannels(config.channels).map(c => c.name)
+    const notaryOptions = { store, origin, vkey, signer, clock, clockBounds: config.clock, channels, alert, ...erased }
+    const notary = await openNotary(notaryOptions)
     closers.push(() => notary.close())
 
     const anchors = await openAnchors(config, paths, origin)

@@ -5,6 +5,7 @@ import { type ClockBounds, type ClockGuard, createClockGuard, DEFAULT_CLOCK_BOUN
 import { NotaryError } from './errors.ts'
 import { type Collection, type Log, openLog } from './log.ts'
 import { createReader, type Reader } from './reader.ts'
+import { readMarkings } from './route.ts'
 import { type Request, sequence, type Sequencer, systemRandom } from './sequence.ts'
 import { type Clock, systemClock } from './time.ts'
 
@@ -18,6 +19,8 @@ export type NotaryOptions = {
   random?: (bytes: number) => Buffer
   /** Needed where a collection refuses re-posting. */
   erased?: ErasedTags
+  /** The channels that there are; none by default. */
+  channels?: readonly string[]
   /** Told what an operator should look at. */
   alert?: (message: string, details: Record<string, unknown>) => void
   /** Objects that may wait for the sequencer before a request is refused as `overloaded`. */
@@ -64,7 +67,8 @@ export async function openNotary(options: NotaryOptions): Promise<Notary> {
   const log = await openLog(store, options.origin, options.vkey)
   const reader = createReader(store, log)
   const { erased, alert } = options
-  const sequencer: Sequencer = { store, log, reader, signer, clock, random, erased, alert }
+  const routing = { known: new Set(options.channels), markings: await readMarkings(store, reader, log) }
+  const sequencer: Sequencer = { store, log, reader, signer, clock, random, erased, routing, alert }
 
   const newestRecord = () => Math.max(0, ...[...log.collections.values()].map(c => c.lastAdded))
   const clockGuard = createClockGuard(clock, newestRecord, options.clockBounds ?? DEFAULT_CLOCK_BOUNDS)

@@ -1,5 +1,6 @@
 import { hash, randomBytes } from 'node:crypto'
 import { signReceipt, submitterCommitment } from '@entente/verify/proof'
+import { statementChannels } from '@entente/stix'
 import type { NoteSigner } from '@entente/verify/tlog'
 import type { Batch, RecordRow, StatusItem, StatusRow, Store, StoredHead } from '#store/store.ts'
 import { StoreError } from '#store/store.ts'
@@ -19,6 +20,7 @@ import { NotaryError } from './errors.ts'
 import type { Log, Stage } from './log.ts'
 import type { Reader } from './reader.ts'
 import { deletedRecord, equivocationRecord, objectRecord, writtenVersion } from './record.ts'
+import { describeUnknown, type Forward, type Markings, routeObject } from './route.ts'
 import { type Clock, formatMicros } from './time.ts'
 
 /** An object that passed validation. `version`: `modified`, else `created`, with six digits; undefined where it has neither. */
@@ -53,6 +55,10 @@ export type Request = {
   onConflict?: Rules['onConflict']
   /** What was erased may come back (the default), or not. */
   repost?: 'allow' | 'refuse'
+  /** Channels that marking definitions in the envelope name. */
+  channels?: readonly string[]
+  /** Where objects go that no marking sends anywhere. */
+  forward?: Forward | undefined
 }
 
 export type Sequencer = {
@@ -64,6 +70,8 @@ export type Sequencer = {
   random: (bytes: number) => Buffer
   /** Needed where a collection refuses re-posting. */
   erased?: ErasedTags | undefined
+  /** The channels that there are, and which marking definitions name any. */
+  routing: { known: ReadonlySet<string>; markings: Markings }
   /** Told what an operator should look at, once it is durable. */
   alert?: ((message: string, details: Record<string, unknown>) => void) | undefined
 }
@@ -124,6 +132,7 @@ export async function sequence(sequencer: Sequencer, requests: Request[]): Promi
     for (const [leaf, plan] of decided.supersede) draft.supersede.push({ leaf, by: leafOf(plan) })
   for (const { erasure } of placed) draft.supersede.push(...revive(erasure))
   for (const p of placed) draft.erasedTags.push(...tagsOf(sequencer, p))
+  routeAll(sequencer, placed, draft)
 
   // 4. Close the batch: heads entry, signed checkpoint, and a receipt for each request.
   const head = stage.empty ? log.head : stage.seal(sequencer.signer)
@@ -148,7 +157,10 @@ export async function sequence(sequencer: Sequencer, requests: Request[]): Promi
   // C2: a crash here loses answers, nothing else. From here on this is the log.
 
   if (!stage.empty) log.publish(stage)
-  for (const p of placed) alertConflicts(sequencer, p)
+  for (const p of placed) {
+    await noteMarkings(sequencer, p)
+    alertConflicts(sequencer, p)
+  }
   return statuses
 }
 
@@ -156,6 +168,8 @@ type Draft = Pick<Batch, 'records' | 'supersede' | 'erase' | 'erasedTags' | 'ope
 type Placed = {
   request: Request
   plans: Plan[]
+  /** Channels that were asked for and are not there. */
+  unknown: Map<Plan, string[]>
   erasure: Erasure
   rows: { row: RecordRow; plan?: Plan; erases?: RecordRow }[]
 }
@@ -211,7 +225,7 @@ function place(stage: Stage, request: Request, plans: Plan[], erasure: Erasure):
       },
     })
   }
-  return { request, plans, erasure, rows }
+  return { request, plans, unknown: new Map(), erasure, rows }
 }
 
 function write({ log, random }: Sequencer, stage: Stage, draft: Draft, { request, rows }: Placed): void {
@@ -239,6 +253,39 @@ function write({ log, random }: Sequencer, stage: Stage, draft: Draft, { request
     stage.enter(request.collection, commitment)
     draft.records.push(row)
   })
+}
+
+/**
+ * Enters where the new objects go, in the same commit as they are: what is delivered is what was stored. A duplicate was sent when it was new, and what is
+ * imported is history elsewhere.
+ */
+function routeAll({ routing }: Sequencer, placed: Placed[], draft: Draft): void {
+  const { known, markings } = routing
+  /** Of this batch, by collection and id: what came in an earlier request is stored for a later one. */
+  const staged = new Map<string, string[]>()
+  for (const { request, plans, unknown } of placed) {
+    const { collection } = request
+    const channelsOf = (id: string) =>
+      (staged.size > 0 && staged.get(`${collection} ${id}`)) || markings.channelsOf(collection, id)
+    for (const plan of plans) {
+      const { object } = plan
+      if (plan.do === 'refuse' || object.imported !== undefined) continue
+      const own = statementChannels(object.value)
+      if (own.length > 0 && plan.do === 'store') staged.set(`${collection} ${object.id}`, own)
+      // What the envelope names and nobody has is told once, where it is named.
+      const route = routeObject(object, request.channels ?? [], channelsOf, request.forward, known)
+      const missing = route.unknown.filter(name => own.includes(name) || !request.channels?.includes(name))
+      if (missing.length > 0) unknown.set(plan, missing)
+      if (plan.do === 'store') for (const channel of route.channels) draft.routes.push({ leaf: plan.leaf, channel })
+    }
+  }
+}
+
+/** What is stored now decides where later objects go. */
+async function noteMarkings({ routing }: Sequencer, { request, plans, erasure }: Placed): Promise<void> {
+  for (const plan of plans) if (plan.do === 'store') routing.markings.note(request.collection, plan.object)
+  for (const id of new Set(erasure.rows.map(row => row.id)))
+    if (id !== null) await routing.markings.forget(request.collection, id)
 }
 
 /** Tags and key of a collection that refuses re-posting; undefined of one that doesn't. */
@@ -272,7 +319,7 @@ function alertConflicts({ log, alert }: Sequencer, { request, rows }: Placed): v
   }
 }
 
-function toStatus({ log, signer }: Sequencer, size: number, { request, plans }: Placed): StatusRow {
+function toStatus({ log, signer, routing }: Sequencer, size: number, { request, plans, unknown }: Placed): StatusRow {
   const accepted: StatusItem[] = []
   const failed = [...request.failed]
   const receipt: { index: number; commitment: Uint8Array }[] = []
@@ -289,7 +336,9 @@ function toStatus({ log, signer }: Sequencer, size: number, { request, plans }: 
       failed.push({ id: object.id, version, message: plan.message + details })
       continue
     }
-    const message = [plan.message === undefined ? undefined : plan.message + details, object.warning]
+    const missing = unknown.get(plan)
+    const notes = [object.warning, missing && describeUnknown(missing, routing.known)]
+    const message = [plan.message === undefined ? undefined : plan.message + details, ...notes]
       .filter(m => m !== undefined)
       .join('; ')
     accepted.push({ id: object.id, version, ...(message === '' ? {} : { message }) })

@@ -4,6 +4,7 @@ import type { Confirmation } from '#notary/confirm.ts'
 import type { ReadCosigned } from '#notary/cosigned.ts'
 import type { Damage } from '#notary/damage.ts'
 import type { AnchorPolicy, LedgerState } from '#notary/finality.ts'
+import type { Forward } from '#notary/route.ts'
 import type { Notary } from '#notary/notary.ts'
 import type { Witnessing } from '#notary/witnessing.ts'
 import type { AnchorRow } from '#store/store.ts'
@@ -29,6 +30,8 @@ export type CollectionConfig = Rights &
     hold?: Hold | undefined
     /** Whether what was erased may be added again. */
     repost: 'allow' | 'refuse'
+    /** Where objects go that no marking sends to a channel. */
+    forward?: Forward | undefined
   }
 
 /** A date, or a time counted from `date_added`; microseconds. */

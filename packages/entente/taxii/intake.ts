@@ -1,4 +1,4 @@
-import { JsonError, parseObjects } from '@entente/verify/json'
+import { canonicalize, JsonError, parseObjects } from '@entente/verify/json'
 import {
   type Finding,
   objectVersion,
@@ -6,6 +6,7 @@ import {
   type Policy,
   type Rule,
   specVersion,
+  statementChannels,
   type Timestamp,
   tlpMarkings,
   validateObject,
@@ -15,8 +16,8 @@ import type { SubmittedObject } from '#notary/sequence.ts'
 import type { StatusItem } from '#store/store.ts'
 import { TaxiiError } from './errors.ts'
 
-/** What a body holds: objects that may be stored, and what is wrong with the others. */
-export type Intake = { objects: SubmittedObject[]; failed: StatusItem[] }
+/** What a body holds: objects that may be stored, what is wrong with the others, and the channels that its marking definitions name. */
+export type Intake = { objects: SubmittedObject[]; failed: StatusItem[]; channels: string[] }
 
 export type IntakeOptions = {
   maxBytes: number
@@ -63,7 +64,7 @@ const MOST_TARGETS = 100
  * @throws TaxiiError 422
  */
 export async function readEnvelope(body: Uint8Array, options: IntakeOptions): Promise<Intake> {
-  const { values, canonical } = parseEnvelope(body, options)
+  const { values, canonical } = unpackBundles(parseEnvelope(body, options))
   const judged =
     options.policy === 'permissive'
       ? values.map((value, i) => judge(value, canonical[i] as string, { policy: 'permissive', untold: UNTOLD }))
@@ -74,7 +75,7 @@ export async function readEnvelope(body: Uint8Array, options: IntakeOptions): Pr
     if ('canonical' in one) objects.push(one)
     else failed.push(one)
   }
-  return { objects, failed }
+  return { objects, failed, channels: [...new Set(objects.flatMap(object => statementChannels(object.value)))] }
 }
 
 function parseEnvelope(
@@ -90,13 +91,7 @@ function parseEnvelope(
   }
   const values = parsed.envelope['objects'] as unknown[]
   if (values.length === 0) throw new TaxiiError(422, 'body', 'the envelope holds no objects')
-  if (values.length > MAX_OBJECTS) {
-    throw new TaxiiError(
-      422,
-      'body',
-      `the envelope holds ${values.length} objects, at most ${MAX_OBJECTS} are taken: send them in several requests`,
-    )
-  }
+  if (values.length > MAX_OBJECTS) throw tooMany(values.length)
   if (parsed.envelope['type'] === 'bundle' && !isStix) {
     throw new TaxiiError(
       422,
@@ -106,6 +101,37 @@ function parseEnvelope(
   }
   return { values, canonical: parsed.canonical }
 }
+
+/**
+ * A bundle among the objects is a container of objects (STIX 2.1 section 8) and goes for what it holds: who routes by bundles sends them so. An
+ * empty one, and one in another, are refused as the objects that they are not.
+ */
+function unpackBundles(parsed: { values: unknown[]; canonical: string[] }): { values: unknown[]; canonical: string[] } {
+  if (!parsed.values.some(isBundle)) return parsed
+  const values: unknown[] = []
+  const canonical: string[] = []
+  parsed.values.forEach((value, i) => {
+    const members = isBundle(value) ? value.objects : [value]
+    for (const member of members) {
+      values.push(member)
+      canonical.push(isBundle(value) ? canonicalize(member) : (parsed.canonical[i] as string))
+    }
+  })
+  if (values.length > MAX_OBJECTS) throw tooMany(values.length)
+  return { values, canonical }
+}
+
+const isBundle = (value: unknown): value is { objects: unknown[] } => {
+  const { type, objects } = (value ?? {}) as Json
+  return type === 'bundle' && Array.isArray(objects) && objects.length > 0
+}
+
+const tooMany = (count: number): TaxiiError =>
+  new TaxiiError(
+    422,
+    'body',
+    `the envelope holds ${count} objects, at most ${MAX_OBJECTS} are taken: send them in several requests`,
+  )
 
 type Judged = SubmittedObject | StatusItem
 

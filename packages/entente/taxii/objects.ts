@@ -149,8 +149,8 @@ async function addObjects(
   request: FastifyRequest,
   body: Buffer,
 ): Promise<Record<string, unknown>> {
-  const { validation, onConflict } = target.config
-  const { objects, failed } = await readEnvelope(body, {
+  const { validation, onConflict, forward } = target.config
+  const { objects, failed, channels } = await readEnvelope(body, {
     maxBytes: context.config.maxContentLength,
     policy: validation,
     isStix: checkContentType(request.headers['content-type']) === 'application/stix+json',
@@ -163,6 +163,8 @@ async function addObjects(
     objects,
     failed,
     onConflict,
+    channels,
+    forward,
   })
   return toStatusResource(context, target.config, row)
 }
