@@ -5,9 +5,19 @@ import { TlogError } from '#tlog/index.ts'
  * `malformed` not the format that it says it is; `record` a record that breaks its own rules; `log` the checkpoint or its proof
  * does not verify (`cause`: the TlogError); `heads` the heads entry does not hold the collection; `collection` records are missing,
  * moved, changed or too many; `anchor` an anchor contradicts the checkpoint; `seal` the seals, state proofs, work or Merkle paths of a
- * block do not verify; `trust` the reader's own configuration makes no sense.
+ * block do not verify; `event` an event carries something else than it names, or names something else than the log has there; `trust` the
+ * reader's own configuration makes no sense.
  */
-export type ProofErrorCode = 'malformed' | 'record' | 'log' | 'heads' | 'collection' | 'anchor' | 'seal' | 'trust'
+export type ProofErrorCode =
+  | 'malformed'
+  | 'record'
+  | 'log'
+  | 'heads'
+  | 'collection'
+  | 'anchor'
+  | 'seal'
+  | 'event'
+  | 'trust'
 
 /** The only error that this room throws. Evidence that does not verify is never a returned boolean. */
 export class ProofError extends Error {

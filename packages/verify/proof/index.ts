@@ -32,6 +32,14 @@ export {
 } from './disagreement.ts'
 export { ProofError, type ProofErrorCode } from './error.ts'
 export {
+  type IntegrityEvent,
+  type LogEvent,
+  parseEvent,
+  type RecordEvent,
+  type ReferenceEvent,
+  verifyEventContent,
+} from './event.ts'
+export {
   type EndorsedProof,
   type EndorsedRoot,
   type PinnedFabric,

@@ -42,8 +42,9 @@ export type EquivocationRecord = RecordBase & {
 export type LogRecord = ObjectRecord | DeletedRecord | EquivocationRecord
 
 const BASE = ['api_root', 'collection', 'date_added', 'salt', 'seq', 'submitter']
-const API_ROOT = /^\/(?:[!-~]{0,1022}\/)?$/
-const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
+/** Forms of the members that events name as well. */
+export const API_ROOT = /^\/(?:[!-~]{0,1022}\/)?$/
+export const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
 const DATE = /^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z$/
 // The last character has two bits that nothing uses: they are zero, or two texts would be one value
 const BASE64URL_32 = /^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$/

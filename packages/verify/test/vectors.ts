@@ -1,7 +1,7 @@
 // Writes the vectors of docs/formats.md: node packages/verify/test/vectors.ts > test/vectors/formats.json
 import { bytesToHex } from '@noble/hashes/utils.js'
 import { formatCoseReceipt } from '../cose/index.ts'
-import { headsMapPath, submitterCommitment } from '../proof/index.ts'
+import { headsMapPath, RECORD_PREFIX, submitterCommitment } from '../proof/index.ts'
 import { encodeBase64, parseCheckpoint, parseNote, parseTlogProof, parseVkey } from '../tlog/index.ts'
 import { createDisagreements } from './disagreements.ts'
 import { createSample } from './sample.ts'
@@ -42,9 +42,38 @@ export function formatVectors(): string {
     saved_read: sample.savedRead,
     evidence: createDisagreements(sample),
     cose_receipt: encodeBase64(coseReceipt(sample)),
+    events: events(sample),
     trust: sample.trust,
   }
   return `${JSON.stringify(vectors, null, 2)}\n`
+}
+
+/** Of the records of the sample; each is the text of one message. */
+function events({ log, texts, commitments, records, firstIndex }: ReturnType<typeof createSample>): string[] {
+  const format = (event: string, seq: number, members: { commitment?: string; record?: string; reason?: string }) => {
+    const { api_root, collection } = records[seq]!
+    const { commitment, record, reason } = members
+    const parts = [
+      `"event":"${event}","origin":"${log.signer.name}","api_root":"${api_root}","collection":"${collection}"`,
+      `"log_index":${firstIndex + seq},"seq":${seq}`,
+      ...(commitment === undefined ? [] : [`"commitment":"${commitment}"`]),
+      `"proof":"${api_root}collections/${collection}/records/${seq}/proof/"`,
+      ...(record === undefined ? [] : [`"record":${record}`]),
+      ...(reason === undefined ? [] : [`"reason":"${reason}"`]),
+    ]
+    return `{${parts.join(',')}}`
+  }
+  const commitment = (seq: number) => encodeBase64(commitments[seq]!)
+  const whole = (event: string, seq: number) =>
+    format(event, seq, { commitment: commitment(seq), record: texts[seq]!.slice(RECORD_PREFIX.length) })
+  return [
+    whole('added', 0),
+    whole('version', 1),
+    format('reference', 2, { commitment: commitment(2) }),
+    whole('equivocation', 3),
+    whole('withdrawn', 4),
+    format('integrity', 2, { reason: 'hash' }),
+  ]
 }
 
 /** Of the entry of `object_proof`, under its checkpoint. */
