@@ -55,8 +55,8 @@ export type Notary = {
   collection(apiRoot: string, id: string): Collection | undefined
   /** Stops all writing, for good: the reason is answered to every request from now on. */
   halt(reason: NotaryError): void
-  /** Called after every new checkpoint. */
-  onCheckpoint(listener: () => void): void
+  /** Called after every new checkpoint, with the channels that something under it goes to. */
+  onCheckpoint(listener: (channels: ReadonlySet<string>) => void): void
   /** Waits for what is under way and takes nothing more. */
   close(): Promise<void>
 }
@@ -75,7 +75,7 @@ export async function openNotary(options: NotaryOptions): Promise<Notary> {
 
   type Waiting = { request: Request; resolve: (s: StatusRow) => void; reject: (e: unknown) => void }
   const waiting: Waiting[] = []
-  const listeners: (() => void)[] = []
+  const listeners: ((channels: ReadonlySet<string>) => void)[] = []
   let objects = 0
   let running: Promise<void> | undefined
   let halted: NotaryError | undefined
@@ -97,12 +97,12 @@ export async function openNotary(options: NotaryOptions): Promise<Notary> {
         const wrongClock = clockGuard.check()
         if (wrongClock) throw wrongClock
         const before = log.size
-        const statuses = await sequence(
+        const { statuses, channels } = await sequence(
           sequencer,
           batch.map(w => w.request),
         )
         batch.forEach((w, i) => w.resolve(statuses[i] as StatusRow))
-        if (log.size !== before) for (const listener of listeners) listener()
+        if (log.size !== before) for (const listener of listeners) listener(channels)
       } catch (error) {
         for (const w of batch) w.reject(error)
         if (error instanceof StoreError && error.code === 'conflict') {
@@ -168,7 +168,7 @@ export async function openNotary(options: NotaryOptions): Promise<Notary> {
       const head = stage.seal(signer)
       await store.commit(log.head, { ...emptyBatch(head), ...stage.writes() })
       log.publish(stage)
-      for (const listener of listeners) listener()
+      for (const listener of listeners) listener(new Set())
     },
     collection: (apiRoot, id) => {
       for (const c of log.collections.values()) if (c.apiRoot === apiRoot && c.id === id) return c

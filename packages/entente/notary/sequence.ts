@@ -91,10 +91,13 @@ export type Sequencer = {
  *   C4 after an anchor was sent the ledger has it, the journal doesn't: the next round finds it there
  *   C5 after the journal        complete
  *
- * @returns the status of each request, in order
+ * @returns the status of each request, in order, and the channels that something new goes to
  * @throws NotaryError `unavailable` where the store did not take the batch; StoreError `conflict` where another process writes
  */
-export async function sequence(sequencer: Sequencer, requests: Request[]): Promise<StatusRow[]> {
+export async function sequence(
+  sequencer: Sequencer,
+  requests: Request[],
+): Promise<{ statuses: StatusRow[]; channels: ReadonlySet<string> }> {
   const { store, log, clock } = sequencer
   const stage = log.stage()
   const draft: Draft = { records: [], supersede: [], erase: [], erasedTags: [], openings: [], routes: [] }
@@ -161,7 +164,7 @@ export async function sequence(sequencer: Sequencer, requests: Request[]): Promi
     await noteMarkings(sequencer, p)
     alertConflicts(sequencer, p)
   }
-  return statuses
+  return { statuses, channels: new Set(draft.routes.map(route => route.channel)) }
 }
 
 type Draft = Pick<Batch, 'records' | 'supersede' | 'erase' | 'erasedTags' | 'openings' | 'routes'>

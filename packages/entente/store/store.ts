@@ -89,6 +89,10 @@ export interface Store {
   forgetRoutes(below: number): Promise<void>
   /** The log index below which routes were forgotten; 0 at first. */
   routesFrom(): Promise<number>
+  /** How far something has come that follows the log: the position that was put last under this name. */
+  cursor(name: string): Promise<number | undefined>
+  /** Durable when it resolves. */
+  putCursor(name: string, position: number): Promise<void>
   /** Which of these object rows have an earlier one of the same id in their collection, by log index. MUST cost one look into an index a row. */
   continued(rows: readonly RecordRow[]): Promise<Set<number>>
 
@@ -127,9 +131,6 @@ export interface Journal {
   anchorCovering(ledger: string, size: number, final?: true): Promise<AnchorRow | undefined>
   /** The largest size of an anchor on this ledger that was known to be final at this time; 0 without one. */
   finalSizeAt(ledger: string, at: number): Promise<number>
-  /** How far something has come that follows the log: the position that was put last under this name. */
-  cursor(name: string): Promise<number | undefined>
-  putCursor(name: string, position: number): Promise<void>
   /** Label a row (in)valid: a cache of the verdict for operators; no read relies on it. */
   label(leaf: number, invalid: boolean): Promise<void>
 }

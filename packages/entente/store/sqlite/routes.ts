@@ -1,5 +1,5 @@
 import type { StatementSync } from 'node:sqlite'
-import type { Journal, RecordRow, Store } from '#store/store.ts'
+import type { RecordRow, Store } from '#store/store.ts'
 import { RECORD_COLUMNS, toRecordRow } from './rows.ts'
 
 type Access = {
@@ -18,7 +18,7 @@ export function createRoutes({
   reading,
   changing,
 }: Access): Pick<
-  Store & Journal,
+  Store,
   'routed' | 'countRouted' | 'forgetRoutes' | 'routesFrom' | 'continued' | 'cursor' | 'putCursor'
 > {
   const cursor = (name: string) => {
