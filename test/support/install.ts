@@ -2,13 +2,17 @@
 import { installTorchwood } from './litewitness.ts'
 import { installBtcd } from './btcd.ts'
 import { installGeth } from './geth.ts'
+import { installKafka } from './kafka.ts'
 import { installMongod } from './mongod.ts'
+import { installRabbitmq } from './rabbitmq.ts'
 
 for (const [name, install] of [
   ['mongod', installMongod],
   ['btcd', installBtcd],
   ['torchwood', installTorchwood],
   ['geth', installGeth],
+  ['kafka', installKafka],
+  ['rabbitmq', installRabbitmq],
 ] as const) {
   const started = performance.now()
   const found = install()
