@@ -8,6 +8,7 @@ import { toApiRoots } from '../packages/entente/cli/identity.ts'
 import { createLogger } from '../packages/entente/cli/logger.ts'
 import { createMetrics } from '../packages/entente/cli/metrics.ts'
 import { startServer } from '../packages/entente/cli/serve.ts'
+import { createHub } from '../packages/entente/channel/embedded/hub.ts'
 import { createDamage } from '../packages/entente/notary/damage.ts'
 import { openLogKey } from '../packages/entente/notary/key.ts'
 import { openSqliteStore } from '../packages/entente/store/sqlite/sqlite.ts'
@@ -50,6 +51,9 @@ async function startBaseline(): Promise<{ url: string; close: () => Promise<unkn
     vkey,
     sign: () => new Uint8Array(64),
     damage: createDamage(notary, () => {}),
+    source: { origin: 'bench.example/log', publicUrl: '' },
+    channels: { list: [], brokers: () => [], heartbeatMs: 15_000, maxSubscribers: 0 },
+    streams: createHub({ now: () => performance.now(), log }),
     authenticate: localAuthenticate(paths.users),
     memory: createMemory(),
     newId: randomUUID,

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { parseVkey } from '@entente/verify/tlog'
+import type { EventSource } from '#notary/event.ts'
 import type { ApiRootConfig } from '#taxii/context.ts'
 import { type Config, parseHold } from './config.ts'
 
@@ -7,6 +8,11 @@ import { type Config, parseHold } from './config.ts'
 export function defaultOrigin(publicKey: Uint8Array): string {
   return `entente.local/${createHash('sha256').update(publicKey).digest('hex').slice(0, 16)}`
 }
+
+export const toSource = (config: Config, origin: string): EventSource => ({
+  origin,
+  publicUrl: config.server.publicUrl?.replace(/\/$/, '') ?? '',
+})
 
 /** A UUID of version 4 by its form (RFC 9562 section 5.4): TAXII collections have such ids. */
 export function derivedId(vkey: string, name: string): string {

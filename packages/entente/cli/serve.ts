@@ -3,6 +3,7 @@ import { chmodSync, existsSync, readFileSync } from 'node:fs'
 import { startAuditor } from '#notary/auditor.ts'
 import { createCosigned } from '#notary/cosigned.ts'
 import { confirmAnchor } from '#notary/confirm.ts'
+import { createHub } from '#channel/embedded/hub.ts'
 import { createDamage } from '#notary/damage.ts'
 import { writeSecret } from '#notary/key.ts'
 import type { Notary } from '#notary/notary.ts'
@@ -12,7 +13,9 @@ import { createUser, localAuthenticate, readUsers, ROLES, writeUsers } from '#ta
 import type { TaxiiContext } from '#taxii/context.ts'
 import { createMemory } from '#taxii/memory.ts'
 import { createTaxiiServer } from '#taxii/server.ts'
+import { toChannels } from './channel-config.ts'
 import type { Config, Paths } from './config.ts'
+import { toSource } from './identity.ts'
 import { toEvidence, toPins } from './ledgers.ts'
 import { startHttp } from './listen.ts'
 import { createMetrics, type Metrics } from './metrics.ts'
@@ -65,6 +68,9 @@ export async function startServer(
     for (const c of notary.log.collections.values()) await damage.count(c)
     const auditor = config.audit.share > 0 ? startAuditor({ notary, damage, alert, ...config.audit }) : undefined
     closers.push(async () => auditor?.close())
+    const streams = createHub({ now: () => performance.now(), log })
+    notary.onCheckpoint(streams.wake)
+    const { heartbeatMs, maxSubscribers } = config.channels
     const { memory: limits, maxContentLength } = config.server
     const context: TaxiiContext = {
       config: {
@@ -78,6 +84,9 @@ export async function startServer(
       vkey,
       sign,
       damage,
+      source: toSource(config, notary.log.origin),
+      channels: { list: toChannels(config.channels), brokers: () => [], heartbeatMs, maxSubscribers },
+      streams,
       authenticate: localAuthenticate(paths.users, Date.now, error =>
         log('error', 'the file of users was changed and cannot be read: the users before the change hold', {
           error: error.message,

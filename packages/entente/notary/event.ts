@@ -44,6 +44,17 @@ export function formatEvent(
   }
 }
 
+/** The event in place of a row that the store does not have. */
+export function formatMissing(
+  source: EventSource,
+  { apiRoot, id }: Collection,
+  seq: number,
+): Pick<Message, 'event' | 'body'> {
+  const proof = `${source.publicUrl}${apiRoot}collections/${id}/records/${seq}/proof/`
+  const text = `{"event":"integrity","origin":${JSON.stringify(source.origin)},"api_root":"${apiRoot}","collection":"${id}","seq":${seq},"proof":${JSON.stringify(proof)},"reason":"missing"}`
+  return { event: 'integrity', body: Buffer.from(text) }
+}
+
 /**
  * What the event of each row is called. Rows that the reader did not verify are told from others by {@link formatEvent}.
  *

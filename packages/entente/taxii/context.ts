@@ -1,9 +1,11 @@
 import type { Policy } from '@entente/stix'
+import type { Streams } from '#channel/stream.ts'
 import type { NoteSigner } from '@entente/verify/tlog'
 import type { Confirmation } from '#notary/confirm.ts'
 import type { ReadCosigned } from '#notary/cosigned.ts'
 import type { Damage } from '#notary/damage.ts'
 import type { AnchorPolicy, LedgerState } from '#notary/finality.ts'
+import type { EventSource } from '#notary/event.ts'
 import type { Forward } from '#notary/route.ts'
 import type { Notary } from '#notary/notary.ts'
 import type { Witnessing } from '#notary/witnessing.ts'
@@ -56,6 +58,18 @@ export type TaxiiConfig = {
   apiRoots: ApiRootConfig[]
 }
 
+export type ChannelConfig = { name: string; title: string | undefined }
+
+/** The channels, and what bounds those who are subscribed. */
+export type Channels = {
+  list: readonly ChannelConfig[]
+  /** Where else a channel is to be had. */
+  brokers: (channel: string) => { kind: string; address: string }[]
+  heartbeatMs: number
+  /** Streams at a time, feeds included. */
+  maxSubscribers: number
+}
+
 /** What an anchor is on its ledger, for the proofs (docs/formats.md 8). */
 export type AnchorEvidence = Record<string, unknown>
 
@@ -67,6 +81,10 @@ export type TaxiiContext = {
   /** The log's key, over bytes as they are. */
   sign: NoteSigner['sign']
   damage: Damage
+  /** Where events say that they come from. */
+  source: EventSource
+  channels: Channels
+  streams: Streams
   authenticate: Authenticate
   memory: Memory
   newId: () => string

@@ -8,6 +8,8 @@ export const PROOF = 'application/vnd.entente.proof+json;version=1'
 export const RECORDS = 'application/vnd.entente.records+json;version=1'
 /** RFC 9052 section 11 */
 export const COSE = 'application/cose; cose-type="cose-sign1"'
+/** WHATWG HTML section 9.2: always UTF-8. */
+export const EVENT_STREAM = 'text/event-stream; charset=utf-8'
 
 type Range = { type: string; parameters: Map<string, string>; q: number }
 
@@ -49,6 +51,16 @@ function takes(range: Range, type: string, version: string): boolean {
   if (range.type !== type) return false
   const wanted = range.parameters.get('version')
   return wanted === undefined || wanted === version
+}
+
+/** Whether an `Accept` names a type, or a range that it is in; no header takes anything (RFC 9110 section 12.5.1). */
+export function isAccepted(header: string | undefined, type: string): boolean {
+  if (header === undefined || header.trim() === '') return true
+  const [main = '', sub = ''] = parseRange(type).type.split('/')
+  const ranges = ['*/*', `${main}/*`, `${main}/${sub}`]
+  return splitOutsideQuotes(header, ',')
+    .map(parseRange)
+    .some(r => r.q > 0 && ranges.includes(r.type))
 }
 
 /**

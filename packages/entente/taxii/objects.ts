@@ -264,7 +264,7 @@ const more = (page: Page) => (page.next === undefined ? {} : { more: true, next:
 const toVersion = (row: RecordRow) =>
   writtenVersion({ version: row.version as string, versionDigits: row.versionDigits })
 const mediaType = (row: RecordRow) => `application/stix+json;version=${row.spec ?? '2.1'}`
-const queryString = (request: FastifyRequest) => {
+export const queryString = (request: FastifyRequest) => {
   const at = request.url.indexOf('?')
   return at < 0 ? '' : request.url.slice(at + 1)
 }

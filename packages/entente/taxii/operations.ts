@@ -1,5 +1,5 @@
 import Type, { type TSchema } from 'typebox'
-import { COSE, PROOF, RECORDS, TAXII } from './media.ts'
+import { COSE, EVENT_STREAM, PROOF, RECORDS, TAXII } from './media.ts'
 
 /** What a route is for those who read `/openapi.json`: declared with the route, as its `config.operation`. */
 export type Operation = {
@@ -49,7 +49,18 @@ const Collection = resource({
   can_write: Type.Boolean(),
   media_types: listOf(Text),
   x_entente_log: Optional(Any),
+  x_entente_feed: Optional(Text),
+  x_entente_channels: Optional(Any),
 })
+const Channel = resource({
+  name: Text,
+  title: Optional(Text),
+  url: Text,
+  media_types: listOf(Text),
+  collections: Type.Array(Uuid),
+  brokers: Optional(listOf(resource({ kind: Text, address: Text }))),
+})
+const events: Content = { type: EVENT_STREAM, schema: Type.String() }
 const Status = resource({
   id: Uuid,
   status: Type.Union([Type.Literal('complete'), Type.Literal('pending')]),
@@ -102,6 +113,7 @@ export const OPERATIONS = {
         versions: listOf(Text),
         max_content_length: Type.Integer({ minimum: 1 }),
         x_entente_log: Optional(Any),
+        x_entente_channels: Optional(Text),
       }),
     ),
   },
@@ -197,6 +209,27 @@ export const OPERATIONS = {
       type: RECORDS,
       schema: resource({ more: Optional(Type.Literal(true)), next: Optional(Count), records: Type.Array(Any) }),
     },
+    errors: [403, 404],
+  },
+  channels: {
+    summary: 'Channels, which bring what was published as it is published',
+    status: 200,
+    content: taxii(resource({ channels: Optional(listOf(Channel)) })),
+  },
+  channel: {
+    summary:
+      'Objects on a channel as server-sent events (docs/formats.md 15), resumed behind Last-Event-ID; under the media type of TAXII, what the channel is',
+    query: ['from'],
+    status: 200,
+    content: events,
+    errors: [404],
+  },
+  feed: {
+    summary:
+      'All that happens in a collection as server-sent events (docs/formats.md 15), resumed behind Last-Event-ID',
+    query: ['from'],
+    status: 200,
+    content: events,
     errors: [403, 404],
   },
   checkpoint: {

@@ -247,11 +247,19 @@ function createCollector(context: TaxiiContext, limit: number) {
   }
 }
 
+/** First `seq` whose `date_added` is after `micros`. */
+export const seekAdded = (context: TaxiiContext, target: Target, micros: number): Promise<number> =>
+  seekRow(context, target, row => row.added <= micros)
+
 /**
- * First `seq` whose `date_added` is after `micros`. Found by bisection on index columns that may lie, and so checked: the row before it
- * must be verified and not after.
+ * First `seq` whose row is not before a place; `isBefore` holds for all rows up to it and for none after. Found by bisection on index columns that
+ * may lie, and so checked: the row before it must be verified and before that place.
  */
-async function seekAdded(context: TaxiiContext, target: Target, micros: number): Promise<number> {
+export async function seekRow(
+  context: TaxiiContext,
+  target: Pick<Target, 'number'>,
+  isBefore: (row: RecordRow) => boolean,
+): Promise<number> {
   const { notary } = context
   const at = async (seq: number, text: 'none' | 'all') =>
     (await notary.store.records(target.number, { from: seq, limit: 1, text }))[0]
@@ -260,14 +268,14 @@ async function seekAdded(context: TaxiiContext, target: Target, micros: number):
   while (low < high) {
     const middle = (low + high) >>> 1
     const row = await at(middle, 'none')
-    if (!row || row.added > micros) high = middle
+    if (!row || !isBefore(row)) high = middle
     else low = row.seq + 1
   }
   while (low > 0) {
     const row = await at(low - 1, 'all')
     if (
       row?.seq === low - 1 &&
-      row.added <= micros &&
+      isBefore(row) &&
       isPublished(context, row) &&
       (row.text === null || (await notary.reader.open(row)).ok)
     )

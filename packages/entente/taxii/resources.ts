@@ -35,6 +35,7 @@ export function rootRoutes(app: FastifyInstance, context: TaxiiContext, root: Ap
       versions: [TAXII],
       max_content_length: context.config.maxContentLength,
       x_entente_log: { checkpoint: '/log/checkpoint', origin: context.notary.log.origin, vkey: context.vkey },
+      x_entente_channels: `${root.path}channels/`,
     })
   })
 
@@ -78,6 +79,7 @@ const visible = (root: ApiRootConfig, principal: Principal): CollectionConfig[] 
 /** Collection resource (section 5.2.1): rights are those of the caller. */
 function toCollection(root: ApiRootConfig, config: CollectionConfig, principal: Principal): Record<string, unknown> {
   const url = `${root.path}collections/${config.id}/`
+  const { forward } = config
   return {
     id: config.id,
     title: config.title,
@@ -88,6 +90,11 @@ function toCollection(root: ApiRootConfig, config: CollectionConfig, principal: 
     // Only `permissive` takes objects of STIX 2.0 (TAXII 2.1 section 5.3.1: the manifest names types of this list only).
     media_types: config.validation === 'permissive' ? [STIX, STIX_2_0] : [STIX],
     x_entente_log: { proof: `${url}proof/`, records: `${url}records/` },
+    ...(canRead(principal, config) ? { x_entente_feed: `${url}feed/` } : {}),
+    // Where objects go that no marking sends anywhere.
+    ...(forward && (forward.default.length > 0 || Object.keys(forward.types).length > 0)
+      ? { x_entente_channels: { default: forward.default, types: forward.types } }
+      : {}),
   }
 }
 

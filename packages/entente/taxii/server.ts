@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { NotaryError } from '#notary/errors.ts'
+import { channelRoutes, feedRoute } from './channels.ts'
 import { findTarget, type Target, type TaxiiContext } from './context.ts'
 import { TaxiiError } from './errors.ts'
 import { evidenceRoutes, logRoutes } from './evidence.ts'
@@ -17,6 +18,7 @@ export function createTaxiiServer(context: TaxiiContext, options: HttpOptions = 
   logRoutes(app, context)
   for (const root of config.apiRoots) {
     rootRoutes(app, context, root)
+    channelRoutes(app, context, root)
     const resolve = (request: FastifyRequest): Target => {
       refuseWhenUntrusted(notary.halted)
       return findTarget(context, root, (request.params as { collection: string }).collection, request.principal)
@@ -24,7 +26,10 @@ export function createTaxiiServer(context: TaxiiContext, options: HttpOptions = 
     const base = `${root.path}collections/:collection/`
     objectRoutes(app, context, base, resolve)
     evidenceRoutes(app, context, base, resolve)
+    feedRoute(app, context, base, resolve)
   }
+  // Streams never end by themselves, and the server waits for all connections.
+  app.addHook('preClose', async () => context.streams.close())
   return app
 }
 
