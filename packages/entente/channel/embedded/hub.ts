@@ -1,0 +1,336 @@
+import type { Message } from '../channel.ts'
+import { MOST_BEHIND, type Stream, type Streams, type StreamTotals, type Subscriber, type Topic } from '../stream.ts'
+import { eventFrame, gapFrame, openingFrame, placeFrame } from './frame.ts'
+import { type Chunk, createRing, type Entry, joinFrames, type Ring } from './ring.ts'
+
+export type HubOptions = {
+  /** Milliseconds of a clock that never goes back. */
+  now: () => number
+  log: (level: 'info' | 'warn' | 'error', message: string, details: Record<string, unknown>) => void
+  /** Told what was sent, and what of it a subscriber could see. */
+  sent?: (subscription: Sent) => void
+  /** Bytes of frames that all topics together hold. */
+  ringBytes?: number
+}
+
+/** Messages that went to one subscriber at once: all of the topic from `first` to `last` that are of collections that it sees. */
+export type Sent = {
+  connection: number
+  topic: Topic
+  subscriber: Subscriber
+  first: number
+  last: number
+  count: number
+}
+
+/** What one subscriber is given at a time: fills a socket's buffer, and no more. */
+const CHUNK_BYTES = 65_536
+const DEFAULT_RING_BYTES = 16_777_216
+/** How long subscribers are served before everything else has its turn, milliseconds. */
+const SLICE_MS = 3
+/** The longest that a message waits so that more go out with it, milliseconds. */
+const MAX_PAUSE_MS = 20
+/** Messages read at a time for all subscribers of a topic. */
+const PAGE = 256
+/** Reads at a time for those who are behind. */
+const CATCHING = 2
+const RETRY_MS = 1000
+const MAX_ALERTS = 100
+
+type Subscription = {
+  connection: number
+  topic: OpenTopic
+  subscriber: Subscriber
+  position: number
+  /** Since when it takes nothing; undefined while it does. */
+  blockedAt: number | undefined
+  /** What came out of turn while it took nothing. */
+  alerts: Buffer[]
+  isQueued: boolean
+  isCatching: boolean
+  isClosed: boolean
+  /** Messages that one read for it alone asks for: as many as {@link CHUNK_BYTES} held the last time. */
+  page: number
+}
+type OpenTopic = { topic: Topic; ring: Ring; subscriptions: Set<Subscription>; isReading: boolean }
+
+/**
+ * Streams, by pulling: a topic with subscribers reads on where it stopped when it is woken, makes a frame of each message once, and gives every
+ * subscriber what is new in one write. Who doesn't keep up stands still at its place; when it takes more, and its place is no longer held in
+ * memory, it reads for itself until it has caught up. So a slow subscriber costs a socket's buffer, and nobody else's time.
+ *
+ * Subscribers are served in slices, and what arrives while many are served waits a moment and goes out together: requests get their turn.
+ */
+export function createHub({ now, log, sent = () => {}, ringBytes = DEFAULT_RING_BYTES }: HubOptions): Streams {
+  const topics = new Map<string, OpenTopic>()
+  const subscriptions = new Set<Subscription>()
+  const totals: StreamTotals = { deliveries: 0, gaps: 0, catchUps: 0, drops: 0 }
+  /** Who may have something to get, in turn; and who waits until those before it had their turn. */
+  let queue: (Subscription | (() => void))[] = []
+  let isTurning = false
+  /** Who waits for a read of its own. */
+  const waiting: Subscription[] = []
+  let catching = 0
+  let timer: NodeJS.Timeout | undefined
+  let isWoken = false
+  let advancedAt = Number.NEGATIVE_INFINITY
+  /** What serving one subscriber takes, milliseconds, on average of late. */
+  let serveMs = 0.02
+  let connections = 0
+  let isClosed = false
+
+  function wake(): void {
+    if (isWoken || isClosed || subscriptions.size === 0) return
+    isWoken = true
+    // With n subscribers a round takes n times as long as one: no more than half of the time goes into rounds.
+    const pause = Math.min(MAX_PAUSE_MS, 2 * serveMs * subscriptions.size)
+    const rest = advancedAt + pause - now()
+    if (rest < 1) setImmediate(advanceAll)
+    else timer = setTimeout(advanceAll, rest)
+  }
+
+  function advanceAll(): void {
+    isWoken = false
+    advancedAt = now()
+    for (const open of topics.values()) void advance(open)
+  }
+
+  /** Reads on at the end of the ring. */
+  async function advance(open: OpenTopic): Promise<void> {
+    const { topic, ring } = open
+    if (open.isReading) return
+    open.isReading = true
+    try {
+      while (!isClosed && open.subscriptions.size > 0 && ring.end < topic.end()) {
+        const { messages, next } = await topic.read(ring.end, PAGE)
+        ring.append(messages.map(toEntry), next, ringBytes / topics.size)
+        for (const s of open.subscriptions) enqueue(s)
+        // Nobody who keeps up is overtaken by the ring: reading for each of them would cost more than waiting does.
+        do await new Promise<void>(queueUp)
+        while (hasQueued(open))
+      }
+    } catch (error) {
+      if (!isClosed) retry(topic, error as Error)
+    } finally {
+      open.isReading = false
+    }
+  }
+
+  /** Nobody is sent anything that could not be read and verified; nobody loses it either. */
+  function retry({ kind, name }: Topic, error: Error): void {
+    log('error', 'events could not be read for subscribers; it is tried again', { [kind]: name, error: error.message })
+    setTimeout(() => {
+      for (const s of subscriptions) enqueue(s)
+      wake()
+    }, RETRY_MS).unref()
+  }
+
+  const hasQueued = ({ subscriptions: own }: OpenTopic): boolean => {
+    for (const s of own) if (s.isQueued) return true
+    return false
+  }
+
+  function enqueue(s: Subscription): void {
+    if (s.isQueued || s.isCatching || s.isClosed || s.blockedAt !== undefined || s.position >= s.topic.ring.end) return
+    s.isQueued = true
+    queueUp(s)
+  }
+
+  function queueUp(next: Subscription | (() => void)): void {
+    queue.push(next)
+    if (isTurning) return
+    isTurning = true
+    setImmediate(turn)
+  }
+
+  function turn(): void {
+    const started = now()
+    let served = 0
+    let elapsed = 0
+    const slice = queue
+    queue = []
+    while (served < slice.length && elapsed < SLICE_MS) {
+      const next = slice[served++] as Subscription | (() => void)
+      if (typeof next === 'function') next()
+      else serve(next)
+      elapsed = now() - started
+    }
+    serveMs += 0.1 * (elapsed / Math.max(1, served) - serveMs)
+    queue = served < slice.length ? slice.slice(served).concat(queue) : queue
+    isTurning = queue.length > 0
+    if (isTurning) setImmediate(turn)
+  }
+
+  function serve(s: Subscription): void {
+    s.isQueued = false
+    if (s.isClosed || s.blockedAt !== undefined) return
+    const { ring } = s.topic
+    if (s.position < ring.start) return askForRead(s)
+    const chunk = ring.chunk(s.position, s.subscriber.sight, CHUNK_BYTES)
+    give(s, chunk)
+    enqueue(s)
+  }
+
+  function give(s: Subscription, chunk: Chunk): void {
+    s.position = chunk.next
+    if (!chunk.bytes) return
+    const { connection, subscriber, topic } = s
+    totals.deliveries += chunk.count
+    sent({ connection, topic: topic.topic, subscriber, first: chunk.first, last: chunk.last, count: chunk.count })
+    write(s, chunk.bytes)
+  }
+
+  function write(s: Subscription, bytes: Buffer): void {
+    if (!s.subscriber.sink.write(bytes)) s.blockedAt ??= now()
+  }
+
+  function askForRead(s: Subscription): void {
+    s.isCatching = true
+    waiting.push(s)
+    nextRead()
+  }
+
+  function nextRead(): void {
+    while (catching < CATCHING && waiting.length > 0) {
+      const s = waiting.shift() as Subscription
+      if (s.isClosed) continue
+      catching++
+      catchUp(s)
+        .catch((error: Error) => {
+          if (!isClosed) retry(s.topic.topic, error)
+        })
+        .finally(() => {
+          catching--
+          s.isCatching = false
+          enqueue(s)
+          setImmediate(nextRead) // others have their turn between two reads
+        })
+    }
+  }
+
+  /** A page for a subscriber that stands before the ring. */
+  async function catchUp(s: Subscription): Promise<void> {
+    const { topic } = s.topic
+    const from = s.position
+    if (from > topic.end()) return sendGap(s, topic.end())
+    totals.catchUps++
+    const { messages, next } = await topic.read(from, s.page)
+    const start = await topic.start() // after the read: what was forgotten meanwhile is not passed over
+    if (from < start) return sendGap(s, start)
+    if (s.isClosed) return
+    const entries = messages.map(toEntry)
+    const bytes = entries.reduce((sum, e) => sum + e.frame.length, 0)
+    if (bytes > 0) s.page = Math.max(1, Math.min(PAGE, Math.ceil((CHUNK_BYTES * entries.length) / bytes)))
+    const chunk = joinFrames(entries, 0, s.subscriber.sight, CHUNK_BYTES)
+    const last = entries.at(-1)?.position
+    if (!chunk) s.position = next
+    else give(s, { ...chunk, next: chunk.next === (last as number) + 1 ? next : chunk.next })
+  }
+
+  async function sendGap(s: Subscription, next: number): Promise<void> {
+    const data = await s.subscriber.gap(s.position - 1, next)
+    if (s.isClosed) return
+    totals.gaps++
+    s.position = next
+    write(s, gapFrame(data, next))
+  }
+
+  function toOpenTopic(topic: Topic): OpenTopic {
+    const key = `${topic.kind} ${topic.name}`
+    const known = topics.get(key)
+    if (known) return known
+    const open = { topic, ring: createRing(topic.end()), subscriptions: new Set<Subscription>(), isReading: false }
+    topics.set(key, open)
+    return open
+  }
+
+  function close(s: Subscription): void {
+    if (s.isClosed) return
+    s.isClosed = true
+    subscriptions.delete(s)
+    s.topic.subscriptions.delete(s)
+    if (s.topic.subscriptions.size === 0) topics.delete(`${s.topic.topic.kind} ${s.topic.topic.name}`)
+  }
+
+  function subscribe(topic: Topic, subscriber: Subscriber): Stream {
+    const open = toOpenTopic(topic)
+    const s: Subscription = {
+      connection: ++connections,
+      topic: open,
+      subscriber,
+      position: subscriber.from,
+      blockedAt: undefined,
+      alerts: [],
+      isQueued: false,
+      isCatching: false,
+      isClosed: false,
+      page: 32,
+    }
+    open.subscriptions.add(s)
+    subscriptions.add(s)
+    write(s, openingFrame(s.position))
+    if (s.position > topic.end()) askForRead(s)
+    else enqueue(s)
+    if (open.ring.end < topic.end()) wake()
+    return {
+      connection: s.connection,
+      drained: () => {
+        s.blockedAt = undefined
+        for (const frame of s.alerts.splice(0)) write(s, frame)
+        enqueue(s)
+      },
+      look: sight => {
+        s.subscriber = { ...s.subscriber, sight }
+      },
+      beat: () => {
+        if (!s.isClosed && s.blockedAt === undefined) write(s, placeFrame(s.position))
+      },
+      close: () => close(s),
+      get stalledMs() {
+        return s.blockedAt === undefined ? 0 : now() - s.blockedAt
+      },
+    }
+  }
+
+  return {
+    subscribe,
+    wake,
+    alert: (kind, name, message) => {
+      const frame = eventFrame(message)
+      for (const s of topics.get(`${kind} ${name}`)?.subscriptions ?? []) {
+        if (s.blockedAt === undefined) write(s, frame)
+        else if (s.alerts.length < MAX_ALERTS) s.alerts.push(frame)
+        else totals.drops++ // the one place where something is not kept for who takes nothing
+      }
+    },
+    get count() {
+      return subscriptions.size
+    },
+    totals,
+    states: () =>
+      [...subscriptions].map(s => ({
+        kind: s.topic.topic.kind,
+        topic: s.topic.topic.name,
+        user: s.subscriber.user,
+        connection: s.connection,
+        behind: async () =>
+          s.position >= s.topic.ring.start
+            ? s.topic.ring.count(s.position)
+            : s.topic.topic.count(s.position, MOST_BEHIND),
+      })),
+    close: () => {
+      isClosed = true
+      clearTimeout(timer)
+      for (const s of subscriptions) {
+        close(s)
+        s.subscriber.sink.end()
+      }
+    },
+  }
+}
+
+const toEntry = (message: Message): Entry => ({
+  position: message.position,
+  collection: message.collection,
+  frame: eventFrame(message, message.position),
+})
