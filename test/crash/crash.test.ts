@@ -4,12 +4,7 @@ import assert from 'node:assert/strict'
 import { cpSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { before, suite, test } from 'node:test'
-import { loadConfig } from '../../packages/entente/cli/config.ts'
-import { openAnchors } from '../../packages/entente/cli/ledgers.ts'
-import { audit } from '../../packages/entente/notary/audit.ts'
-import { openLogKey } from '../../packages/entente/notary/key.ts'
-import { defaultOrigin } from '../../packages/entente/cli/identity.ts'
-import { openSqliteStore } from '../../packages/entente/store/sqlite/sqlite.ts'
+import { auditClean, postUntilDeath } from '../support/killed.ts'
 import { OBJECTS, root, sampleObjects, startEntente, temporaryFolder, type TestServer } from '../support/server.ts'
 import { createRandom } from '../support/random.ts'
 
@@ -17,49 +12,6 @@ const LONG = process.env['ENTENTE_TEST_LONG'] !== undefined
 const KILLS = LONG ? 200 : 20
 const SEED = Number(process.env['ENTENTE_TEST_SEED'] ?? 20260101)
 const crashing = join(root, 'test/support/crashing-server.ts')
-
-async function auditClean(data: string): Promise<void> {
-  const { config, paths } = loadConfig({ data, env: {} })
-  const { vkey, signer } = openLogKey(paths.logKey, defaultOrigin, false)
-  const store = openSqliteStore({ path: paths.store, readOnly: true })
-  const anchors = await openAnchors(config, paths, signer.name)
-  try {
-    const { problems } = await audit({ store, vkey, anchors })
-    assert.deepEqual(problems, [])
-  } finally {
-    for (const a of anchors) await a.close()
-    await store.close()
-  }
-}
-
-/** Posts until the server dies; returns the ids whose 202 arrived, and those whose fate is unknown. */
-async function postUntilDeath(
-  server: TestServer,
-  from: number,
-  acknowledged: Set<string>,
-  unknown: Map<string, unknown>,
-): Promise<number> {
-  let next = from
-  const poster = async () => {
-    for (;;) {
-      const objects = sampleObjects(2, next)
-      next += 2
-      for (const o of objects) unknown.set(o['id'] as string, o)
-      try {
-        const { status } = await server.request('POST', OBJECTS, { objects })
-        assert.equal(status, 202)
-      } catch {
-        return
-      }
-      for (const o of objects) {
-        acknowledged.add(o['id'] as string)
-        unknown.delete(o['id'] as string)
-      }
-    }
-  }
-  await Promise.all([poster(), poster(), poster()])
-  return next
-}
 
 /** Everything acknowledged is served once; what was not acknowledged may be posted again, and is a success. */
 async function checkServed(
