@@ -2,8 +2,9 @@ import { formatTilePath, type TilePath } from '@entente/verify/tlog'
 import { openCollection, readInfo, type TaxiiCollection } from './collection.ts'
 import { ClientError } from './error.ts'
 import { type Auth, createHttp } from './http.ts'
-import type { ApiRoot, CollectionInfo, Discovery } from './resources.ts'
+import type { ApiRoot, ChannelInfo, CollectionInfo, Discovery } from './resources.ts'
 import { sleepFor } from './retry.ts'
+import { subscribe, type SubscribeOptions, type Subscription, type SubscribeTarget } from './subscribe.ts'
 import { parseEndpoint } from './url.ts'
 
 export type TaxiiClientOptions = {
@@ -54,6 +55,13 @@ export type TaxiiClient = {
   tile(path: TilePath): Promise<Uint8Array>
   /** One collection, by URL: `{api-root}/collections/{id or alias}/`. */
   collection(url: string): TaxiiCollection
+  /** The channels of an API root (default as in {@link apiRoot}) of an Entente server. */
+  channels(apiRoot?: string): Promise<ChannelInfo[]>
+  /**
+   * The events of a channel, or everything that happens in a collection, as they come (docs/formats.md 15): at least once, in order, over as many
+   * connections as it takes. With `verify`, an event is given when the log was found to have it.
+   */
+  subscribe(target: SubscribeTarget, options?: SubscribeOptions): Subscription
 }
 
 /**
@@ -70,15 +78,17 @@ export function createTaxiiClient(options: TaxiiClientOptions): TaxiiClient {
     throw new ClientError('usage', 'a client needs the url of its server, or that of its discovery')
   const base = parseEndpoint(given, 'the server')
   const clock = { now: options.now ?? Date.now, sleep: options.sleep ?? sleepFor }
+  const random = options.random ?? Math.random
+  const maxResponseBytes = options.maxResponseBytes ?? DEFAULT_MAX_RESPONSE_BYTES
   const http = createHttp({
     ...clock,
     fetch: options.fetch ?? globalThis.fetch.bind(globalThis),
     origin: base.origin,
     auth: options.auth,
     retries: options.retries ?? DEFAULT_RETRIES,
-    random: options.random ?? Math.random,
+    random,
     timeoutMs: options.timeoutMs ?? DEFAULT_TIMEOUT_MS,
-    maxResponseBytes: options.maxResponseBytes ?? DEFAULT_MAX_RESPONSE_BYTES,
+    maxResponseBytes,
   })
   const discoveryUrl =
     options.discovery === undefined
@@ -110,7 +120,7 @@ export function createTaxiiClient(options: TaxiiClientOptions): TaxiiClient {
   const logText = async (name: string) =>
     (await http(logUrl(name), { accept: 'text/plain', answer: 'text' })).json as string
 
-  return {
+  const client: TaxiiClient = {
     url: `${base.origin}/`,
     discovery,
     async apiRoot(given) {
@@ -134,5 +144,15 @@ export function createTaxiiClient(options: TaxiiClientOptions): TaxiiClient {
     tile: async path =>
       (await http(logUrl(formatTilePath(path)), { accept: '*/*', answer: 'bytes' })).json as Uint8Array,
     collection: url => openCollection(http, clock, new URL(url, base).href),
+    async channels(given) {
+      const url = `${await apiRootUrl(given)}channels/`
+      const list = ((await http(url)).json as { channels?: unknown } | undefined)?.channels ?? []
+      if (!Array.isArray(list) || !list.every(c => typeof (c as ChannelInfo | null)?.name === 'string'))
+        throw new ClientError('malformed', `${url} answers without a list of channels`, { url })
+      return list as ChannelInfo[]
+    },
+    subscribe: (target, given = {}) =>
+      subscribe({ client, http, clock, random, maxLength: maxResponseBytes }, target, given),
   }
+  return client
 }

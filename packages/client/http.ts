@@ -26,13 +26,17 @@ export type HttpRequest = {
   accept?: string
   body?: Uint8Array | undefined
   signal?: AbortSignal | undefined
-  /** What the answer is, where it is not JSON: a text of the log (a note, a key), or bytes of it (a tile). */
-  answer?: 'text' | 'bytes'
+  /** What the answer is, where it is not JSON: a text of the log (a note, a key), bytes of it (a tile), or a stream of events, unread. */
+  answer?: 'text' | 'bytes' | 'stream'
+  /** Besides `accept` and the credentials. */
+  headers?: Record<string, string>
   /** Whether it may be sent again when it is not known if the server had it. */
   repeatable?: boolean
+  /** Tries after the first, where they are other than the client's. */
+  retries?: number
 }
 
-/** `json` is undefined where the answer has no body; a text is a string there, bytes are a Uint8Array. */
+/** `json` is undefined where the answer has no body; a text is a string there, bytes are a Uint8Array, a stream is the Response. */
 export type HttpAnswer = { status: number; headers: Headers; json: unknown }
 
 /**
@@ -52,13 +56,14 @@ export function createHttp(options: HttpOptions): Http {
   const { auth, origin } = options
   const authorization = auth && formatAuth(auth)
   return (url, request = {}) => {
-    const headers: Record<string, string> = { accept: request.accept ?? TAXII }
+    const headers: Record<string, string> = { accept: request.accept ?? TAXII, ...request.headers }
     if (authorization !== undefined && new URL(url).origin === origin) headers['authorization'] = authorization
     if (request.body) headers['content-type'] = TAXII
     const isRepeatable = request.repeatable ?? request.method !== 'DELETE'
     const isWorthIt = (error: unknown): error is HttpFailure =>
       error instanceof HttpFailure && (error.neverHandled || (isRepeatable && error.transient))
-    return withRetries(options, () => send(options, url, request, headers), isWorthIt, request.signal)
+    const policy = request.retries === undefined ? options : { ...options, retries: request.retries }
+    return withRetries(policy, () => send(options, url, request, headers), isWorthIt, request.signal)
   }
 }
 
@@ -75,8 +80,9 @@ async function send(
   request: HttpRequest,
   headers: Record<string, string>,
 ): Promise<HttpAnswer> {
-  const timeout = AbortSignal.timeout(options.timeoutMs)
-  const signal = request.signal ? AbortSignal.any([request.signal, timeout]) : timeout
+  const timeout = new AbortController()
+  const timer = setTimeout(() => timeout.abort(), options.timeoutMs)
+  const signal = request.signal ? AbortSignal.any([request.signal, timeout.signal]) : timeout.signal
   let response: Response
   let bytes: Uint8Array
   try {
@@ -89,14 +95,20 @@ async function send(
       // What changes something goes where it was sent, or nowhere.
       redirect: (request.method ?? 'GET') === 'GET' ? 'follow' : 'manual',
       ...(request.body ? { body: request.body as Uint8Array<ArrayBuffer> } : {}),
+      ...(request.answer === 'stream' ? { cache: 'no-store' as const } : {}),
     })
+    // Time is for the answer to begin: a stream of events has no end.
+    if (request.answer === 'stream' && response.ok)
+      return { status: response.status, headers: response.headers, json: response }
     bytes = response.ok
       ? await readBody(response, MAX_BYTES[request.answer ?? 'json'] ?? options.maxResponseBytes)
       : await readBody(response, MAX_ERROR_BYTES).catch(() => new Uint8Array(0))
   } catch (cause) {
     if (cause instanceof ClientError) throw cause
     request.signal?.throwIfAborted()
-    throw toConnectionError(cause, url, timeout.aborted, options.timeoutMs)
+    throw toConnectionError(cause, url, timeout.signal.aborted, options.timeoutMs)
+  } finally {
+    clearTimeout(timer)
   }
   if (!response.ok) throw toAnswerError(options, response, bytes, url, headers)
   const toJson = () => parseBody(response, bytes, url, options)

@@ -21,8 +21,16 @@ export {
 } from './client.ts'
 export type { TaxiiCollection } from './collection.ts'
 export { compareCheckpoints, type Comparison } from './consistency.ts'
+export {
+  type Delivery,
+  type DeliveryOptions,
+  type EventDelivery,
+  type RawEvent,
+  readDeliveries,
+} from './deliveries.ts'
 export { ClientError, type ClientErrorCode } from './error.ts'
 export type { Auth } from './http.ts'
+export { type Claim, createInclusion, type Included, type Inclusion } from './inclusion.ts'
 export { compareWithLedger } from './ledgers.ts'
 export { PROOF, RECORDS, TAXII } from './media.ts'
 export { type CheckpointMemory, createMemory, type Remembered } from './memory.ts'
@@ -30,6 +38,15 @@ export type { Page } from './pages.ts'
 export { type BrokenReceipt, checkReceipts, type ReceiptsChecked } from './receipts.ts'
 export type * from './resources.ts'
 export { DEFAULT_WAIT_MS, type WaitOptions } from './status.ts'
+export {
+  DEFAULT_IDLE_MS,
+  openInclusion,
+  type SubscribeOptions,
+  type Subscription,
+  type SubscribeTarget,
+  type SubscribeVerify,
+  toDeliveryOptions,
+} from './subscribe.ts'
 export { type Added, type AddOptions, DEFAULT_BATCH, DEFAULT_IN_FLIGHT } from './submit.ts'
 export {
   checkpointIn,

@@ -6,3 +6,5 @@ export const PROOF = 'application/vnd.entente.proof+json;version=1'
 export const COSE = 'application/cose'
 /** docs/formats.md 10 */
 export const RECORDS = 'application/vnd.entente.records+json;version=1'
+/** docs/formats.md 15, as WHATWG HTML section 9.2 carries it. */
+export const EVENT_STREAM = 'text/event-stream'

@@ -1,20 +1,8 @@
 import { type Disagreement, verifyReceipt } from '@entente/verify/proof'
-import {
-  decodeEntryBundle,
-  encodeBase64,
-  equalHashes,
-  HASH_SIZE,
-  hashLeaf,
-  inclusionProof,
-  runOnTiles,
-  TILE_WIDTH,
-  tileHashReader,
-  TlogError,
-  tileWidth,
-  verifiedTileReader,
-} from '@entente/verify/tlog'
+import { encodeBase64, equalHashes } from '@entente/verify/tlog'
+import { createEntries } from './entries.ts'
 import { ClientError } from './error.ts'
-import { type LogSource, readTile, type SeenCheckpoint } from './watch.ts'
+import type { LogSource, SeenCheckpoint } from './watch.ts'
 
 /** What the log did with a line of a receipt. `evidence` is for others (docs/formats.md 12). */
 export type BrokenReceipt = { status: string; index: number; message: string; evidence: Disagreement }
@@ -46,7 +34,7 @@ export async function checkReceipts(
     return receipt.entries.map(entry => ({ note, status: receipt.status, ...entry }))
   })
   lines.sort((a, b) => a.index - b.index)
-  const bundles = createBundles(source, head)
+  const log = createEntries(source, head)
   const broken: BrokenReceipt[] = []
   for (const [done, { note, status, index, commitment }] of lines.entries()) {
     onProgress?.(done, lines.length)
@@ -67,40 +55,12 @@ export async function checkReceipts(
     }
     if (index >= head.size) report(`entry ${index} is beyond the end of the log, which now has size ${head.size}`, {})
     else {
-      const entry = await bundles.entry(index)
+      const entry = await log.entry(index)
       if (equalHashes(entry, commitment)) continue
-      const inclusion = (await bundles.prove(index)).map(encodeBase64)
+      const inclusion = (await log.prove(index)).map(encodeBase64)
       report(`entry ${index} of the log is another one`, { entry: encodeBase64(entry), inclusion })
     }
     if (broken.length === MAX_BROKEN) break
   }
   return { receipts: notes.length, entries: lines.length, broken }
-}
-
-/** Entries of a log, verified a bundle at a time. Asked for in order, so the last bundle is all that is kept. */
-function createBundles(source: LogSource, { size, root }: SeenCheckpoint) {
-  const cache = new Map<string, Uint8Array>()
-  const fetchTile = (level: number, index: number, width: number) => readTile(source, { level, index, width })
-  let last: { index: number; entries: Uint8Array[] } | undefined
-
-  async function load(index: number): Promise<Uint8Array[]> {
-    const width = tileWidth(0, index, size)
-    const leaves = await runOnTiles(fetchTile, read => verifiedTileReader(size, root, read, cache)(0, index, width))
-    const entries = decodeEntryBundle(await readTile(source, { level: 'entries', index, width }))
-    for (let i = 0; i < width; i++) {
-      const entry = entries[i]
-      if (!entry || !equalHashes(hashLeaf(entry), leaves.subarray(i * HASH_SIZE, (i + 1) * HASH_SIZE)))
-        throw new TlogError('tile', `entry ${index * TILE_WIDTH + i} does not hash to its leaf`)
-    }
-    return entries
-  }
-
-  return {
-    async entry(at: number): Promise<Uint8Array> {
-      const index = Math.floor(at / TILE_WIDTH)
-      if (last?.index !== index) last = { index, entries: await load(index) }
-      return last.entries[at % TILE_WIDTH] as Uint8Array
-    },
-    prove: (index: number) => runOnTiles(fetchTile, read => inclusionProof(index, size, tileHashReader(size, read))),
-  }
 }

@@ -39,6 +39,18 @@ export type ApiRoot = {
   x_entente_log?: { checkpoint: string; origin: string; vkey: string }
 }
 
+/** A channel of an API root, as an Entente server describes it. */
+export type ChannelInfo = {
+  name: string
+  title?: string
+  /** Path of its events. */
+  url: string
+  /** Ids of the collections that the caller may read, and so hears of here. */
+  collections?: string[]
+  /** Where a broker has it too. */
+  brokers?: { kind: string; address: string }[]
+}
+
 /** Section 4.3.1, type status-detail. */
 export type StatusDetail = { id: string; version: string; message?: string }
 
