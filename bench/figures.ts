@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { brokers, channels } from './channels.ts'
 import type { Result, Side } from './client.ts'
 import { measureLedger } from './ledger.ts'
 import { ledgers } from './ledgers.ts'
@@ -266,7 +267,18 @@ const audit: Bench = async (run, started, client) => {
 const ledger: Bench = run => measureLedger(join(run.folder, 'ledger'), run.quick)
 
 /** By the names that `--only` takes. */
-export const benches: Record<string, Bench> = { reference, log, read, load, audit, ledger, ledgers, million }
+export const benches: Record<string, Bench> = {
+  reference,
+  log,
+  read,
+  load,
+  audit,
+  channels,
+  brokers,
+  ledger,
+  ledgers,
+  million,
+}
 
 /** Runs one bench in processes of its own, and stops them. */
 export async function runBench(name: string, run: Run): Promise<Figure[]> {
