@@ -139,6 +139,7 @@ export function openBaseline(store: Store & Journal, wanted: { apiRoot: string; 
     collection: (apiRoot, id) => [...collections.values()].find(c => c.apiRoot === apiRoot && c.id === id),
     halt: () => {},
     onCheckpoint: () => {},
+    onErased: () => {},
     close: async () => running,
   }
 }

@@ -13,6 +13,8 @@ export interface Streams {
   subscribe(topic: Topic, subscriber: Subscriber): Stream
   /** Something may have been published. Cheap, and never waits. */
   wake(): void
+  /** Something was erased: lets go of every copy that is held, so that it goes to nobody any more. */
+  forget(): void
   /** Sends a message without a place to all who are subscribed to this topic. */
   alert(kind: Topic['kind'], name: string, message: Pick<Message, 'event' | 'body'>): void
   /** How many there are. */

@@ -2,6 +2,7 @@ import { randomBytes, randomUUID } from 'node:crypto'
 import { chmodSync, existsSync, readFileSync } from 'node:fs'
 import { startAuditor } from '#notary/auditor.ts'
 import { createCosigned } from '#notary/cosigned.ts'
+import { formatIntegrity } from '#notary/event.ts'
 import { confirmAnchor } from '#notary/confirm.ts'
 import { createHub } from '#channel/embedded/hub.ts'
 import { createDamage } from '#notary/damage.ts'
@@ -14,6 +15,7 @@ import type { TaxiiContext } from '#taxii/context.ts'
 import { createMemory } from '#taxii/memory.ts'
 import { createTaxiiServer } from '#taxii/server.ts'
 import { toChannels } from './channel-config.ts'
+import { openBroker } from './brokers.ts'
 import type { Config, Paths } from './config.ts'
 import { toSource } from './identity.ts'
 import { toEvidence, toPins } from './ledgers.ts'
@@ -64,12 +66,19 @@ export async function startServer(
     await ensureAdmin(paths)
 
     const alert = (message: string, details: Record<string, unknown>) => log('error', message, details)
-    const damage = createDamage(notary, alert)
+    const source = toSource(config, notary.log.origin)
+    const broker = await openBroker(config, paths, { notary, apiRoots, log, fault })
+    closers.push(async () => broker?.close())
+    await broker?.outbox.start()
+    const streams = createHub({ now: () => performance.now(), log })
+    notary.onCheckpoint(streams.wake)
+    notary.onErased(streams.forget)
+    const damage = createDamage(notary, alert, ({ collection, reason, ...at }) =>
+      streams.alert('feed', collection.id, formatIntegrity(source, collection, at, reason)),
+    )
     for (const c of notary.log.collections.values()) await damage.count(c)
     const auditor = config.audit.share > 0 ? startAuditor({ notary, damage, alert, ...config.audit }) : undefined
     closers.push(async () => auditor?.close())
-    const streams = createHub({ now: () => performance.now(), log })
-    notary.onCheckpoint(streams.wake)
     const { heartbeatMs, maxSubscribers } = config.channels
     const { memory: limits, maxContentLength } = config.server
     const context: TaxiiContext = {
@@ -84,8 +93,13 @@ export async function startServer(
       vkey,
       sign,
       damage,
-      source: toSource(config, notary.log.origin),
-      channels: { list: toChannels(config.channels), brokers: () => [], heartbeatMs, maxSubscribers },
+      source,
+      channels: {
+        list: toChannels(config.channels),
+        brokers: broker?.addresses ?? (() => []),
+        heartbeatMs,
+        maxSubscribers,
+      },
       streams,
       authenticate: localAuthenticate(paths.users, Date.now, error =>
         log('error', 'the file of users was changed and cannot be read: the users before the change hold', {

@@ -1,6 +1,7 @@
 import type { RecordRow } from '#store/store.ts'
 import type { Collection } from './log.ts'
 import type { Notary } from './notary.ts'
+import type { Invalid } from './reader.ts'
 
 /**
  * What is known to be wrong in the store, so that "not found" is only said where it is true. A row that was deleted behind our back
@@ -19,9 +20,14 @@ export type Damage = {
   readonly failures: number
 }
 
+/** A record that is not what was logged; without a log index where its row is gone. */
+export type Damaged = { collection: Collection; seq: number; leaf?: number; reason: Invalid['reason'] }
+
+/** @param found told of each record as it is found, and of the first that is missing of several */
 export function createDamage(
   notary: Notary,
   alert: (message: string, details: Record<string, unknown>) => void,
+  found: (damaged: Damaged) => void = () => {},
 ): Damage {
   const invalid = new Map<number, number>() // log index -> collection
   const missing = new Map<number, { count: number; writes: number }>() // by collection
@@ -41,6 +47,7 @@ export function createDamage(
         missing: count,
         first_missing_seq: firstMissing,
       })
+      if (firstMissing !== undefined) found({ collection, seq: firstMissing, reason: 'missing' })
     }
     return count
   }
@@ -53,12 +60,14 @@ export function createDamage(
       failures++
       if (invalid.has(row.leaf)) return
       invalid.set(row.leaf, row.collection)
+      const collection = notary.log.collections.get(row.collection)
       alert('a stored record fails verification and is withheld', {
-        collection: notary.log.collections.get(row.collection)?.id,
+        collection: collection?.id,
         seq: row.seq,
         log_index: row.leaf,
         reason,
       })
+      if (collection) found({ collection, seq: row.seq, leaf: row.leaf, reason: isReason(reason) ? reason : 'columns' })
       notary.store.label(row.leaf, true).catch(() => {})
     },
     cleared: row => {
@@ -72,3 +81,5 @@ export function createDamage(
     },
   }
 }
+
+const isReason = (reason: string): reason is Invalid['reason'] => ['missing', 'hash', 'columns'].includes(reason)

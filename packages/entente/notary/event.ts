@@ -29,30 +29,43 @@ export function formatEvent(
   opened: Opened | Invalid,
   name: RecordEvent | 'reference',
 ): Pick<Message, 'event' | 'body'> {
-  const { apiRoot, id } = collection
-  const proof = `${source.publicUrl}${apiRoot}collections/${id}/records/${row.seq}/proof/`
-  const head = (event: EventName, commitment: string) =>
-    `{"event":"${event}","origin":${JSON.stringify(source.origin)},"api_root":"${apiRoot}","collection":"${id}","log_index":${row.leaf},"seq":${row.seq},${commitment}"proof":${JSON.stringify(proof)}`
-  if (!opened.ok)
-    return { event: 'integrity', body: Buffer.from(`${head('integrity', '')},"reason":"${opened.reason}"}`) }
+  if (!opened.ok) return formatIntegrity(source, collection, row, opened.reason)
   const commitment = `"commitment":"${opened.commitment.toString('base64')}",`
-  if (name === 'reference') return { event: name, body: Buffer.from(`${head(name, commitment)}}`) }
+  const head = formatHead(source, collection, name, row.leaf, row.seq, commitment)
+  if (name === 'reference') return { event: name, body: Buffer.from(`${head}}`) }
   const record = opened.text.subarray(RECORD_PREFIX.length)
   return {
     event: name,
-    body: Buffer.concat([Buffer.from(`${head(name, commitment)},"record":`), record, CLOSE]),
+    body: Buffer.concat([Buffer.from(`${head},"record":`), record, CLOSE]),
   }
 }
 
-/** The event in place of a row that the store does not have. */
-export function formatMissing(
+/**
+ * The event about a record that is not what was logged; it carries nothing of it.
+ *
+ * @param leaf its log index; undefined of a row that the store does not have
+ */
+export function formatIntegrity(
   source: EventSource,
-  { apiRoot, id }: Collection,
-  seq: number,
+  collection: Collection,
+  { leaf, seq }: { leaf?: number | undefined; seq: number },
+  reason: Invalid['reason'],
 ): Pick<Message, 'event' | 'body'> {
-  const proof = `${source.publicUrl}${apiRoot}collections/${id}/records/${seq}/proof/`
-  const text = `{"event":"integrity","origin":${JSON.stringify(source.origin)},"api_root":"${apiRoot}","collection":"${id}","seq":${seq},"proof":${JSON.stringify(proof)},"reason":"missing"}`
-  return { event: 'integrity', body: Buffer.from(text) }
+  const head = formatHead(source, collection, 'integrity', leaf, seq, '')
+  return { event: 'integrity', body: Buffer.from(`${head},"reason":"${reason}"}`) }
+}
+
+function formatHead(
+  { origin, publicUrl }: EventSource,
+  { apiRoot, id }: Collection,
+  event: EventName,
+  leaf: number | undefined,
+  seq: number,
+  commitment: string,
+): string {
+  const proof = `${publicUrl}${apiRoot}collections/${id}/records/${seq}/proof/`
+  const index = leaf === undefined ? '' : `"log_index":${leaf},`
+  return `{"event":"${event}","origin":${JSON.stringify(origin)},"api_root":"${apiRoot}","collection":"${id}",${index}"seq":${seq},${commitment}"proof":${JSON.stringify(proof)}`
 }
 
 /**

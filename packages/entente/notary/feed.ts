@@ -1,6 +1,6 @@
 import type { Message } from '#channel/channel.ts'
 import type { RecordRow } from '#store/store.ts'
-import { type EventSource, formatEvent, formatMissing, nameEvents } from './event.ts'
+import { type EventSource, formatEvent, formatIntegrity, nameEvents } from './event.ts'
 import type { Notary } from './notary.ts'
 import type { Invalid, Opened } from './reader.ts'
 
@@ -36,7 +36,10 @@ export async function readFeed(
   let expected = from
   const missing = (until: number) => {
     for (; expected < until; expected++)
-      messages.push({ ...toMessage(collection, expected), ...formatMissing(source, head, expected) })
+      messages.push({
+        ...toMessage(collection, expected),
+        ...formatIntegrity(source, head, { seq: expected }, 'missing'),
+      })
   }
   for (const [i, row] of rows.entries()) {
     missing(row.seq)

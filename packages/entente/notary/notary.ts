@@ -57,6 +57,8 @@ export type Notary = {
   halt(reason: NotaryError): void
   /** Called after every new checkpoint, with the channels that something under it goes to. */
   onCheckpoint(listener: (channels: ReadonlySet<string>) => void): void
+  /** Called when objects were erased, before whoever asked for it is answered: what holds copies of objects lets go of them. */
+  onErased(listener: () => void): void
   /** Waits for what is under way and takes nothing more. */
   close(): Promise<void>
 }
@@ -76,6 +78,7 @@ export async function openNotary(options: NotaryOptions): Promise<Notary> {
   type Waiting = { request: Request; resolve: (s: StatusRow) => void; reject: (e: unknown) => void }
   const waiting: Waiting[] = []
   const listeners: ((channels: ReadonlySet<string>) => void)[] = []
+  const erasedListeners: (() => void)[] = []
   let objects = 0
   let running: Promise<void> | undefined
   let halted: NotaryError | undefined
@@ -101,6 +104,7 @@ export async function openNotary(options: NotaryOptions): Promise<Notary> {
           sequencer,
           batch.map(w => w.request),
         )
+        if (batch.some(w => w.request.erase)) for (const listener of erasedListeners) listener()
         batch.forEach((w, i) => w.resolve(statuses[i] as StatusRow))
         if (log.size !== before) for (const listener of listeners) listener(channels)
       } catch (error) {
@@ -176,6 +180,9 @@ export async function openNotary(options: NotaryOptions): Promise<Notary> {
     },
     onCheckpoint: listener => {
       listeners.push(listener)
+    },
+    onErased: listener => {
+      erasedListeners.push(listener)
     },
     close: async () => {
       closed = true

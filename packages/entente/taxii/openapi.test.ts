@@ -6,6 +6,7 @@ import Schema from 'typebox/schema'
 import { originHash } from '#witness/http.ts'
 import { createTestLog } from '#witness/test/log.ts'
 import { openApiRoute } from './openapi.ts'
+import { openEvents } from './test/events.ts'
 import { type Answer, indicator, startTestServer, type TestServer, url } from './test/server.ts'
 
 type Documented = { summary: string; responses: Record<string, { content?: Record<string, { schema: any }> }> }
@@ -20,6 +21,14 @@ before(async () => {
   statusId = (await server.add([object, url(), { type: 'indicator' }])).id
 })
 after(() => server.stop())
+
+/** Their answers do not end. */
+const STREAMS = new Set(['/api/channels/{channel}/', '/api/collections/{collection}/feed/'])
+async function openStream(path: string): Promise<Answer> {
+  const { status, headers, text, close } = await openEvents(server.url, path)
+  close()
+  return { status, headers, text, json: undefined }
+}
 
 const OBJECTS = '/api/collections/{collection}/objects/'
 /** One real request for each documented path and method. */
@@ -41,6 +50,9 @@ const asked: Record<string, () => Promise<Answer>> = Object.fromEntries(
       ['get', '/api/collections/{collection}/proof/'],
       ['get', '/api/collections/{collection}/records/'],
       ['get', '/api/collections/{collection}/records/{seq}/proof/'],
+      ['get', '/api/channels/'],
+      ['get', '/api/channels/{channel}/'],
+      ['get', '/api/collections/{collection}/feed/'],
       ['get', '/log/checkpoint'],
       ['get', '/log/key'],
       ['get', '/log/ledgers'],
@@ -62,10 +74,12 @@ const asked: Record<string, () => Promise<Answer>> = Object.fromEntries(
         .replace('{objectId}', object.id)
         .replace('{status}', statusId)
         .replace('{seq}', '0')
+        .replace('{channel}', 'EVENTS')
         .replace('{path}', '0/000.p/1')
         .replace('{origin}', originHash(log.origin))
       const posted = path === OBJECTS ? { objects: [url()] } : log.request(0, 3)
       const body = method === 'post' ? { body: posted } : {}
+      if (STREAMS.has(path)) return openStream(target)
       return server.ask(method.toUpperCase(), target, { headers: { accept: '*/*' }, ...body })
     },
   ]),

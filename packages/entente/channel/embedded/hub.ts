@@ -35,6 +35,8 @@ const PAGE = 256
 /** Reads at a time for those who are behind. */
 const CATCHING = 2
 const RETRY_MS = 1000
+/** For so long what a subscriber has not taken is held for it, as far as there is room. */
+const LAGGING_MS = 1000
 const MAX_ALERTS = 100
 
 type Subscription = {
@@ -77,6 +79,8 @@ export function createHub({ now, log, sent = () => {}, ringBytes = DEFAULT_RING_
   /** What serving one subscriber takes, milliseconds, on average of late. */
   let serveMs = 0.02
   let connections = 0
+  /** Rises when something was erased: what was read before may hold it. */
+  let erasures = 0
   let isClosed = false
 
   function wake(): void {
@@ -102,7 +106,10 @@ export function createHub({ now, log, sent = () => {}, ringBytes = DEFAULT_RING_
     open.isReading = true
     try {
       while (!isClosed && open.subscriptions.size > 0 && ring.end < topic.end()) {
+        const before = erasures
         const { messages, next } = await topic.read(ring.end, PAGE)
+        if (before !== erasures) continue
+        trim(open)
         ring.append(messages.map(toEntry), next, ringBytes / topics.size)
         for (const s of open.subscriptions) enqueue(s)
         // Nobody who keeps up is overtaken by the ring: reading for each of them would cost more than waiting does.
@@ -123,6 +130,14 @@ export function createHub({ now, log, sent = () => {}, ringBytes = DEFAULT_RING_
       for (const s of subscriptions) enqueue(s)
       wake()
     }, RETRY_MS).unref()
+  }
+
+  /** What all who keep up have taken need not be held; who takes nothing for a while reads for itself when it does. */
+  function trim({ ring, subscriptions: own }: OpenTopic): void {
+    let least = ring.end
+    const longAgo = now() - LAGGING_MS
+    for (const s of own) if (s.position < least && (s.blockedAt ?? Infinity) > longAgo) least = s.position
+    ring.trim(least)
   }
 
   const hasQueued = ({ subscriptions: own }: OpenTopic): boolean => {
@@ -214,8 +229,10 @@ export function createHub({ now, log, sent = () => {}, ringBytes = DEFAULT_RING_
     const from = s.position
     if (from > topic.end()) return sendGap(s, topic.end())
     totals.catchUps++
+    const before = erasures
     const { messages, next } = await topic.read(from, s.page)
     const start = await topic.start() // after the read: what was forgotten meanwhile is not passed over
+    if (before !== erasures) return // it is asked again
     if (from < start) return sendGap(s, start)
     if (s.isClosed) return
     const entries = messages.map(toEntry)
@@ -254,6 +271,7 @@ export function createHub({ now, log, sent = () => {}, ringBytes = DEFAULT_RING_
 
   function subscribe(topic: Topic, subscriber: Subscriber): Stream {
     const open = toOpenTopic(topic)
+    trim(open)
     const s: Subscription = {
       connection: ++connections,
       topic: open,
@@ -295,6 +313,10 @@ export function createHub({ now, log, sent = () => {}, ringBytes = DEFAULT_RING_
   return {
     subscribe,
     wake,
+    forget: () => {
+      erasures++
+      for (const { ring } of topics.values()) ring.trim(ring.end)
+    },
     alert: (kind, name, message) => {
       const frame = eventFrame(message)
       for (const s of topics.get(`${kind} ${name}`)?.subscriptions ?? []) {

@@ -17,7 +17,7 @@ export type Chunk = {
 /** Chunks that are kept for others who stand at the same place. */
 const MAX_SHARED = 64
 
-/** The newest frames of a topic, as they are written: all there are from `start` up to `end`. */
+/** The newest frames of a topic, as they are written: all there are from `start` up to `end`. They are on their way out: whoever is elsewhere reads for itself. */
 export type Ring = ReturnType<typeof createRing>
 
 /** @param end the place with which it begins, empty */
@@ -39,6 +39,13 @@ export function createRing(end: number) {
     return low
   }
 
+  function drop(count: number, start: number): void {
+    for (let i = 0; i < count; i++) bytes -= (entries[i] as Entry).frame.length
+    entries = entries.slice(count)
+    ring.start = start
+    shared.clear()
+  }
+
   return {
     get start() {
       return ring.start
@@ -55,10 +62,13 @@ export function createRing(end: number) {
       }
       ring.end = next
       let gone = 0
-      while (bytes > most && gone < entries.length) bytes -= (entries[gone++] as Entry).frame.length
-      if (gone === 0) return
-      ring.start = (entries[gone - 1] as Entry).position + 1
-      entries = entries.slice(gone)
+      for (let left = bytes; left > most; gone++) left -= (entries[gone] as Entry).frame.length
+      if (gone > 0) drop(gone, (entries[gone - 1] as Entry).position + 1)
+    },
+    /** Lets go of what lies before a place. */
+    trim: (position: number): void => {
+      const start = Math.min(position, ring.end)
+      if (start > ring.start) drop(find(start), start)
     },
     /** Entries at or behind a place of this ring. */
     count: (position: number): number => entries.length - find(position),
