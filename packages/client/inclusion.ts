@@ -51,7 +51,7 @@ export const DEFAULT_COVER_MS = 15_000
 const FIRST_POLL_MS = 100
 const MAX_POLL_MS = 2000
 /** Full tiles that are kept, 8 KiB each. */
-const MAX_TILES = 512
+const MAX_TILES = 128
 /** Tiles that are asked for at a time. */
 const IN_FLIGHT = 8
 

@@ -1,5 +1,5 @@
 import { ClientError } from './error.ts'
-import { createEventStreamParser, type StreamMessage } from './event-stream.ts'
+import { createEventStreamParser, type StreamMessage } from './eventstream.ts'
 import type { Http } from './http.ts'
 import { EVENT_STREAM } from './media.ts'
 import type { Clock } from './status.ts'

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import * as fc from 'fast-check'
-import { createEventStreamParser, type StreamMessage } from './event-stream.ts'
+import { createEventStreamParser, type StreamMessage } from './eventstream.ts'
 
 const SEED = 20261122
 const MAX = 10_000
