@@ -5,11 +5,13 @@ import { createCosigned } from '#notary/cosigned.ts'
 import { formatIntegrity } from '#notary/event.ts'
 import { confirmAnchor } from '#notary/confirm.ts'
 import { createHub } from '#channel/embedded/hub.ts'
+import { createSentLog, type SentLog } from '#channel/sent.ts'
 import { createDamage } from '#notary/damage.ts'
 import { writeSecret } from '#notary/key.ts'
 import type { Notary } from '#notary/notary.ts'
 import { createPurge } from '#notary/purge.ts'
 import type { Clock } from '#notary/time.ts'
+import { openSqliteSent } from '#store/sqlite/sent.ts'
 import { createUser, localAuthenticate, readUsers, ROLES, writeUsers } from '#taxii/auth/local.ts'
 import type { TaxiiContext } from '#taxii/context.ts'
 import { createMemory } from '#taxii/memory.ts'
@@ -27,6 +29,8 @@ import { openWitness } from './witness.ts'
 import { witnessRoutes } from './witness-routes.ts'
 
 export type { Fault, Logger }
+
+const DAY_MS = 86_400_000
 
 export type RunningServer = {
   url: string
@@ -67,10 +71,12 @@ export async function startServer(
 
     const alert = (message: string, details: Record<string, unknown>) => log('error', message, details)
     const source = toSource(config, notary.log.origin)
+    const sent = openSent(config, paths, notary.clock, log)
+    closers.push(async () => sent?.close())
     const broker = await openBroker(config, paths, { notary, apiRoots, log, fault })
     closers.push(async () => broker?.close())
     await broker?.outbox.start()
-    const streams = createHub({ now: () => performance.now(), log })
+    const streams = createHub({ now: () => performance.now(), log, sent })
     notary.onCheckpoint(streams.wake)
     notary.onErased(streams.forget)
     const damage = createDamage(notary, alert, ({ collection, reason, ...at }) =>
@@ -148,6 +154,12 @@ export async function startServer(
     await closeAll()
     throw error
   }
+}
+
+function openSent({ channels }: Config, paths: Paths, clock: Clock, log: Logger): SentLog | undefined {
+  if (channels.sentDays === 0) return undefined
+  const store = openSqliteSent({ path: paths.sent })
+  return createSentLog({ store, keepMs: channels.sentDays * DAY_MS, clock, log })
 }
 
 /** The first user: `admin`, with a password from ENTENTE_ADMIN_PASSWORD, or a random one that only the owner of the folder can read. */

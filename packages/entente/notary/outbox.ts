@@ -14,7 +14,9 @@ export type OutboxOptions = {
   channels: { name: string; isWhole: (collection: number) => boolean }[]
   log: (level: 'info' | 'warn' | 'error', message: string, details: Record<string, unknown>) => void
   /** Told of everything that the broker has confirmed. */
-  confirmed?: (channel: string, messages: readonly Message[]) => void
+  confirmed?: ((channel: string, messages: readonly Message[]) => void) | undefined
+  /** For tests: called at the numbered points. */
+  fault?: ((point: 'before-publish' | 'after-publish') => void) | undefined
   /** The first pause after a failure, milliseconds; longer each time. */
   retryMs?: number
 }
@@ -105,7 +107,7 @@ type Line = {
 }
 
 function createLine(
-  { notary, publisher, source, log, confirmed, retryMs = DEFAULT_RETRY_MS }: OutboxOptions,
+  { notary, publisher, source, log, confirmed, fault, retryMs = DEFAULT_RETRY_MS }: OutboxOptions,
   { name, isWhole }: OutboxOptions['channels'][number],
   signal: AbortSignal,
 ): Line {
@@ -126,12 +128,14 @@ function createLine(
 
   async function send(messages: Message[], next: number): Promise<void> {
     for (const message of messages) message.redelivered = message.position < unsure
+    fault?.('before-publish') // O1
     try {
-      await publisher.publish(name, messages)
+      await publisher.publish(name, messages) // O2
     } catch (cause) {
       unsure = Math.max(unsure, next)
       throw cause
     }
+    fault?.('after-publish') // O3
     position = next
     delivered += messages.length
     redelivered += messages.filter(m => m.redelivered).length
