@@ -56,8 +56,8 @@ export type Subscriber = {
   gap(after: number, next: number): Promise<string>
 }
 
-/** What a subscriber may see. `key` is the same where it is the same. */
-export type Sight = { key: string; has(collection: number): boolean }
+/** What a subscriber may see. `key` is the same where it is the same; `collections` are the ids. */
+export type Sight = { key: string; collections: readonly string[]; has(collection: number): boolean }
 
 /** A connection. */
 export type Sink = {

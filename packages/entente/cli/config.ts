@@ -234,6 +234,7 @@ export type Paths = {
   logKey: string
   erasedKey: string
   recordKeys: string
+  sent: string
   store: string
   users: string
   adminPassword: string
@@ -289,6 +290,7 @@ export function loadConfig(options: {
       logKey: config.log.keyFile === 'log.key' ? inData('log.key') : at(config.log.keyFile),
       erasedKey: inData('erased.key'),
       recordKeys: inData('record-keys.db'),
+      sent: inData('sent.db'),
       store: inData('store.db'),
       users: inData('users.json'),
       adminPassword: inData('admin-password'),

@@ -64,14 +64,14 @@ export function feedRoute(app: FastifyInstance, context: TaxiiContext, base: str
     return sendStream(context, request, reply, {
       topic,
       from: await parseFrom(request, topic, micros => seekAdded(context, target, micros)),
-      sight: principal => (canRead(principal, target.config) ? WHOLE : undefined),
+      sight: principal => (canRead(principal, target.config) ? wholeOf(target.config.id) : undefined),
       // A feed has all its places: a client that was further has read another log.
       gap: (_principal, after, next) => formatGap(context, [target], after, next, false),
     })
   })
 }
 
-const WHOLE: Sight = { key: '', has: () => true }
+const wholeOf = (id: string): Sight => ({ key: '', collections: [id], has: () => true })
 
 function channelTopic({ notary, source }: TaxiiContext, name: string): Topic {
   return {
@@ -134,10 +134,10 @@ const mayListen = (context: TaxiiContext, root: ApiRootConfig, principal: Princi
   readable(context, root, principal).length > 0
 
 function toSight(context: TaxiiContext, root: ApiRootConfig, principal: Principal): Sight | undefined {
-  const numbers = readable(context, root, principal).map(t => t.number)
-  if (numbers.length === 0) return undefined
-  const seen = new Set(numbers)
-  return { key: numbers.join(), has: number => seen.has(number) }
+  const targets = readable(context, root, principal)
+  if (targets.length === 0) return undefined
+  const numbers = new Set(targets.map(t => t.number))
+  return { key: [...numbers].join(), collections: targets.map(t => t.config.id), has: number => numbers.has(number) }
 }
 
 /**

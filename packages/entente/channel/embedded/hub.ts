@@ -1,4 +1,5 @@
 import type { Message } from '../channel.ts'
+import type { SentEntry, SentLog } from '../sent.ts'
 import { MOST_BEHIND, type Stream, type Streams, type StreamTotals, type Subscriber, type Topic } from '../stream.ts'
 import { eventFrame, gapFrame, openingFrame, placeFrame } from './frame.ts'
 import { type Chunk, createRing, type Entry, joinFrames, type Ring } from './ring.ts'
@@ -7,20 +8,10 @@ export type HubOptions = {
   /** Milliseconds of a clock that never goes back. */
   now: () => number
   log: (level: 'info' | 'warn' | 'error', message: string, details: Record<string, unknown>) => void
-  /** Told what was sent, and what of it a subscriber could see. */
-  sent?: (subscription: Sent) => void
+  /** Told what was sent to whom. */
+  sent?: Pick<SentLog, 'note' | 'end'> | undefined
   /** Bytes of frames that all topics together hold. */
   ringBytes?: number
-}
-
-/** Messages that went to one subscriber at once: all of the topic from `first` to `last` that are of collections that it sees. */
-export type Sent = {
-  connection: number
-  topic: Topic
-  subscriber: Subscriber
-  first: number
-  last: number
-  count: number
 }
 
 /** What one subscriber is given at a time: fills a socket's buffer, and no more. */
@@ -63,7 +54,7 @@ type OpenTopic = { topic: Topic; ring: Ring; subscriptions: Set<Subscription>; i
  *
  * Subscribers are served in slices, and what arrives while many are served waits a moment and goes out together: requests get their turn.
  */
-export function createHub({ now, log, sent = () => {}, ringBytes = DEFAULT_RING_BYTES }: HubOptions): Streams {
+export function createHub({ now, log, sent, ringBytes = DEFAULT_RING_BYTES }: HubOptions): Streams {
   const topics = new Map<string, OpenTopic>()
   const subscriptions = new Set<Subscription>()
   const totals: StreamTotals = { deliveries: 0, gaps: 0, catchUps: 0, drops: 0 }
@@ -189,9 +180,8 @@ export function createHub({ now, log, sent = () => {}, ringBytes = DEFAULT_RING_
   function give(s: Subscription, chunk: Chunk): void {
     s.position = chunk.next
     if (!chunk.bytes) return
-    const { connection, subscriber, topic } = s
     totals.deliveries += chunk.count
-    sent({ connection, topic: topic.topic, subscriber, first: chunk.first, last: chunk.last, count: chunk.count })
+    sent?.note(toSentEntry(s, chunk))
     write(s, chunk.bytes)
   }
 
@@ -248,6 +238,7 @@ export function createHub({ now, log, sent = () => {}, ringBytes = DEFAULT_RING_
     const data = await s.subscriber.gap(s.position - 1, next)
     if (s.isClosed) return
     totals.gaps++
+    sent?.end(connectionName(s))
     s.position = next
     write(s, gapFrame(data, next))
   }
@@ -264,6 +255,7 @@ export function createHub({ now, log, sent = () => {}, ringBytes = DEFAULT_RING_
   function close(s: Subscription): void {
     if (s.isClosed) return
     s.isClosed = true
+    sent?.end(connectionName(s))
     subscriptions.delete(s)
     s.topic.subscriptions.delete(s)
     if (s.topic.subscriptions.size === 0) topics.delete(`${s.topic.topic.kind} ${s.topic.topic.name}`)
@@ -355,4 +347,19 @@ const toEntry = (message: Message): Entry => ({
   position: message.position,
   collection: message.collection,
   frame: eventFrame(message, message.position),
+})
+
+const connectionName = (s: Subscription): string => `sse ${s.connection}`
+const toSentEntry = (s: Subscription, { first, last, count }: Chunk): SentEntry => ({
+  connection: connectionName(s),
+  via: 'sse',
+  kind: s.topic.topic.kind,
+  topic: s.topic.topic.name,
+  subscriber: s.subscriber.user,
+  address: s.subscriber.address,
+  collections: s.subscriber.sight.collections,
+  first,
+  last,
+  whole: count,
+  references: 0,
 })

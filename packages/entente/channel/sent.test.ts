@@ -1,0 +1,163 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync, statSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, describe, test } from 'node:test'
+import { openSqliteSent } from '#store/sqlite/sent.ts'
+import { createSentLog, type SentEntry, type SentStore } from './sent.ts'
+
+const SECOND = 1_000_000
+const HOUR = 3600 * SECOND
+const entry = (values: Partial<SentEntry> = {}): SentEntry => ({
+  connection: 'sse 1',
+  via: 'sse',
+  kind: 'channel',
+  topic: 'EVENTS',
+  subscriber: 'soc',
+  address: '192.0.2.1',
+  collections: ['a', 'b'],
+  first: 1,
+  last: 3,
+  whole: 2,
+  references: 0,
+  ...values,
+})
+
+describe('who was sent what', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'entente-sent-'))
+  after(() => rmSync(folder, { recursive: true }))
+  let files = 0
+  const time = { now: 1000 * HOUR }
+  const logged: string[] = []
+  function open(keepMs = 86_400_000, wrap = (store: SentStore) => store) {
+    const path = join(folder, `${++files}.db`)
+    const make = () =>
+      createSentLog({
+        store: wrap(openSqliteSent({ path })),
+        keepMs,
+        clock: () => time.now,
+        log: (_level, message) => logged.push(message),
+      })
+    const find = (query: Partial<Parameters<ReturnType<typeof openSqliteSent>['find']>[0]> = {}) => {
+      const file = openSqliteSent({ path, readOnly: true })
+      try {
+        return file.find({ limit: 100, ...query })
+      } finally {
+        file.close()
+      }
+    }
+    return { path, make, find, log: make() }
+  }
+  before(() => logged.splice(0))
+
+  test('what follows is one range, which grows in its place', () => {
+    const { log, find, path } = open()
+    const from = time.now
+    log.note(entry())
+    log.flush()
+    time.now += SECOND
+    log.note(entry({ first: 4, last: 9, whole: 3, collections: ['a', 'b'] }))
+    log.flush()
+    assert.deepEqual({ ...find()[0] }, { ...entry({ last: 9, whole: 5 }), from, until: from + SECOND })
+    assert.equal(find().length, 1)
+    assert.equal(statSync(path).mode & 0o777, 0o600)
+    log.close()
+  })
+
+  test('other rights, another hour, an end and another connection begin another range', () => {
+    const { log, find } = open()
+    log.note(entry())
+    log.note(entry({ first: 4, last: 4, collections: ['a'] }))
+    time.now += HOUR + 1
+    log.note(entry({ first: 5, last: 5, collections: ['a'] }))
+    log.end('sse 1')
+    log.note(entry({ first: 9, last: 9, collections: ['a'] }))
+    log.note(entry({ connection: 'sse 2', first: 9, last: 9, collections: ['a'] }))
+    log.close()
+    assert.deepEqual(
+      find().map(r => [r.connection, r.first, r.last, r.collections.join()]),
+      [
+        ['sse 1', 1, 3, 'a,b'],
+        ['sse 1', 4, 4, 'a'],
+        ['sse 1', 5, 5, 'a'],
+        ['sse 1', 9, 9, 'a'],
+        ['sse 2', 9, 9, 'a'],
+      ],
+    )
+  })
+
+  test('it is found by place, subscriber and time', () => {
+    const { log, find } = open()
+    const began = time.now
+    log.note(entry())
+    log.note(entry({ connection: 'sse 2', subscriber: 'noc', kind: 'feed', topic: 'a', first: 0, last: 5 }))
+    time.now += HOUR
+    log.note(entry({ connection: 'sse 3', first: 8, last: 12 }))
+    log.close()
+    const who = (query: Parameters<typeof find>[0]) => find(query).map(r => r.connection)
+    assert.deepEqual(who({ places: [{ kind: 'channel', topic: 'EVENTS', position: 3 }] }), ['sse 1'])
+    assert.deepEqual(who({ places: [{ kind: 'channel', topic: 'EVENTS', position: 4 }] }), [])
+    assert.deepEqual(
+      who({
+        places: [
+          { kind: 'channel', topic: 'EVENTS', position: 12 },
+          { kind: 'feed', topic: 'a', position: 0 },
+        ],
+      }),
+      ['sse 2', 'sse 3'],
+    )
+    assert.deepEqual(who({ places: [] }), [])
+    assert.deepEqual(who({ subscriber: 'noc' }), ['sse 2'])
+    assert.deepEqual(who({ since: began + 1 }), ['sse 3'])
+    assert.deepEqual(who({ limit: 1 }), ['sse 1'])
+  })
+
+  test('what is old is forgotten, with the rights that only it named', () => {
+    const { log, make, find } = open(3_600_000)
+    log.note(entry())
+    log.close()
+    time.now += 2 * HOUR
+    const later = make()
+    later.note(entry({ collections: ['c'] }))
+    later.close()
+    assert.deepEqual(
+      find().map(r => r.collections),
+      [['c']],
+    )
+  })
+
+  test('what could not be written is written later', () => {
+    let isFull = true
+    const { log, find } = open(86_400_000, store => ({
+      ...store,
+      put: ranges => {
+        if (isFull) throw new Error('the disk is full')
+        return store.put(ranges)
+      },
+    }))
+    log.note(entry())
+    log.end('sse 1')
+    log.note(entry({ first: 4, last: 4 }))
+    log.flush()
+    assert.deepEqual(logged, ['who was sent what could not be written; it is tried again'])
+    isFull = false
+    log.flush()
+    log.note(entry({ first: 5, last: 5 }))
+    log.close()
+    assert.deepEqual(
+      find().map(r => [r.first, r.last]),
+      [
+        [1, 3],
+        [4, 5],
+      ],
+    )
+  })
+
+  test('a list of names that holds quotes and commas stays what it is', () => {
+    const { log, find } = open()
+    const odd = entry({ subscriber: `o'brien; drop table sent; --`, address: '::1', topic: 'a.b-c_d' })
+    log.note(odd)
+    log.close()
+    assert.equal(find({ subscriber: odd.subscriber })[0]?.topic, odd.topic)
+  })
+})

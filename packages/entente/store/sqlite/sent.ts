@@ -1,0 +1,127 @@
+import { closeSync, existsSync, openSync } from 'node:fs'
+import { DatabaseSync } from 'node:sqlite'
+import { StoreError } from '../store.ts'
+import { toStoreError } from './sqlite.ts'
+
+/** As channel/sent.ts has it. */
+type SentRange = {
+  connection: string
+  via: string
+  kind: 'channel' | 'feed'
+  topic: string
+  subscriber: string
+  address: string
+  collections: readonly string[]
+  first: number
+  last: number
+  whole: number
+  references: number
+  from: number
+  until: number
+}
+/** Ranges that cover one of these places, or of any place; of one subscriber, or of any; that ended at `since` or later. */
+export type SentQuery = {
+  places?: readonly { kind: 'channel' | 'feed'; topic: string; position: number }[] | undefined
+  subscriber?: string | undefined
+  since?: number | undefined
+  limit: number
+}
+
+const SCHEMA = `
+  create table if not exists sight(id integer primary key, collections text not null unique);
+  create table if not exists sent(id integer primary key, connection text not null, via text not null, kind text not null, topic text not null,
+    subscriber text not null, address text not null, sight integer not null, first integer not null, last integer not null, whole integer not null,
+    refs integer not null, began integer not null, ended integer not null);
+  create index if not exists sent_place on sent(kind, topic, last);
+  create index if not exists sent_ended on sent(ended);`
+
+const COLUMNS = `connection, via, kind, topic, subscriber, address, collections, first, last, whole, refs as "references", began as "from", ended as "until"`
+
+/**
+ * Who was sent what, in one SQLite file (mode 0600). A power cut may cost the last entries.
+ *
+ * @throws StoreError `corrupt`, `io`, `full`
+ */
+export function openSqliteSent({ path, readOnly = false }: { path: string; readOnly?: boolean }) {
+  if (!readOnly && !existsSync(path)) closeSync(openSync(path, 'a', 0o600))
+  const doing = <T>(work: () => T): T => {
+    try {
+      return work()
+    } catch (error) {
+      throw error instanceof StoreError ? error : toStoreError(error, path)
+    }
+  }
+  const db = doing(() => {
+    const opened = new DatabaseSync(path, { readOnly, timeout: 5000 })
+    if (!readOnly) opened.exec(`pragma journal_mode = wal; pragma synchronous = normal; ${SCHEMA}`)
+    return opened
+  })
+
+  function sightOf(collections: readonly string[]): number {
+    const text = collections.join()
+    db.prepare('insert or ignore into sight(collections) values(?)').run(text)
+    return (db.prepare('select id from sight where collections = ?').get(text) as { id: number }).id
+  }
+
+  function put({ id, range }: { id: number | undefined; range: SentRange }): number {
+    const { connection, via, kind, topic, subscriber, address, collections, first, last, whole, references } = range
+    const { lastInsertRowid } = db
+      .prepare(
+        `insert or replace into sent(id, connection, via, kind, topic, subscriber, address, sight, first, last, whole, refs, began, ended)
+         values(?,?,?,?,?,?,?,?,?,?,?,?,?,?)`,
+      )
+      .run(
+        ...[id ?? null, connection, via, kind, topic, subscriber, address, sightOf(collections)],
+        ...[first, last, whole, references, range.from, range.until],
+      )
+    return Number(lastInsertRowid)
+  }
+
+  return {
+    put: (ranges: readonly { id: number | undefined; range: SentRange }[]): number[] =>
+      doing(() => {
+        db.exec('begin immediate')
+        try {
+          const ids = ranges.map(put)
+          db.exec('commit')
+          return ids
+        } catch (error) {
+          db.exec('rollback')
+          throw error
+        }
+      }),
+    purge: (before: number): number =>
+      doing(() => {
+        const { changes } = db.prepare('delete from sent where ended < ?').run(before)
+        db.exec('delete from sight where id not in (select sight from sent)')
+        return Number(changes)
+      }),
+    /** Ascending by when they began. */
+    find: ({ places, subscriber, since, limit }: SentQuery): SentRange[] =>
+      doing(() => {
+        const wheres = ['1']
+        const values: (string | number)[] = []
+        if (places) {
+          wheres.push(
+            `(${places.map(() => '(kind = ? and topic = ? and first <= ? and last >= ?)').join(' or ') || '0'})`,
+          )
+          for (const { kind, topic, position } of places) values.push(kind, topic, position, position)
+        }
+        if (subscriber !== undefined) {
+          wheres.push('subscriber = ?')
+          values.push(subscriber)
+        }
+        if (since !== undefined) {
+          wheres.push('ended >= ?')
+          values.push(since)
+        }
+        const rows = db
+          .prepare(
+            `select ${COLUMNS} from sent join sight on sight.id = sent.sight where ${wheres.join(' and ')} order by began, sent.id limit ?`,
+          )
+          .all(...values, limit) as (Omit<SentRange, 'collections'> & { collections: string })[]
+        return rows.map(row => ({ ...row, collections: row.collections === '' ? [] : row.collections.split(',') }))
+      }),
+    close: (): void => db.close(),
+  }
+}
