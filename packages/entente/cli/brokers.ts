@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { isAbsolute, join } from 'node:path'
 import type { Message, Publisher } from '#channel/channel.ts'
+import type { SentEntry, SentLog } from '#channel/sent.ts'
 import type { Notary } from '#notary/notary.ts'
 import { createOutbox, type Outbox } from '#notary/outbox.ts'
 import type { ApiRootConfig, CollectionConfig } from '#taxii/context.ts'
@@ -33,31 +34,39 @@ export async function openBroker(
     notary: Notary
     apiRoots: ApiRootConfig[]
     log: Logger
-    confirmed?: ((channel: string, messages: readonly Message[]) => void) | undefined
+    sent?: Pick<SentLog, 'note'> | undefined
     fault?: Fault | undefined
   },
 ): Promise<Broker | undefined> {
-  const { notary, apiRoots, log, confirmed, fault } = options
+  const { notary, apiRoots, log, sent, fault } = options
   const channels = toChannels(config.channels)
   const publisher = await openPublisher(config.channels, channels, paths)
   if (!publisher) return undefined
+  const toWhole = ({ audience }: ConfiguredChannel) =>
+    apiRoots.flatMap(root =>
+      root.collections
+        .filter(c => isForAll(c, audience))
+        .flatMap(c => {
+          const known = notary.collection(root.path, c.id)
+          return known ? [known] : []
+        }),
+    )
+  const whole = new Map(channels.map(c => [c.name, toWhole(c)]))
   const outbox = createOutbox({
     notary,
     publisher,
     source: toSource(config, notary.log.origin),
-    channels: channels.map(({ name, audience }) => {
-      const whole = new Set(
-        apiRoots.flatMap(root =>
-          root.collections
-            .filter(c => isForAll(c, audience))
-            .map(c => notary.collection(root.path, c.id)?.number)
-            .filter(number => number !== undefined),
-        ),
-      )
-      return { name, isWhole: collection => whole.has(collection) }
+    channels: channels.map(({ name }) => {
+      const numbers = new Set(whole.get(name)?.map(c => c.number))
+      return { name, isWhole: collection => numbers.has(collection) }
     }),
     log,
-    confirmed,
+    confirmed:
+      sent &&
+      ((channel, messages) => {
+        const collections = whole.get(channel)?.map(c => c.id) ?? []
+        sent.note(toSentEntry(publisher, channel, collections, messages))
+      }),
     fault,
   })
   return {
@@ -69,6 +78,28 @@ export async function openBroker(
       await publisher.close() // ends what is under way
       await closing
     },
+  }
+}
+
+function toSentEntry(
+  publisher: Publisher,
+  topic: string,
+  collections: string[],
+  messages: readonly Message[],
+): SentEntry {
+  const references = messages.filter(m => m.event === 'reference').length
+  return {
+    connection: `${publisher.kind} ${topic}`,
+    via: publisher.kind,
+    kind: 'channel',
+    topic,
+    subscriber: publisher.address(topic),
+    address: '',
+    collections,
+    first: messages[0]?.position ?? 0,
+    last: messages.at(-1)?.position ?? 0,
+    whole: messages.length - references,
+    references,
   }
 }
 

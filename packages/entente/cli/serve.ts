@@ -73,7 +73,7 @@ export async function startServer(
     const source = toSource(config, notary.log.origin)
     const sent = openSent(config, paths, notary.clock, log)
     closers.push(async () => sent?.close())
-    const broker = await openBroker(config, paths, { notary, apiRoots, log, fault })
+    const broker = await openBroker(config, paths, { notary, apiRoots, log, sent, fault })
     closers.push(async () => broker?.close())
     await broker?.outbox.start()
     const streams = createHub({ now: () => performance.now(), log, sent })

@@ -71,8 +71,20 @@ export function openSqliteSent({ path, readOnly = false }: { path: string; readO
          values(?,?,?,?,?,?,?,?,?,?,?,?,?,?)`,
       )
       .run(
-        ...[id ?? null, connection, via, kind, topic, subscriber, address, sightOf(collections)],
-        ...[first, last, whole, references, range.from, range.until],
+        id ?? null,
+        connection,
+        via,
+        kind,
+        topic,
+        subscriber,
+        address,
+        sightOf(collections),
+        first,
+        last,
+        whole,
+        references,
+        range.from,
+        range.until,
       )
     return Number(lastInsertRowid)
   }
