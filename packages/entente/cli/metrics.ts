@@ -1,9 +1,52 @@
 import type { AddressInfo } from 'node:net'
 import Fastify, { type FastifyInstance } from 'fastify'
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
+import { MOST_BEHIND } from '#channel/stream.ts'
 import type { AuditorState } from '#notary/auditor.ts'
 import type { TaxiiContext } from '#taxii/context.ts'
 import type { WitnessAnswers } from './witness-routes.ts'
+
+/** Subscribers by server-sent events. A subscriber's lag is there for as long as it is. */
+function streamMetrics(registry: Registry, { streams }: TaxiiContext): void {
+  const registers = [registry]
+  new Gauge({
+    name: 'entente_subscribers',
+    help: 'Subscribers that are connected',
+    labelNames: ['kind', 'topic'],
+    registers,
+    collect() {
+      this.reset()
+      for (const { kind, topic } of streams.states()) this.inc({ kind, topic })
+    },
+  })
+  new Gauge({
+    name: 'entente_subscriber_lag_events',
+    help: `Events of its channel or feed that a subscriber has not been sent yet; counted up to ${MOST_BEHIND}`,
+    labelNames: ['kind', 'topic', 'user', 'connection'],
+    registers,
+    async collect() {
+      this.reset()
+      for (const { kind, topic, user, connection, behind } of streams.states())
+        this.set({ kind, topic, user, connection }, await behind())
+    },
+  })
+  const totals = {
+    deliveries: 'Events that were handed to connections of subscribers',
+    drops: 'Events that subscribers should have been sent and were not',
+    gaps: 'Times that a subscriber was told that what it missed is no longer kept',
+    catchUps: 'Reads for subscribers that were behind what is held in memory',
+  }
+  for (const [of, help] of Object.entries(totals) as [keyof typeof totals, string][])
+    new Counter({
+      name: `entente_stream_${of.replace('U', '_u').toLowerCase()}_total`,
+      help,
+      registers,
+      collect() {
+        this.reset()
+        this.inc(streams.totals[of])
+      },
+    })
+}
 
 export type Metrics = { listen(at: { host: string; port: number }): Promise<string>; close(): Promise<void> }
 
@@ -84,6 +127,7 @@ export function createMetrics(
       witnessing.states().map(s => [s.witness, s.failures]),
     )
   }
+  streamMetrics(registry, context)
   if (witnessAnswers)
     labelled('entente_witness_answers', 'Answers of this server as a witness, since the start', 'status', () =>
       [...witnessAnswers].map(([status, count]) => [String(status), count]),

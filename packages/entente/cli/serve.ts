@@ -8,7 +8,9 @@ import { createHub } from '#channel/embedded/hub.ts'
 import { createSentLog, type SentLog } from '#channel/sent.ts'
 import { createDamage } from '#notary/damage.ts'
 import { writeSecret } from '#notary/key.ts'
+import { createForgetting } from '#notary/forget.ts'
 import type { Notary } from '#notary/notary.ts'
+import { outboxCursor } from '#notary/outbox.ts'
 import { createPurge } from '#notary/purge.ts'
 import type { Clock } from '#notary/time.ts'
 import { openSqliteSent } from '#store/sqlite/sent.ts'
@@ -76,6 +78,10 @@ export async function startServer(
     const broker = await openBroker(config, paths, { notary, apiRoots, log, sent, fault })
     closers.push(async () => broker?.close())
     await broker?.outbox.start()
+    const { keepHours, heartbeatMs, maxSubscribers } = config.channels
+    const cursors = broker ? toChannels(config.channels).map(c => outboxCursor(broker.publisher.kind, c.name)) : []
+    const forgetting = createForgetting({ notary, hours: keepHours, cursors, log })
+    closers.push(() => forgetting.close())
     const streams = createHub({ now: () => performance.now(), log, sent })
     notary.onCheckpoint(streams.wake)
     notary.onErased(streams.forget)
@@ -85,7 +91,6 @@ export async function startServer(
     for (const c of notary.log.collections.values()) await damage.count(c)
     const auditor = config.audit.share > 0 ? startAuditor({ notary, damage, alert, ...config.audit }) : undefined
     closers.push(async () => auditor?.close())
-    const { heartbeatMs, maxSubscribers } = config.channels
     const { memory: limits, maxContentLength } = config.server
     const context: TaxiiContext = {
       config: {
@@ -147,6 +152,7 @@ export async function startServer(
     )
     closers.push(http.close)
     purge.start()
+    forgetting.start()
     const metricsUrl = config.server.metrics && (await metrics?.listen(config.server.metrics))
     closers.push(async () => metrics?.close())
     return { url: http.url, notary, context, metricsUrl, close: closeAll }
