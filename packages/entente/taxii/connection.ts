@@ -1,5 +1,6 @@
 import { type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
+import { Server as TlsServer } from 'node:tls'
 import { TaxiiError, toErrorMessage } from './errors.ts'
 import { TAXII } from './media.ts'
 import { clientKey } from './rate.ts'
@@ -16,16 +17,26 @@ const CLOSE_MS = 1000
 /** What Node would answer by itself, and bare, is answered as everything else is. */
 export function createConnections(newId: () => string) {
   const { isAnswering, track } = trackAnswers()
+  const silent = new Set<Socket>()
   return {
     /** An expectation, and a CONNECT. */
     takeOver: (server: Server): void => {
       server.prependListener('request', track)
+      server.on(server instanceof TlsServer ? 'secureConnection' : 'connection', (socket: Socket) => {
+        silent.add(socket)
+        socket.once('close', () => silent.delete(socket))
+      })
+      server.prependListener('request', (request: IncomingMessage) => silent.delete(request.socket))
       const pass = (request: IncomingMessage, response: ServerResponse) => server.emit('request', request, response)
       server.on('checkContinue', pass) // the reader of bodies says 100 (Continue), once the request is welcome
       server.on('checkExpectation', pass)
       server.on('connect', (_request, socket: Socket) =>
         endWith(socket, new TaxiiError(405, 'method', 'this is no proxy'), newId()),
       )
+    },
+    /** Connections on which nothing was asked yet: Node takes them for busy, and a server that ends would wait for their time to be over. */
+    closeSilent: (): void => {
+      for (const socket of silent) socket.destroy()
     },
     /** What Node's parser refuses, or what took too long. */
     refuse: (error: NodeJS.ErrnoException, socket: Socket): void => {

@@ -108,6 +108,7 @@ export function createHttpServer(context: HttpContext, options: HttpOptions = {}
     ...(options.tls ? { https: { ...http, ...options.tls, minVersion: 'TLSv1.2', ciphers: CIPHERS } } : { http }),
   } as FastifyHttpOptions<Server>) as FastifyInstance
   connections.takeOver(app.server)
+  app.addHook('preClose', async () => connections.closeSilent())
   app.server.maxConnections = options.maxConnections ?? DEFAULT_CONNECTIONS
   const perClient = options.maxConnectionsPerClient ?? DEFAULT_CONNECTIONS_PER_CLIENT
   if (perClient > 0 && options.trustProxy === undefined) limitPerClient(app.server, perClient)

@@ -103,6 +103,19 @@ test('maxConnectionsPerClient: more are closed at once, those that are there go 
   assert.equal(await ask(open()), OK)
 })
 
+test('a connection on which nothing was asked does not hold up a server that ends', async () => {
+  const other = await startTestServer({})
+  const { hostname, port } = new URL(other.url)
+  const silent = connect(Number(port), hostname)
+  const closed = once(silent, 'close')
+  await once(silent, 'connect')
+  await fetch(new URL('/taxii2/', other.url), { headers: { authorization } })
+  const began = performance.now()
+  await other.stop()
+  await closed
+  assert.ok(performance.now() - began < 10_000)
+})
+
 describe('a body is read only from who may send it, and as far as it is taken', () => {
   /** Announces a body and sends none of it: an answer is one that did not wait. */
   const announced = (headers: Record<string, string | undefined>, path = OBJECTS, method = 'POST') =>
