@@ -65,6 +65,13 @@ test('a revoked object is called so', () => {
   assert.equal(verifyEventContent({ ...revoked, event: 'revoked' }), record)
 })
 
+test('of a record that is not even known, an integrity event has no log index', () => {
+  const { log_index, ...rest } = JSON.parse(texts[5] as string)
+  assert.equal(log_index, 5)
+  assert.equal('log_index' in parseEvent(JSON.stringify(rest)), false)
+  refuse(change(texts[0] as string, { log_index: undefined }), 'malformed')
+})
+
 test('another form is refused', () => {
   const [added = '', , reference = '', , , integrity = ''] = texts
   const { record } = JSON.parse(added)

@@ -28,7 +28,12 @@ export type RecordEvent = Place & {
 /** There is an object that not everybody here may read. */
 export type ReferenceEvent = Place & { event: 'reference'; commitment: string }
 /** What is stored there is not what was logged. */
-export type IntegrityEvent = Place & { event: 'integrity'; reason: 'missing' | 'hash' | 'columns' }
+export type IntegrityEvent = Omit<Place, 'log_index'> & {
+  event: 'integrity'
+  /** not there where the store does not even know where in the log it was */
+  log_index?: number
+  reason: 'missing' | 'hash' | 'columns'
+}
 
 /**
  * docs/formats.md 15, before anything of it is believed. What each proves once `commitment` was found in the log at `log_index`
@@ -42,7 +47,7 @@ export type IntegrityEvent = Place & { event: 'integrity'; reason: 'missing' | '
  */
 export type LogEvent = RecordEvent | ReferenceEvent | IntegrityEvent
 
-const PLACE = ['event', 'origin', 'api_root', 'collection', 'log_index', 'seq', 'proof'] as const
+const PLACE = ['event', 'origin', 'api_root', 'collection', 'seq', 'proof'] as const
 /** 128 MiB: the largest object that a server takes by default, and what stands around it. */
 const MAX_EVENT_BYTES = 134_217_728
 const PROOF_PATH = /^[!-~]{1,4096}$/
@@ -64,26 +69,26 @@ export function parseEvent(text: string | Uint8Array, limits: Partial<JsonLimits
   const value = asProofError(() => parseStrict(text, { ...PROOF_LIMITS, maxBytes: MAX_EVENT_BYTES, ...limits }))
   const { event } = readObject(value, 'the event')
   if (event === 'integrity') {
-    const members = readPlace(value, 'reason')
+    const members = readPlace(value, ['reason'], ['log_index'])
     readText(members['reason'], 'reason', REASON)
     return members as IntegrityEvent
   }
-  if (event === 'reference') return readCommitment(readPlace(value, 'commitment')) as ReferenceEvent
+  if (event === 'reference') return readCommitment(readPlace(value, ['log_index', 'commitment'])) as ReferenceEvent
   if (typeof event !== 'string' || !Object.hasOwn(KINDS, event))
     throw new ProofError('malformed', `there is no event ${JSON.stringify(event)?.slice(0, 80)}`)
-  const members = readCommitment(readPlace(value, 'commitment', 'record'))
+  const members = readCommitment(readPlace(value, ['log_index', 'commitment', 'record']))
   readRecord(members['record'])
   return members as RecordEvent
 }
 
-function readPlace(value: unknown, ...more: string[]): Record<string, unknown> {
-  const members = readMembers(value, 'the event', [...PLACE, ...more])
+function readPlace(value: unknown, required: string[], optional: string[] = []): Record<string, unknown> {
+  const members = readMembers(value, 'the event', [...PLACE, ...required], optional)
   const origin = readText(members['origin'], 'origin of the event')
   if (!isKeyName(origin))
     throw new ProofError('malformed', `${JSON.stringify(origin.slice(0, 80))} is no origin of a log`)
   readText(members['api_root'], 'api_root of the event', API_ROOT)
   readText(members['collection'], 'collection of the event', UUID)
-  readCount(members['log_index'], 'log_index of the event')
+  if (Object.hasOwn(members, 'log_index')) readCount(members['log_index'], 'log_index of the event')
   readCount(members['seq'], 'seq of the event')
   readText(members['proof'], 'proof of the event', PROOF_PATH)
   return members
