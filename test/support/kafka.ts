@@ -25,7 +25,8 @@ const READY_MS = 60_000
 export type Kafka = {
   /** `127.0.0.1:<port>`, without encryption or accounts. */
   broker: string
-  /** The same broker with TLS and SASL, where {@link KafkaOptions.secure} asks for it. */
+  proxiedPort: number
+  /** The same broker with TLS, as `localhost`, and SASL, where {@link KafkaOptions.secure} asks for it. */
   secureBroker: string
   /** Resolve when the process has ended. */
   stop(): Promise<void>
@@ -36,6 +37,8 @@ export type Kafka = {
 }
 
 export type KafkaOptions = {
+  /** A listener more, `proxiedPort`, whose clients are told to come to this port instead: that of a proxy before it. */
+  proxy?: number
   /** A listener with TLS (PEM) and SASL (PLAIN and SCRAM) for one account, which may nothing that no ACL allows it. */
   secure?: { key: string; certificate: string; username: string; password: string }
   properties?: Record<string, string | number>
@@ -87,9 +90,10 @@ export async function startKafka(path: string, folder: string, options: KafkaOpt
   const port = await freeLowPort()
   const controller = await freeLowPort()
   const secure = await freeLowPort()
+  const proxied = await freeLowPort()
   const config = join(folder, 'server.properties')
   const log = join(folder, 'kafka.log')
-  writeFileSync(config, formatProperties(properties(folder, port, controller, secure, options)))
+  writeFileSync(config, formatProperties(properties(folder, { port, controller, secure, proxied }, options)))
   const { username, password } = options.secure ?? {}
   const accounts = ['SCRAM-SHA-256', 'SCRAM-SHA-512'].flatMap(mechanism =>
     options.secure ? ['--add-scram', `${mechanism}=[name=${username},password=${password}]`] : [],
@@ -120,26 +124,41 @@ export async function startKafka(path: string, folder: string, options: KafkaOpt
   }
   await start()
   const at = (p: number) => `127.0.0.1:${p}`
-  return { broker: at(port), secureBroker: at(secure), start, stop: () => end('SIGTERM'), kill: () => end('SIGKILL') }
+  return {
+    broker: at(port),
+    proxiedPort: proxied,
+    secureBroker: `localhost:${secure}`,
+    start,
+    stop: () => end('SIGTERM'),
+    kill: () => end('SIGKILL'),
+  }
 }
+
+type Ports = { port: number; controller: number; secure: number; proxied: number }
 
 function properties(
   folder: string,
-  port: number,
-  controller: number,
-  secure: number,
+  { port, controller, secure, proxied }: Ports,
   options: KafkaOptions,
 ): Record<string, string | number> {
   const listeners = [`PLAINTEXT://127.0.0.1:${port}`, `CONTROLLER://127.0.0.1:${controller}`]
-  if (options.secure) listeners.push(`SASL_SSL://127.0.0.1:${secure}`)
+  const advertised = [...listeners]
+  if (options.secure) {
+    listeners.push(`SASL_SSL://127.0.0.1:${secure}`)
+    advertised.push(`SASL_SSL://localhost:${secure}`)
+  }
+  if (options.proxy !== undefined) {
+    listeners.push(`PROXIED://127.0.0.1:${proxied}`)
+    advertised.push(`PROXIED://127.0.0.1:${options.proxy}`)
+  }
   return {
     'process.roles': 'broker,controller',
     'node.id': 1,
     'controller.quorum.bootstrap.servers': `127.0.0.1:${controller}`,
     'controller.listener.names': 'CONTROLLER',
-    'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL_SSL:SASL_SSL',
+    'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,PROXIED:PLAINTEXT,SASL_SSL:SASL_SSL',
     listeners: listeners.join(','),
-    'advertised.listeners': listeners.join(','),
+    'advertised.listeners': advertised.join(','),
     'log.dirs': join(folder, 'data'),
     'auto.create.topics.enable': 'false',
     // One broker can't keep three copies of its own topics, and need not have fifty partitions of them.
@@ -222,7 +241,7 @@ function countBrokers(port: number): Promise<number> {
 }
 
 /** A port that is free now and that no outgoing connection is given meanwhile: a broker that comes back needs its old one. At random, as test files run at once. */
-async function freeLowPort(): Promise<number> {
+export async function freeLowPort(): Promise<number> {
   for (let tries = 0; tries < 100; tries++) {
     const port = 20_000 + Math.floor(Math.random() * 12_000)
     const free = await new Promise<boolean>(resolve => {

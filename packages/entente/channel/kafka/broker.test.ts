@@ -1,4 +1,4 @@
-// The conformance suite on a real Kafka, and what only Kafka does.
+// The conformance suite on a real Kafka.
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -28,7 +28,7 @@ channelConformance('kafka', async () => {
   const brokers = [kafka.broker]
   const { stop, kill, start: again } = kafka
   return {
-    publisher: (channels, prefix) => openKafkaPublisher({ brokers, prefix, channels, now: Date.now }),
+    publisher: (channels, prefix) => openKafkaPublisher({ brokers, prefix, channels, now: Date.now, patienceMs: 1500 }),
     subscriber: prefix => openKafkaSubscriber({ brokers, prefix }),
     broker: { stop, kill, start: again },
     async putForeign(topic, value) {

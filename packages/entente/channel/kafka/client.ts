@@ -8,6 +8,7 @@ import {
   kGetApi,
 } from '@platformatic/kafka'
 import { isIP } from 'node:net'
+import type { ConnectionOptions } from 'node:tls'
 import { ChannelError, type ChannelErrorCode } from '../error.ts'
 
 /** How a cluster is reached. */
@@ -16,15 +17,15 @@ export type KafkaConnection = {
   brokers: readonly string[]
   /** What the names of topics begin with. */
   prefix?: string | undefined
-  /** PEM texts. `{}` is TLS with the certificate authorities that Node.js knows. */
-  tls?: { ca?: string | undefined; cert?: string | undefined; key?: string | undefined } | undefined
+  /** PEM. `{}` is TLS with the certificate authorities that Node.js knows. */
+  tls?: Pick<ConnectionOptions, 'ca' | 'cert' | 'key'> | undefined
   sasl?: { mechanism: 'PLAIN' | 'SCRAM-SHA-256' | 'SCRAM-SHA-512'; username: string; password: string } | undefined
   /** What a broker has in its logs of this client. */
   clientId?: string | undefined
 }
 
 const CONNECT_MS = 3_000
-const REQUEST_MS = 8_000
+const REQUEST_MS = 6_000
 
 /** The library's own retries are off where we have to know what was sent again (producer.ts). */
 const toOptions = ({ brokers, tls, sasl, clientId }: KafkaConnection, retries: number): BaseOptions => ({
@@ -37,14 +38,11 @@ const toOptions = ({ brokers, tls, sasl, clientId }: KafkaConnection, retries: n
   autocreateTopics: false,
   // RFC 6066 section 3: a server's name is never an address.
   ...(tls && {
-    tls: withoutUndefined(tls),
+    tls: { ...tls },
     tlsServerName: brokers.every(b => isIP(b.slice(0, b.lastIndexOf(':'))) === 0),
   }),
   ...(sasl && { sasl: { ...sasl } }),
 })
-
-const withoutUndefined = (values: Record<string, string | undefined>) =>
-  Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined))
 
 export const createAdmin = (connection: KafkaConnection): Admin => guarded(new Admin(toOptions(connection, 0)))
 
@@ -62,7 +60,11 @@ const COORDINATOR_RETRIES = 20
 
 export function createMember(connection: KafkaConnection, topic: string, groupId: string): Consumer {
   const times = { sessionTimeout: SESSION_MS, rebalanceTimeout: SESSION_MS, heartbeatInterval: HEARTBEAT_MS }
-  const member = guarded(new Consumer({ ...toOptions(connection, COORDINATOR_RETRIES), ...times, groupId }))
+  // Whoever joins waits until all members have.
+  const requestTimeout = SESSION_MS + REQUEST_MS
+  const member = guarded(
+    new Consumer({ ...toOptions(connection, COORDINATOR_RETRIES), ...times, requestTimeout, groupId }),
+  )
   member.topics.track(topic)
   return member
 }

@@ -81,6 +81,12 @@ export class Group {
     await this.#flush()
   }
 
+  /** The offsets that it knows mean nothing any more: the topic is another one. */
+  forget(): void {
+    this.#wanted.clear()
+    this.#committed.clear()
+  }
+
   async #flush(): Promise<void> {
     while (this.#open().length > 0) await (this.#committing ??= this.#commitOnce())
   }

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import {
   type Admin,
   type CreateRecordsBatchOptions,
-  defaultPartitioner,
+  compatibilityPartitioner,
   type MessageRecord,
   NumericMap,
   ProduceAcks,
@@ -17,7 +17,7 @@ const BATCH_BYTES = 524_288
 /** Between two tries. */
 const AGAIN_MS = 100
 /** How long the brokers may wait for each other's copies. */
-const COPIES_MS = 5_000
+const COPIES_MS = 4_000
 /** An epoch is an int16; after the last one a new producer id begins. */
 const LAST_EPOCH = 32_766
 /** Sequences are int32. */
@@ -111,7 +111,7 @@ export class Producer {
     const batches: Batch[] = []
     for (const message of messages) {
       const record = toRecord(this.#topic, message, timestamp)
-      const partition = partitions === 1 ? 0 : defaultPartitioner(record, record.key) % partitions
+      const partition = partitions === 1 ? 0 : compatibilityPartitioner(record, record.key) % partitions
       const sequence = this.#next.get(partition) ?? 0
       this.#next.set(partition, sequence + 1)
       const size = record.value.length + 512

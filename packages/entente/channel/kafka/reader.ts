@@ -20,6 +20,8 @@ export class Reader {
   readonly #connection: KafkaConnection
   readonly #topic: string
   #client: Consumer
+  /** Of the topic as it was read last: one of the same name may take its place. */
+  #topicId: string | undefined
   /** Requests under way, by leader. They never reject. */
   #pending = new Map<number, Promise<{ node: number; result: Fetched[] | Error }>>()
 
@@ -49,6 +51,9 @@ export class Reader {
   async fetch(offsets: Offsets, stop: AbortSignal): Promise<Fetched[]> {
     try {
       const { topic, brokers } = await this.#metadata()
+      const isAnew = this.#topicId !== undefined && topic.id !== this.#topicId
+      this.#topicId = topic.id
+      if (isAnew) throw new MadeAnew(`the topic ${this.#topic} was deleted and made anew`)
       const leaders = Map.groupBy(offsets.keys(), partition => topic.partitions[partition]?.leader ?? -1)
       for (const [node, partitions] of leaders) {
         if (!brokers.has(node))
@@ -128,5 +133,8 @@ const recordsOf = (batch: RecordsBatch, partition: number): Fetched[] =>
     ? batch.records.map(record => ({ partition, offset: batch.firstOffset + BigInt(record.offsetDelta), record }))
     : []
 
-/** Whether the offset that was asked for is not there: too old, or of a topic that was made anew. */
+/** The topic is another one than that which the offsets are of. */
+export class MadeAnew extends Error {}
+
+/** Whether the offset that was asked for is not there. */
 export const isOutOfRange = (error: unknown): boolean => answered(error, 'OFFSET_OUT_OF_RANGE')

@@ -39,8 +39,9 @@ export function openKafkaSubscriber(options: KafkaSubscriberOptions): Subscriber
       const topic = topicOf(options, channel)
       try {
         await prepare(topic)
-        const subscription = await openSubscription(options, topic, how, () => open.delete(subscription))
+        const subscription = await openSubscription(options, topic, how)
         open.add(subscription)
+        subscription.ended.addEventListener('abort', () => open.delete(subscription))
         if (closed) await subscription.end()
         refuseClosed()
         return subscription.messages

@@ -4,25 +4,22 @@ import { POSITION_HEADER, type Received, REDELIVERED_HEADER, type SubscribeOptio
 import { ChannelError } from '../error.ts'
 import { type KafkaConnection, toChannelError } from './client.ts'
 import { Group } from './group.ts'
-import { type Fetched, isOutOfRange, type Offsets, Reader } from './reader.ts'
+import { type Fetched, isOutOfRange, MadeAnew, type Offsets, Reader } from './reader.ts'
 
 export type Subscription = {
   messages: AsyncIterableIterator<Received>
+  /** Aborts when it has ended, however. */
+  ended: AbortSignal
   end(): Promise<void>
 }
 
 const RETRY_MS = 200
 
-/**
- * Reads one topic for as long as somebody asks for the next message: no more than one answer of each leader (1 MiB, or one larger message) is held.
- *
- * @param onEnd called once, however it ended
- */
+/** Reads one topic for as long as somebody asks for the next message: no more than one answer of each leader (1 MiB, or one larger message) is held. */
 export async function openSubscription(
   connection: KafkaConnection,
   topic: string,
   { durable, from = 'now', signal }: SubscribeOptions,
-  onEnd: () => void,
 ): Promise<Subscription> {
   const ending = new AbortController()
   const ended = ending.signal
@@ -35,7 +32,6 @@ export async function openSubscription(
   const end = async () => {
     if (ended.aborted) return
     ending.abort(new ChannelError('closed', 'this subscription was ended'))
-    onEnd()
     await Promise.all([reader.close(), group?.close()])
   }
   const pause = () => sleep(RETRY_MS, undefined, { signal: ended }).catch(() => {})
@@ -47,15 +43,15 @@ export async function openSubscription(
     seen = taken.seen
   }
 
-  /** Retention has passed us, or the topic was made anew: all there is, marked where it cannot be what is behind us. */
-  async function moveIntoRange(): Promise<void> {
-    const start = await reader.list('start')
-    const stop = await reader.list('now')
+  /** To the oldest that is there, where retention has passed us, or where the broker has lost what we have read, or all of it. */
+  async function moveIntoRange(isAnew: boolean): Promise<void> {
+    const oldest = await reader.list('start')
+    const newest = await reader.list('now')
+    if (isAnew) group?.forget()
     for (const [partition, offset] of next) {
-      const [oldest = 0n, behind = 0n] = [start.get(partition), stop.get(partition)]
-      if (offset >= oldest && offset <= behind) continue
-      if (offset > behind) seen.set(partition, behind)
-      next.set(partition, oldest)
+      const [start = 0n, end = 0n] = [oldest.get(partition), newest.get(partition)]
+      if (!isAnew && offset > end) seen.set(partition, end)
+      if (isAnew || offset < start || offset > end) next.set(partition, start)
     }
   }
 
@@ -69,9 +65,15 @@ export async function openSubscription(
   }
 
   async function* read(): AsyncGenerator<Received> {
+    /** Why `next` has to be brought to what is there. */
+    let moved: 'range' | 'anew' | undefined
     while (!ended.aborted) {
       let fetched: Fetched[]
       try {
+        if (moved) {
+          await moveIntoRange(moved === 'anew')
+          moved = undefined
+        }
         if (group?.isChanged) await takeGroup(group)
         if (next.size === 0) await pause()
         fetched = next.size === 0 ? [] : await reader.fetch(next, ended)
@@ -79,8 +81,9 @@ export async function openSubscription(
         if (ended.aborted) return
         const failure = toChannelError(error, connection)
         if (failure.code === 'refused') throw failure
-        if (isOutOfRange(error)) await moveIntoRange().catch(() => {})
-        await pause()
+        if (error instanceof MadeAnew) moved = 'anew'
+        else if (isOutOfRange(error)) moved = 'range'
+        else await pause()
         continue
       }
       for (const { partition, offset, record } of fetched) {
@@ -123,7 +126,7 @@ export async function openSubscription(
     },
     [Symbol.asyncIterator]: () => messages,
   }
-  return { messages, end }
+  return { messages, ended, end }
 }
 
 const max = (a: bigint, b: bigint | undefined) => (b !== undefined && b > a ? b : a)
