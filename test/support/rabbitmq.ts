@@ -10,6 +10,8 @@ const PROGRAMS = '/usr/lib/rabbitmq/bin'
 const READY_MS = 60_000
 /** Tries to find ports that nobody takes before the broker does. */
 const TRIES = 4
+/** AMQP, Erlang's names and distribution, and one for the settings. */
+const PORTS = 4
 
 export type Rabbitmq = {
   /** Of the user guest, who may do everything. */
@@ -51,10 +53,19 @@ export function installRabbitmq(): { path: string } | { reason: string } {
   }
 }
 
-/** Starts a broker of its own on loopback, with its data in `folder`, and waits until it answers. */
-export async function startRabbitmq(path: string, folder: string): Promise<Rabbitmq> {
+/**
+ * Starts a broker of its own on loopback, with its data in `folder`, and waits until it answers.
+ *
+ * @param settings Lines of its configuration, given one more free port
+ */
+export async function startRabbitmq(
+  path: string,
+  folder: string,
+  settings: (port: number) => Record<string, string> = () => ({}),
+): Promise<Rabbitmq> {
   for (let tries = 1; ; tries++) {
-    const broker = prepare(path, folder, await freePorts(3))
+    const port = await freePorts(PORTS)
+    const broker = prepare(path, folder, port, settings(port + PORTS - 1))
     try {
       await broker.start()
       return broker
@@ -65,7 +76,7 @@ export async function startRabbitmq(path: string, folder: string): Promise<Rabbi
   }
 }
 
-function prepare(path: string, folder: string, port: number): Rabbitmq {
+function prepare(path: string, folder: string, port: number, more: Record<string, string>): Rabbitmq {
   const [names, distribution] = [port + 1, port + 2]
   const data = join(folder, `node-${port}`)
   mkdirSync(join(data, 'home'), { recursive: true })
@@ -76,6 +87,7 @@ function prepare(path: string, folder: string, port: number): Rabbitmq {
     'disk_free_limit.absolute': '50MB',
     'vm_memory_high_watermark.absolute': '512MB',
     'log.console': 'false',
+    ...more,
   }
   const lines = Object.entries(settings).map(([key, value]) => `${key} = ${value}\n`)
   writeFileSync(join(data, 'rabbitmq.conf'), lines.join(''))
@@ -114,7 +126,8 @@ function prepare(path: string, folder: string, port: number): Rabbitmq {
     // In the foreground, so that it ends with its broker: the one that Erlang starts by itself stays for ever.
     const epmd = spawn('epmd', ['-port', String(names), '-address', '127.0.0.1'], { stdio: ['ignore', log, log] })
     epmd.on('error', () => {})
-    const script = spawn(join(path, 'rabbitmq-server'), [], { env, stdio: ['ignore', log, log] })
+    // A node that was killed writes what it finds of its tables into the folder that it is started in.
+    const script = spawn(join(path, 'rabbitmq-server'), [], { cwd: data, env, stdio: ['ignore', log, log] })
     closeSync(log)
     running = { script, epmd }
     try {

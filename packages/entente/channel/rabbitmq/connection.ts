@@ -1,7 +1,7 @@
 import { Duplex } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Channel, type ChannelModel, connect } from 'amqplib'
-import { ChannelError, type ChannelErrorCode } from '../error.ts'
+import { ChannelError } from '../error.ts'
 
 export type RabbitTls = { ca?: Buffer | undefined; cert?: Buffer | undefined; key?: Buffer | undefined }
 
@@ -73,24 +73,23 @@ export function parseBroker(url: string, tls: RabbitTls | undefined): Broker {
     error: (cause, at) => {
       if (cause instanceof ChannelError) return cause
       const message = cause instanceof Error ? cause.message : 'the connection was closed'
-      const code = codeOf(message)
-      const whole = `RabbitMQ at ${name}${at === undefined ? '' : `, ${at}`}: ${message}`
-      return new ChannelError(code, code === 'refused' ? `${whole}; ${WAY_OUT}` : whole, { cause })
+      const what = `RabbitMQ at ${name}${at === undefined ? '' : `, ${at}`}: ${message}`
+      if (TOO_LARGE.test(message)) return new ChannelError('too-large', what, { cause })
+      const noHost = NOT_OPENED.test(message) ? '; is there such a virtual host, for this account?' : ''
+      if (!noHost && !REFUSED.test(message)) return new ChannelError('unreachable', what, { cause })
+      return new ChannelError('refused', `${what}${noHost}; docs/operating.md, RabbitMQ, says what an account needs`, {
+        cause,
+      })
     },
   }
 }
 
-const WAY_OUT = 'see docs/operating.md, RabbitMQ, for what the account needs'
-/** Reply codes (AMQP 0-9-1, 1.2) that stay the same however often one asks: ACCESS_REFUSED, RESOURCE_LOCKED, PRECONDITION_FAILED, NOT_ALLOWED. */
-const REFUSALS =
+// The client has the reply code (AMQP 0-9-1, 1.2) in the message alone where the broker ends the handshake, and none where it does so at the virtual host.
+/** ACCESS_REFUSED, RESOURCE_LOCKED, PRECONDITION_FAILED, NOT_ALLOWED: what stays the same however often one asks. */
+const REFUSED =
   /\b(?:403 \(ACCESS[_-]REFUSED|405 \(RESOURCE[_-]LOCKED|406 \(PRECONDITION[_-]FAILED|530 \(NOT[_-]ALLOWED)/
+const NOT_OPENED = /^Expected ConnectionOpenOk; got <ConnectionClose /
 const TOO_LARGE = /message size \d+ is larger than/
-
-/** The client has the reply code in the message alone where the broker ends the handshake. */
-function codeOf(message: string): ChannelErrorCode {
-  if (TOO_LARGE.test(message)) return 'too-large'
-  return REFUSALS.test(message) ? 'refused' : 'unreachable'
-}
 
 /** One connection, made again whenever it breaks. */
 export type Kept<T> = {

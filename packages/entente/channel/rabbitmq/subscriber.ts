@@ -30,6 +30,8 @@ export type RabbitSubscriberOptions = {
 
 /** Messages that the broker sends before the first of them is acknowledged. */
 const PREFETCH = 128
+/** So often in a row a broker may refuse what it gave before: it may be on its way down or up. */
+const MOST_REFUSALS = 6
 /** Of the name of a queue (AMQP 0-9-1, shortstr). */
 const MAX_NAME_BYTES = 255
 /** Without the colon, so that no two channels and durable names make the same queue. */
@@ -66,6 +68,7 @@ export function openRabbitSubscriber({ url, tls, prefix = '' }: RabbitSubscriber
       if (durable === undefined) void received.acknowledge()
     }, stop)
     let isSubscribed = false
+    let refusals = 0
     let leave = async () => {}
     const kept = keepConnection(
       broker,
@@ -75,9 +78,10 @@ export function openRabbitSubscriber({ url, tls, prefix = '' }: RabbitSubscriber
       error => {
         if (error === undefined) {
           isSubscribed = true
+          refusals = 0
           return undefined
         }
-        if (isSubscribed && error.code === 'unreachable') return undefined
+        if (isSubscribed && (error.code === 'unreachable' || ++refusals < MOST_REFUSALS)) return undefined
         inbox.end(error)
         return 'stop'
       },
