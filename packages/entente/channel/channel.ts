@@ -11,7 +11,8 @@
  * - What a channel needs on the broker is made where it is missing, and never changed where it is there.
  *
  * {@link Subscriber}, what a reader of a broker has:
- * - at least once, in order; what was not acknowledged comes again, `redelivered`, to the next of the same `durable` name.
+ * - at least once, in order; what was not acknowledged comes again, `redelivered`, to the next of the same `durable` name. A broker that does not know
+ *   what it has handed out (Kafka) marks everything that was there when somebody took up the name again.
  * - no more than a bounded number of messages is held for a consumer that does not ask for the next.
  *
  * `conformance.ts` tests all of it on every adapter. Server-sent events, which no broker is needed for, are `stream.ts`.
