@@ -84,7 +84,10 @@ export async function startServer(
     closers.push(() => forgetting.close())
     const streams = createHub({ now: () => performance.now(), log, sent })
     notary.onCheckpoint(streams.wake)
-    notary.onErased(streams.forget)
+    notary.onErased(() => {
+      streams.forget()
+      sent?.cut()
+    })
     const damage = createDamage(notary, alert, ({ collection, reason, ...at }) =>
       streams.alert('feed', collection.id, formatIntegrity(source, collection, at, reason)),
     )
