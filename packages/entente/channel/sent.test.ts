@@ -86,6 +86,26 @@ describe('who was sent what', () => {
     )
   })
 
+  test('an erasure ends all ranges; many at once do so once', () => {
+    const { log, find } = open()
+    log.note(entry())
+    log.note(entry({ connection: 'sse 2' }))
+    log.cut()
+    time.now += SECOND
+    log.note(entry({ first: 4, last: 4 }))
+    log.cut()
+    log.note(entry({ first: 5, last: 5 }))
+    log.close()
+    assert.deepEqual(
+      find().map(r => [r.connection, r.first, r.last]),
+      [
+        ['sse 1', 1, 3],
+        ['sse 2', 1, 3],
+        ['sse 1', 4, 5],
+      ],
+    )
+  })
+
   test('it is found by place, subscriber and time', () => {
     const { log, find } = open()
     const began = time.now

@@ -48,6 +48,8 @@ export type SentLog = {
   note(entry: SentEntry): void
   /** The subscriber is gone, or what comes next does not follow on what it was sent. */
   end(connection: string): void
+  /** Something was erased: what is sent from now on is told from what was sent before. */
+  cut(): void
   /** Writes what is new. */
   flush(): void
   close(): void
@@ -66,6 +68,8 @@ export type SentLogOptions = {
 const FLUSH_MS = 5000
 /** A range ends after this, microseconds, so that it can be told when something in it was sent. */
 const LONGEST_RANGE = 3_600_000_000
+/** From one erasure to the next that ends all ranges, microseconds. */
+const SHORTEST_CUT = 10_000_000
 const PURGE_EVERY_MS = 3_600_000
 /** Ranges that are held while the disk is full; the oldest go then. */
 const MOST_UNWRITTEN = 100_000
@@ -76,6 +80,7 @@ export function createSentLog({ store, keepMs, clock, log, flushMs = FLUSH_MS }:
   const open = new Map<string, Open>()
   /** Ended, and not written since they changed. */
   let ended: Open[] = []
+  let cutAt = Number.NEGATIVE_INFINITY
 
   function begin(entry: SentEntry, at: number): void {
     end(entry.connection)
@@ -129,6 +134,12 @@ export function createSentLog({ store, keepMs, clock, log, flushMs = FLUSH_MS }:
       known.isChanged = true
     },
     end,
+    cut: () => {
+      // Of many that are erased together, each would begin a range for everybody.
+      if (clock() - cutAt < SHORTEST_CUT) return
+      cutAt = clock()
+      for (const connection of open.keys()) end(connection)
+    },
     flush,
     close: () => {
       for (const timer of timers) clearInterval(timer)

@@ -8,44 +8,43 @@ import type { WitnessAnswers } from './witness-routes.ts'
 
 /** Subscribers by server-sent events. A subscriber's lag is there for as long as it is. */
 function streamMetrics(registry: Registry, { streams }: TaxiiContext): void {
-  const registers = [registry]
-  new Gauge({
-    name: 'entente_subscribers',
-    help: 'Subscribers that are connected',
-    labelNames: ['kind', 'topic'],
-    registers,
-    collect() {
-      this.reset()
-      for (const { kind, topic } of streams.states()) this.inc({ kind, topic })
-    },
+  const gauge = (name: string, help: string, labelNames: string[], collect: (gauge: Gauge) => void | Promise<void>) =>
+    registry.registerMetric(
+      new Gauge({
+        name,
+        help,
+        labelNames,
+        registers: [],
+        collect() {
+          this.reset()
+          return collect(this)
+        },
+      }),
+    )
+  gauge('entente_subscribers', 'Subscribers that are connected', ['kind', 'topic'], all => {
+    for (const { kind, topic } of streams.states()) all.inc({ kind, topic })
   })
-  new Gauge({
-    name: 'entente_subscriber_lag_events',
-    help: `Events of its channel or feed that a subscriber has not been sent yet; counted up to ${MOST_BEHIND}`,
-    labelNames: ['kind', 'topic', 'user', 'connection'],
-    registers,
-    async collect() {
-      this.reset()
-      for (const { kind, topic, user, connection, behind } of streams.states())
-        this.set({ kind, topic, user, connection }, await behind())
-    },
+  const lag = `Events of its channel or feed that a subscriber has not been sent yet, up to ${MOST_BEHIND}`
+  gauge('entente_subscriber_lag_events', lag, ['kind', 'topic', 'user', 'connection'], async all => {
+    for (const { behind, ...labels } of streams.states()) all.set(labels, await behind())
   })
-  const totals = {
-    deliveries: 'Events that were handed to connections of subscribers',
-    drops: 'Events that subscribers should have been sent and were not',
-    gaps: 'Times that a subscriber was told that what it missed is no longer kept',
-    catchUps: 'Reads for subscribers that were behind what is held in memory',
-  }
-  for (const [of, help] of Object.entries(totals) as [keyof typeof totals, string][])
-    new Counter({
-      name: `entente_stream_${of.replace('U', '_u').toLowerCase()}_total`,
-      help,
-      registers,
-      collect() {
-        this.reset()
-        this.inc(streams.totals[of])
-      },
-    })
+  const counter = (name: string, help: string, value: () => number) =>
+    registry.registerMetric(
+      new Counter({
+        name: `entente_stream_${name}_total`,
+        help,
+        registers: [],
+        collect() {
+          this.reset()
+          this.inc(value())
+        },
+      }),
+    )
+  const { totals } = streams
+  counter('deliveries', 'Events that were handed to connections of subscribers', () => totals.deliveries)
+  counter('drops', 'Events that a subscriber should have been sent and was not', () => totals.drops)
+  counter('gaps', 'Subscribers that were told that what they missed is no longer kept', () => totals.gaps)
+  counter('catch_ups', 'Reads for subscribers that were behind what is held in memory', () => totals.catchUps)
 }
 
 export type Metrics = { listen(at: { host: string; port: number }): Promise<string>; close(): Promise<void> }

@@ -662,6 +662,9 @@ export function storeConformance(name: string, create: () => Promise<StoreSubjec
       same(await store.routed('C', { from: 0, limit: 10 }), [])
       assert.equal(await store.countRouted('A', 1, 10), 2)
       assert.equal(await store.countRouted('A', 0, 2), 2)
+      same(await store.routedTo(3, ['A', 'B', 'C']), ['A', 'B'])
+      same(await store.routedTo(3, ['B']), ['B'])
+      same(await store.routedTo(2, ['A', 'B', 'C']), [])
     })
 
     conforms('an erased row is on no channel any more', async store => {
@@ -673,6 +676,7 @@ export function storeConformance(name: string, create: () => Promise<StoreSubjec
       })
       await store.commit(head, { ...emptyBatch(headOf(9)), erase: [{ leaf: 0, by: 5 }] })
       same(leaves(await store.routed('A', { from: 0, limit: 10 })), [1])
+      same(await store.routedTo(0, ['A']), ['A']) // to whom it went can still be told
     })
 
     conforms(

@@ -85,6 +85,8 @@ export interface Store {
   ): Promise<RecordRow[]>
   /** How many places of a channel lie at log indexes from `from` on; counts to `most`. */
   countRouted(channel: string, from: number, most: number): Promise<number>
+  /** Which of these channels the row at a log index goes to, also where its object was erased. */
+  routedTo(leaf: number, channels: readonly string[]): Promise<string[]>
   /** Forgets which rows below this log index went to which channel; atomic, and with it {@link Store.routesFrom} moves up to it. */
   forgetRoutes(below: number): Promise<void>
   /** The log index below which routes were forgotten; 0 at first. */

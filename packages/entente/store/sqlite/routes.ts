@@ -19,7 +19,7 @@ export function createRoutes({
   changing,
 }: Access): Pick<
   Store,
-  'routed' | 'countRouted' | 'forgetRoutes' | 'routesFrom' | 'continued' | 'cursor' | 'putCursor'
+  'routed' | 'countRouted' | 'routedTo' | 'forgetRoutes' | 'routesFrom' | 'continued' | 'cursor' | 'putCursor'
 > {
   const cursor = (name: string) => {
     const row = sql('select position from cursor where name = ?', true).get(name) as unknown as [number] | undefined
@@ -51,6 +51,11 @@ export function createRoutes({
       reading(() => {
         const counting = sql('select count(*) from (select 1 from route where channel = ? and leaf >= ? limit ?)', true)
         return (counting.get(channel, from, most) as unknown as [number])[0]
+      }),
+    routedTo: (leaf, channels) =>
+      reading(() => {
+        const route = sql('select 1 from route where channel = ? and leaf = ?', true)
+        return channels.filter(channel => route.get(channel, leaf) !== undefined)
       }),
     forgetRoutes: below =>
       changing(() => {
