@@ -143,7 +143,9 @@ async function openPublisher(
         username: config.sasl.username,
         password: line(config.sasl.passwordFile, 'channels.sasl.passwordFile'),
       }
-      return openKafkaPublisher({ ...common, brokers: config.brokers as string[], tls, sasl })
+      // A topic that is there already keeps what it keeps.
+      const keepMs = config.keepHours * 3_600_000
+      return openKafkaPublisher({ ...common, brokers: config.brokers as string[], tls, sasl, keepMs })
     }
   }
 }
