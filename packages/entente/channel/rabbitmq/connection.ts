@@ -21,7 +21,7 @@ const HEARTBEAT_S = 10
 /** How long is waited for a farewell. */
 const CLOSE_MS = 1000
 /** Milliseconds to the next try to connect: doubled each time, up to the last. */
-const PAUSES = { first: 100, last: 5000 }
+const PAUSES = { first: 100, last: 2000 }
 
 /**
  * @param url `amqp://user:password@host:port/vhost`, or `amqps:`
