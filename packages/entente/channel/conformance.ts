@@ -200,7 +200,9 @@ export function channelConformance(name: string, create: () => Promise<ChannelSu
       const second = await on.subscriber().subscribe(on.channel, { durable })
       await first.return?.()
       await publisher.publish(on.channel, messages(5, 10))
-      assertSame(once(await until(second, () => 9)).slice(-5), messages(5, 10))
+      // What was there when the second took over may be marked: not every broker knows what it has handed out.
+      const rest = once(await until(second, () => 9)).slice(-5)
+      assert.deepEqual(bodiesOf(rest), bodiesOf(messages(5, 10)))
     })
 
     conforms(`${UNACKNOWLEDGED} messages come without an acknowledgement`, async on => {
