@@ -1,0 +1,4 @@
+import { channelConformance } from '../conformance.ts'
+import { openLoopback } from './test/loopback.ts'
+
+channelConformance('embedded', openLoopback)
