@@ -158,7 +158,12 @@ rabbit('an account needs no more than docs/operating.md says', async on => {
   const server = await account('server', '^rights\\..*', '^rights\\..*', '^$')
   const writer = await account('writer', '^$', '^rights\\..*', '^$')
   const reader = await account('reader', '^amq\\.gen-.*', '^amq\\.gen-.*', '^(amq\\.gen-|rights\\.).*')
-  const keeper = await account('keeper', '^rights\\.[^:]+:desk$', '^rights\\.[^:]+:desk$', '^rights\\..*')
+  const keeper = await account(
+    'keeper',
+    '^rights\\.[^:]+:desk$',
+    '^rights\\.[^:]+:desk$',
+    '^rights\\.([^:]+|[^:]+:desk)$',
+  )
   const options = { prefix: 'rights.', channels: ['A'] }
 
   const missing = await rejects(on.publisher({ ...options, url: writer }).publish('A', [message(0)]), 'refused')
@@ -233,6 +238,18 @@ rabbit('a durable queue that somebody took away is made again', async on => {
   await waitFor(async () => (await queues(on.broker)).includes('taken:desk\ttrue\t1'))
   await on.publisher({ channels: ['taken'] }).publish('taken', [message(7)])
   assert.equal((await next(hears)).position, 7)
+})
+
+rabbit('a queue that is there is used as it is: a quorum queue, with a length of its own', async on => {
+  const channel = await (await on.plain()).createChannel()
+  await channel.assertQueue('there:desk', { arguments: { 'x-queue-type': 'quorum', 'x-max-length': 100 } })
+  const hears = await on.subscriber().subscribe('there', { durable: 'desk' })
+  await on.publisher({ channels: ['there'] }).publish('there', [1, 2].map(message))
+  assert.deepEqual([(await next(hears)).position, (await next(hears)).position], [1, 2])
+  await hears.return?.()
+  const again = await on.subscriber().subscribe('there', { durable: 'desk' })
+  const { position, redelivered } = await next(again)
+  assert.deepEqual({ position, redelivered }, { position: 1, redelivered: true })
 })
 
 rabbit('a temporary queue goes with its subscriber, a durable one stays', async on => {
