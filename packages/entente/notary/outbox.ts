@@ -56,6 +56,8 @@ export type OutboxState = {
 const AT_ONCE = 500
 export const MOST_COUNTED = 1_000_000
 const DEFAULT_RETRY_MS = 200
+/** To ask again costs next to nothing, and what waits is to be there soon after the broker is. */
+const MAX_RETRY_MS = 1000
 /** Cursors are written so often: each is a durable write, and what a crash loses of them is sent again. */
 const CURSOR_MS = 250
 
@@ -195,7 +197,7 @@ function createLine(
             broker: publisher.kind,
             error,
           })
-        await sleep(backoff(retryMs, failures - 1), undefined, { signal }).catch(() => {})
+        await sleep(Math.min(backoff(retryMs, failures - 1), MAX_RETRY_MS), undefined, { signal }).catch(() => {})
         continue
       }
       if (!isAwake && !signal.aborted)
