@@ -125,6 +125,9 @@ function* partsOf(error: unknown, depth = 0): Generator<Part> {
 export const answered = (error: unknown, ...codes: readonly string[]): boolean =>
   [...partsOf(error)].some(({ apiId }) => codes.includes(apiId as string))
 
+/** Whether the broker answered no. */
+export const isRefusal = (error: unknown): boolean => answered(error, ...REFUSALS)
+
 /** What the caller can do about it. */
 export function toChannelError(error: unknown, { brokers }: KafkaConnection): ChannelError {
   if (error instanceof ChannelError) return error

@@ -11,6 +11,7 @@ import { EVENT_HEADER, type Message, POSITION_HEADER, REDELIVERED_HEADER } from 
 import { ChannelError } from '../error.ts'
 import { answered, getApi, type KafkaConnection, toChannelError } from './client.ts'
 import type { Link } from './link.ts'
+import { ensureTopic } from './topic.ts'
 
 /** What one request carries; a broker takes 1 MiB by default. */
 const BATCH_BYTES = 524_288
@@ -46,31 +47,41 @@ type Init = [transactionalId: null, timeout: number, producerId: bigint, epoch: 
  *   then sends is new to the broker.
  */
 export class Producer {
-  readonly #link: Link
   readonly #connection: KafkaConnection
   readonly #topic: string
   readonly #now: () => number
+  readonly #keepMs: number
+  /** Through which its topic was seen. */
+  #prepared: Admin | undefined
   #id: bigint | undefined
   #epoch = 0
   /** Next sequence of each partition. */
   #next = new Map<number, number>()
 
-  constructor(link: Link, connection: KafkaConnection, topic: string, now: () => number) {
-    this.#link = link
+  constructor(connection: KafkaConnection, topic: string, keepMs: number, now: () => number) {
     this.#connection = connection
     this.#topic = topic
     this.#now = now
+    this.#keepMs = keepMs
+  }
+
+  /** @throws ChannelError `refused` if its topic is missing, and not for this account to make */
+  async prepare(client: Admin): Promise<void> {
+    if (this.#prepared === client) return
+    await ensureTopic(client, this.#topic, this.#keepMs)
+    this.#prepared = client
   }
 
   /** @throws ChannelError after `patienceMs` and the time of one request at the latest */
-  async send(messages: readonly Message[], patienceMs: number): Promise<void> {
+  async send(link: Link, messages: readonly Message[], patienceMs: number): Promise<void> {
     const until = performance.now() + patienceMs
     let batches: Batch[] | undefined
     let client: Admin | undefined
     try {
       for (;;) {
         try {
-          client = await this.#link.client(until - performance.now())
+          client = await link.client(until - performance.now())
+          await this.prepare(client)
           batches ??= await this.#divide(client, messages)
           for (let batch = batches[0]; batch; batch = batches[0]) {
             await this.#produce(client, batch)
@@ -78,15 +89,15 @@ export class Producer {
           }
           return
         } catch (error) {
-          if (this.#link.closed.aborted) throw this.#link.closed.reason
+          if (link.closed.aborted) throw link.closed.reason
           if (batches && answered(error, 'MESSAGE_TOO_LARGE', 'RECORD_LIST_TOO_LARGE')) {
             batches.splice(0, 1, ...this.#split(batches[0] as Batch, error))
             continue
           }
           const failure = toChannelError(error, this.#connection)
-          if (client && failure.code === 'unreachable') this.#link.lost(client, failure)
+          if (client && failure.code === 'unreachable') link.lost(client, failure)
           if (failure.code !== 'unreachable' || answered(error, ...FORGOT) || performance.now() > until) throw failure
-          await sleep(AGAIN_MS, undefined, { signal: this.#link.closed }).catch(() => {})
+          await sleep(AGAIN_MS, undefined, { signal: link.closed }).catch(() => {})
         }
       }
     } catch (error) {
@@ -133,7 +144,7 @@ export class Producer {
     const [first] = records
     if (first === undefined || records.length === 1)
       throw new ChannelError(
-        'refused',
+        'too-large',
         `Kafka takes no message of ${first?.value.length} bytes on ${this.#topic}: raise its max.message.bytes, and replica.fetch.max.bytes of the brokers`,
         { cause },
       )

@@ -3,7 +3,7 @@ import { ChannelError } from '../error.ts'
 import type { KafkaConnection } from './client.ts'
 import { openLink } from './link.ts'
 import { Producer } from './producer.ts'
-import { DEFAULT_KEEP_MS, ensureTopic, topicOf } from './topic.ts'
+import { DEFAULT_KEEP_MS, topicOf } from './topic.ts'
 
 export type KafkaPublisherOptions = KafkaConnection & {
   channels: readonly string[]
@@ -26,14 +26,19 @@ const DEFAULT_PATIENCE_MS = 4_000
 export function openKafkaPublisher(options: KafkaPublisherOptions): Publisher {
   const { channels, now, keepMs = DEFAULT_KEEP_MS, patienceMs = DEFAULT_PATIENCE_MS } = options
   const address = (channel: string) => topicOf(options, channel)
+  const producers = new Map(channels.map(c => [c, new Producer(options, address(c), keepMs, now)]))
   const link = openLink(
     options,
-    async admin => {
-      for (const channel of channels) await ensureTopic(admin, address(channel), keepMs)
+    async client => {
+      await client.metadata({ topics: [] })
+      // A channel that is refused tells so when something is published to it; the others go on.
+      for (const producer of producers.values())
+        await producer.prepare(client).catch((error: unknown) => {
+          if (!(error instanceof ChannelError && error.code === 'refused')) throw error
+        })
     },
     now,
   )
-  const producers = new Map(channels.map(c => [c, new Producer(link, options, address(c), now)]))
   const busy = new Set<string>()
 
   return {
@@ -51,7 +56,7 @@ export function openKafkaPublisher(options: KafkaPublisherOptions): Publisher {
       const closed = Promise.withResolvers<never>()
       const onClose = () => closed.reject(link.closed.reason)
       link.closed.addEventListener('abort', onClose)
-      const sending = producer.send(messages, patienceMs).finally(() => busy.delete(channel))
+      const sending = producer.send(link, messages, patienceMs).finally(() => busy.delete(channel))
       try {
         await Promise.race([sending, closed.promise])
       } finally {

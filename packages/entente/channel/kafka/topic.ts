@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Admin } from '@platformatic/kafka'
 import { ChannelError } from '../error.ts'
-import { answered, type KafkaConnection } from './client.ts'
+import { answered, isRefusal, type KafkaConnection } from './client.ts'
 
 /** A month: what the configuration has for `channels.keepHours`. */
 export const DEFAULT_KEEP_MS = 2_592_000_000
@@ -17,7 +17,15 @@ export const topicOf = ({ prefix = '' }: KafkaConnection, channel: string): stri
  * @throws ChannelError `refused` where it is missing and the account may not make it
  */
 export async function ensureTopic(admin: Admin, topic: string, keepMs: number): Promise<void> {
-  if (await isThere(admin, topic)) return
+  const refuse = (error: unknown): never => {
+    if (!isRefusal(error) || answered(error, 'SASL_AUTHENTICATION_FAILED')) throw error
+    throw new ChannelError(
+      'refused',
+      `Kafka has no topic ${topic} for this account: make it, or allow the account CREATE, DESCRIBE and WRITE on it; docs/operating.md, Kafka`,
+      { cause: error },
+    )
+  }
+  if (await isThere(admin, topic).catch(refuse)) return
   const configs = [
     // By key only the last event of an object would be left.
     { name: 'cleanup.policy', value: 'delete' },
@@ -26,13 +34,7 @@ export async function ensureTopic(admin: Admin, topic: string, keepMs: number): 
   try {
     await admin.createTopics({ topics: [topic], partitions: 1, configs })
   } catch (error) {
-    if (answered(error, 'TOPIC_AUTHORIZATION_FAILED', 'CLUSTER_AUTHORIZATION_FAILED'))
-      throw new ChannelError(
-        'refused',
-        `Kafka has no topic ${topic}, and this account may not make it: make it, or allow CREATE and DESCRIBE on it`,
-        { cause: error },
-      )
-    if (!answered(error, 'TOPIC_ALREADY_EXISTS')) throw error
+    if (!answered(error, 'TOPIC_ALREADY_EXISTS')) refuse(error)
   }
   for (const until = performance.now() + SPREAD_MS; !(await isThere(admin, topic)); await sleep(50))
     if (performance.now() > until) throw new ChannelError('unreachable', `Kafka has made ${topic} and does not show it`)
