@@ -29,6 +29,17 @@ async function publish(server: TestServer, from: number, count: number): Promise
   await Promise.all(under)
   return times.sort((a, b) => a - b)
 }
+/** Whether the broker is connected, and how many events wait for it. */
+async function metricsOf(server: TestServer): Promise<[number, number]> {
+  const url = /metrics at (\S+)/.exec(server.output())?.[1] as string
+  const text = await (await fetch(url)).text()
+  const value = (name: string) => {
+    const line = text.split('\n').find(l => l.startsWith(name))
+    return Number(line?.slice(line.lastIndexOf(' ') + 1))
+  }
+  return [value('entente_broker_connected{'), value('entente_broker_pending_events{channel="EVENTS"}')]
+}
+
 const median = (sorted: number[]): number => sorted[Math.floor(sorted.length / 2)] ?? Number.NaN
 
 for (const { name: kind, start } of KINDS.filter(k => k.name !== 'embedded')) {
@@ -60,6 +71,9 @@ for (const { name: kind, start } of KINDS.filter(k => k.name !== 'embedded')) {
       await broker.kill?.()
       await cut
       const away = await publish(server, 2 * warm, RATE * SECONDS)
+      const [connected, pending] = await metricsOf(server)
+      assert.equal(connected, 0)
+      assert.ok(pending >= RATE * SECONDS, `${pending} events wait`)
       await broker.start?.()
 
       const late = await broker.listen('')
@@ -71,6 +85,7 @@ for (const { name: kind, start } of KINDS.filter(k => k.name !== 'embedded')) {
       const heard = () => (kind === 'kafka' ? late.listener.heard : [...early.listener.heard, ...late.listener.heard])
       const again = await assertHeard(heard, stored, 600_000)
       const took = (performance.now() - back) / 1000
+      assert.deepEqual(await metricsOf(server), [1, 0])
       console.log(
         `measured: ${kind} away for ${SECONDS} s at ${RATE}/s: ${stored.length} objects, none missing, in order, ${again} again; all there ${took.toFixed(1)} s after its return; POST median ${median(there).toFixed(1)} ms before, ${median(away).toFixed(1)} ms without it`,
       )

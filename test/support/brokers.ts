@@ -92,7 +92,7 @@ const APIROOTS = [
 export function configure(folder: string, channels: Record<string, unknown>): { data: string; file: string } {
   mkdirSync(folder, { recursive: true })
   const file = join(folder, 'entente.yaml')
-  writeFileSync(file, JSON.stringify({ channels, apiRoots: APIROOTS }))
+  writeFileSync(file, JSON.stringify({ server: { metrics: { port: 0 } }, channels, apiRoots: APIROOTS }))
   return { data: join(folder, 'data'), file }
 }
 

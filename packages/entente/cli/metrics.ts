@@ -1,51 +1,11 @@
 import type { AddressInfo } from 'node:net'
 import Fastify, { type FastifyInstance } from 'fastify'
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
-import { MOST_BEHIND } from '#channel/stream.ts'
 import type { AuditorState } from '#notary/auditor.ts'
 import type { TaxiiContext } from '#taxii/context.ts'
+import type { Broker } from './brokers.ts'
+import { brokerMetrics, streamMetrics } from './channel-metrics.ts'
 import type { WitnessAnswers } from './witness-routes.ts'
-
-/** Subscribers by server-sent events. A subscriber's lag is there for as long as it is. */
-function streamMetrics(registry: Registry, { streams }: TaxiiContext): void {
-  const gauge = (name: string, help: string, labelNames: string[], collect: (gauge: Gauge) => void | Promise<void>) =>
-    registry.registerMetric(
-      new Gauge({
-        name,
-        help,
-        labelNames,
-        registers: [],
-        collect() {
-          this.reset()
-          return collect(this)
-        },
-      }),
-    )
-  gauge('entente_subscribers', 'Subscribers that are connected', ['kind', 'topic'], all => {
-    for (const { kind, topic } of streams.states()) all.inc({ kind, topic })
-  })
-  const lag = `Events of its channel or feed that a subscriber has not been sent yet, up to ${MOST_BEHIND}`
-  gauge('entente_subscriber_lag_events', lag, ['kind', 'topic', 'user', 'connection'], async all => {
-    for (const { behind, ...labels } of streams.states()) all.set(labels, await behind())
-  })
-  const counter = (name: string, help: string, value: () => number) =>
-    registry.registerMetric(
-      new Counter({
-        name: `entente_stream_${name}_total`,
-        help,
-        registers: [],
-        collect() {
-          this.reset()
-          this.inc(value())
-        },
-      }),
-    )
-  const { totals } = streams
-  counter('deliveries', 'Events that were handed to connections of subscribers', () => totals.deliveries)
-  counter('drops', 'Events that a subscriber should have been sent and was not', () => totals.drops)
-  counter('gaps', 'Subscribers that were told that what they missed is no longer kept', () => totals.gaps)
-  counter('catch_ups', 'Reads for subscribers that were behind what is held in memory', () => totals.catchUps)
-}
 
 export type Metrics = { listen(at: { host: string; port: number }): Promise<string>; close(): Promise<void> }
 
@@ -53,9 +13,13 @@ export type Metrics = { listen(at: { host: string; port: number }): Promise<stri
 export function createMetrics(
   app: FastifyInstance,
   context: TaxiiContext,
-  audit?: AuditorState,
-  witnessAnswers?: WitnessAnswers,
+  parts: {
+    audit?: AuditorState | undefined
+    witnessAnswers?: WitnessAnswers | undefined
+    broker?: Broker | undefined
+  } = {},
 ): Metrics {
+  const { audit, witnessAnswers, broker } = parts
   const registers = [new Registry()]
   const registry = registers[0] as Registry
   collectDefaultMetrics({ register: registry })
@@ -126,7 +90,8 @@ export function createMetrics(
       witnessing.states().map(s => [s.witness, s.failures]),
     )
   }
-  streamMetrics(registry, context)
+  streamMetrics(registry, context.streams)
+  if (broker) brokerMetrics(registry, broker)
   if (witnessAnswers)
     labelled('entente_witness_answers', 'Answers of this server as a witness, since the start', 'status', () =>
       [...witnessAnswers].map(([status, count]) => [String(status), count]),

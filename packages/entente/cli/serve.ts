@@ -146,7 +146,7 @@ export async function startServer(
         const app = createTaxiiServer(context, options)
         statusRoutes(app, context, auditor?.state)
         const answers = witness && witnessRoutes(app, witness)
-        metrics = createMetrics(app, context, auditor?.state, answers)
+        metrics = createMetrics(app, context, { audit: auditor?.state, witnessAnswers: answers, broker })
         return app
       },
       config.server,

@@ -6,6 +6,7 @@ import { dataFolder } from '../options.ts'
 import { startServer } from '../serve.ts'
 import { untilAsked } from '../signals.ts'
 import { isSet } from '../values.ts'
+import { toChannels } from '../channel-config.ts'
 import { quorumOf } from '../witness-config.ts'
 
 /**
@@ -40,6 +41,13 @@ export async function run({ values }: Args): Promise<number> {
   if (config.log.witnesses.length > 0)
     say(`  ${quorumOf(config.log)} of ${config.log.witnesses.length} witnesses cosign it before it is anchored`)
   if (config.witness) say(`  witness ${config.witness.name} at ${server.url}/witness/, key ${server.url}/witness/key`)
+  const { names, kind } = config.channels
+  if (names.length > 0)
+    say(
+      `  channels ${toChannels(config.channels)
+        .map(c => c.name)
+        .join(', ')} by server-sent events${kind === 'embedded' ? '' : ` and ${kind}`}, below …/channels/`,
+    )
   if (server.metricsUrl !== undefined) say(`  metrics at ${server.metricsUrl}`)
   if (config.ledgers.some(l => l.kind === 'embedded')) {
     say(
