@@ -1,18 +1,9 @@
 import assert from 'node:assert/strict'
-import { execFileSync } from 'node:child_process'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { modulesOf as modulesOfPath } from '../../../test/support/modules.ts'
 
-/** Every module that loading a file of this room loads, itself included. */
-function modulesOf(file: string): string[] {
-  const code = `
-    import { registerHooks } from 'node:module'
-    const urls = []
-    registerHooks({ load: (url, context, next) => { urls.push(url); return next(url, context) } })
-    await import(${JSON.stringify(join(import.meta.dirname, file))})
-    console.log(JSON.stringify(urls))`
-  return JSON.parse(execFileSync(process.execPath, ['--input-type=module', '-e', code], { encoding: 'utf8' }))
-}
+const modulesOf = (file: string) => modulesOfPath(join(import.meta.dirname, file))
 
 test('loading the ports loads no driver', () => {
   for (const port of ['anchor.ts', 'chain.ts', 'error.ts']) {
