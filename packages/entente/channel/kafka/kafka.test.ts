@@ -4,14 +4,23 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, type TestContext, test } from 'node:test'
+import { setTimeout } from 'node:timers/promises'
 import { inspect } from 'node:util'
+import {
+  type CreateRecordsBatchOptions,
+  type MessageRecord,
+  NumericMap,
+  type Admin as PlatformaticAdmin,
+  ProduceAcks,
+  type RecordsBatch,
+} from '@platformatic/kafka'
 import kafkajs, { type Admin, type AclOperationTypes, type AclResourceTypes } from 'kafkajs'
 import { type FlakyProxy, startFlakyProxy } from '../../../../test/support/flaky-proxy.ts'
 import { installKafka, type Kafka, startKafka } from '../../../../test/support/kafka.ts'
 import { testOrganization } from '../../../../test/support/x509.ts'
 import type { Message, Publisher, Received, Subscriber } from '../channel.ts'
 import { ChannelError, type ChannelErrorCode } from '../error.ts'
-import type { KafkaConnection } from './client.ts'
+import { closeClient, createAdmin, createReader, getApi, type KafkaConnection } from './client.ts'
 import { type KafkaPublisherOptions, openKafkaPublisher } from './publisher.ts'
 import { openKafkaSubscriber } from './subscriber.ts'
 
@@ -240,6 +249,48 @@ describe('what a producer sends again', () => {
     )
   })
 
+  kafkaTest('a request that arrives after its rejection is not taken any more', async on => {
+    const publisher = on.publisher({ ...on.proxied, patienceMs: 300 })
+    const subscription = await on.subscriber().subscribe(on.channel)
+    await publisher.publish(on.channel, [message(0)])
+    const late = on.proxy.hold()
+    await rejects(publisher.publish(on.channel, [message(1), message(2)]), 'unreachable')
+    const again = [message(1), message(2)].map(m => ({ ...m, redelivered: true }))
+    await untilConfirmed(() => publisher.publish(on.channel, again))
+    late.release()
+    await publisher.publish(on.channel, [message(3)])
+    await setTimeout(500)
+    assert.equal(await endOf(on.admin, on.channel), 4)
+    const received = await take(subscription, 4)
+    assert.deepEqual(positions(received), [0, 1, 2, 3])
+    assert.deepEqual(
+      received.map(r => r.redelivered),
+      [false, true, true, false],
+    )
+  })
+
+  kafkaTest('a producer whose numbers the broker does not take any more goes on under another id', async on => {
+    const publisher = on.publisher()
+    const subscription = await on.subscriber().subscribe(on.channel)
+    await publisher.publish(on.channel, [message(0)])
+    const connection = { brokers: [on.kafka.broker] }
+    const { producerId, producerEpoch } = await firstBatch(connection, on.channel)
+    assert.ok(producerId >= 0n)
+    const other = createAdmin(connection)
+    try {
+      const produce = await getApi<Produce, unknown>(other, 'Produce')
+      const records = [{ topic: on.channel, partition: 0, value: Buffer.from('theirs'), timestamp: 0n }]
+      const numbers = { producerId, producerEpoch: producerEpoch + 7, sequences: new NumericMap() }
+      await produce.async(await leader(other), ProduceAcks.ALL, 5000, records, numbers)
+    } finally {
+      await closeClient(other)
+    }
+    await rejects(publisher.publish(on.channel, [message(1)]), 'unreachable')
+    await publisher.publish(on.channel, [{ ...message(1), redelivered: true }])
+    await publisher.publish(on.channel, [message(2)])
+    assert.deepEqual(positions(await take(subscription, 4)), [0, undefined, 1, 2])
+  })
+
   kafkaTest('a broker that answers nobody is given up in bounded time, and used again when it does', async on => {
     const publisher = on.publisher({ ...on.proxied, patienceMs: 300 })
     await publisher.publish(on.channel, [message(0)])
@@ -440,8 +491,40 @@ async function untilConfirmed(publish: () => Promise<void>, accepted: ChannelErr
       return await publish()
     } catch (error) {
       if ((error as ChannelError).code !== accepted || Date.now() > until) throw error
-      await new Promise(resolve => setTimeout(resolve, 50))
+      await setTimeout(50)
     }
+  }
+}
+
+type Produce = [acks: number, timeout: number, records: MessageRecord[], options: Partial<CreateRecordsBatchOptions>]
+
+async function leader(client: PlatformaticAdmin) {
+  const { brokers } = await client.metadata({ topics: [] })
+  const [broker] = brokers.values()
+  assert.ok(broker)
+  return client.connections.get(broker)
+}
+
+/** The oldest batch of a topic as it lies on the broker. */
+async function firstBatch(connection: KafkaConnection, topic: string): Promise<RecordsBatch> {
+  const reader = createReader(connection, topic)
+  try {
+    const { topics, brokers } = await reader.metadata({ topics: [topic] })
+    const partition = {
+      partition: 0,
+      fetchOffset: 0n,
+      partitionMaxBytes: 1e6,
+      currentLeaderEpoch: -1,
+      lastFetchedEpoch: -1,
+    }
+    const [node = 0] = brokers.keys()
+    const topicId = topics.get(topic)?.id ?? ''
+    const { responses } = await reader.fetch({ node, topics: [{ topicId, partitions: [partition] }], maxBytes: 1e6 })
+    const batch = responses[0]?.partitions[0]?.records?.[0]
+    assert.ok(batch)
+    return batch
+  } finally {
+    await closeClient(reader)
   }
 }
 
