@@ -1,13 +1,14 @@
 import assert from 'node:assert/strict'
 import { hash } from 'node:crypto'
-import { readFileSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 import { after, before, describe, test } from 'node:test'
+import { once } from 'node:events'
+import { connect } from 'node:net'
 import { join } from 'node:path'
 import { RECORD_PREFIX } from '@entente/verify/proof'
-import { readUsers, writeUsers } from './auth/local.ts'
+import { createToken, readUsers, writeUsers } from './auth/local.ts'
 import { type EventStream, openEvents, type ServerEvent, type StreamOptions } from './test/events.ts'
-import { assertTaxiiError, indicator, newId, startTestServer, type TestServer } from './test/server.ts'
+import { assertTaxiiError, basic, indicator, newId, startTestServer, type TestServer } from './test/server.ts'
 
 const EVENTS = '/api/channels/EVENTS/'
 const FEED = '/api/collections/default/feed/'
@@ -356,6 +357,19 @@ describe('T33 rights are looked at again while a stream lasts', () => {
     await stream.ended
   })
 
+  test('a token that ends, ends its streams', async () => {
+    const file = join(at.server.data, 'users.json')
+    const users = readUsers(file)
+    const { token, stored } = createToken('both', ['taxii-read'], { now: new Date() })
+    writeUsers(file, { ...users, tokens: [{ ...stored, expires: new Date(Date.now() + 1500).toISOString() }] })
+    const bearer = () => open(EVENTS, { user: null, headers: { authorization: `Bearer ${token}` } })
+    let stream = await bearer()
+    while (stream.status === 401) stream = await bearer() // until the file has been read again
+    assert.equal(stream.status, 200)
+    await stream.ended
+    assert.equal((await bearer()).status, 401)
+  })
+
   test('who may read less is sent less', async () => {
     change('admin', ['taxii-read', 'secret'])
     while ((await open('/api/collections/secret/feed/', { user: 'admin' })).status !== 200);
@@ -497,9 +511,74 @@ describe('T35 over a restart', () => {
     const started = performance.now()
     await server.stop()
     assert.ok(performance.now() - started < 3000, `${performance.now() - started} ms`)
-    assert.equal(readFileSync('/dev/null').length, 0)
     for (const s of streams) s.resume()
     await Promise.all(streams.map(s => s.ended))
+  })
+})
+
+describe('T37 what subscribers can do to a server', () => {
+  const { at, open } = setUp({ ...CONFIG, server: { metrics: { port: 0 } } })
+  const metrics = async () => {
+    const text = await (await fetch(at.server.metricsUrl as string)).text()
+    return {
+      value: (name: string) => Number(new RegExp(`^${name}(?:{[^}]*})? (\\S+)$`, 'm').exec(text)?.[1] ?? Number.NaN),
+      lines: (name: string) => text.split('\n').filter(line => line.startsWith(name)),
+    }
+  }
+
+  test('one that reads nothing holds nobody up, is seen in the metrics, and has everything in the end', async () => {
+    const [slow, fast] = [await open(EVENTS), await open(EVENTS, { user: 'reader' })]
+    slow.pause()
+    // More than the buffers of both kernels hold.
+    const objects: { id: string }[] = []
+    for (let i = 0; i < 60; i++) {
+      const some = Array.from({ length: 10 }, () => indicator({ description: 'x'.repeat(30_000) }))
+      await at.server.add(some)
+      objects.push(...some)
+    }
+    await fast.until(objects.length)
+    const seen = await metrics()
+    assert.equal(seen.value('entente_subscribers'), 2)
+    const lag = (user: string) => {
+      const line = seen.lines('entente_subscriber_lag_events').find(l => l.includes(`user="${user}"`))
+      return Number(line?.split(' ').at(-1))
+    }
+    assert.ok(lag('both') > 50, `${lag('both')} of ${objects.length} behind`)
+    assert.equal(lag('reader'), 0)
+    slow.resume()
+    await slow.until(objects.length)
+    assert.deepEqual(objectIds(slow), objectIds(fast))
+    const after = await metrics()
+    assert.equal(after.value('entente_stream_deliveries_total'), 2 * objects.length)
+    assert.equal(after.value('entente_stream_drops_total'), 0)
+    assert.equal(after.value('entente_stream_gaps_total'), 0)
+    for (const s of [slow, fast]) s.close()
+    await Promise.all([slow.ended, fast.ended])
+    for (;;) if ((await metrics()).lines('entente_subscriber_lag_events{').length === 0) break
+  })
+
+  test('one that sends something after its request is cut off', async () => {
+    const { hostname, port } = new URL(at.server.url)
+    const head = `GET ${EVENTS} HTTP/1.1\r\nHost: x\r\nAuthorization: ${basic('both', 'both-password')}\r\n\r\n`
+    const socket = connect({ host: hostname, port: Number(port) })
+    socket.on('error', () => {})
+    const closed = once(socket, 'close')
+    socket.write(head)
+    const [first] = (await once(socket, 'data')) as [Buffer]
+    assert.match(first.toString(), /^HTTP\/1\.1 200 OK\r\n/)
+    socket.write(head)
+    await closed
+  })
+
+  test('many that come and go leave nothing behind', async () => {
+    const before = at.server.context.streams.count
+    for (let round = 0; round < 5; round++) {
+      const all = await Promise.all(Array.from({ length: 15 }, () => open(round % 2 === 0 ? EVENTS : FEED)))
+      assert.ok(all.every(s => s.status === 200))
+      for (const s of all) s.close()
+    }
+    while (at.server.context.streams.count > before) await new Promise(resolve => setTimeout(resolve, 5))
+    assert.equal(at.server.logged.filter(l => l.level === 'error').length, 0)
   })
 })
 

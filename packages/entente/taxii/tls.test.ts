@@ -7,7 +7,8 @@ import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls'
 import { loadConfig } from '#cli/config.ts'
-import { basic, startTestServer, type TestServer } from './test/server.ts'
+import { openEvents } from './test/events.ts'
+import { basic, indicator, startTestServer, type TestServer } from './test/server.ts'
 
 let folder: string
 before(() => {
@@ -141,4 +142,35 @@ test('plain HTTP is for this machine, or for who says that it is meant', () => {
     assert.throws(() => load(host), /server\.tls .* or server\.allowPlainHttp/)
   assert.equal(load('0.0.0.0', { ENTENTE_SERVER_ALLOW_PLAIN_HTTP: 'true' }).allowPlainHttp, true)
   assert.throws(() => load('0.0.0.0', { ENTENTE_SERVER_ALLOW_PLAIN_HTTP: 'yes' }), /allowPlainHttp/)
+})
+
+test('T38 event streams over TLS', async t => {
+  const pair = makePair('localhost')
+  if (!pair) return t.skip(NO_OPENSSL)
+  const apiRoots = [{ path: '/api/', title: 'R', collections: [{ alias: 'default', title: 'C' }] }]
+  const server = await startTestServer({ server: { tls: pair }, apiRoots })
+  t.after(() => server.stop())
+  const url = server.url.replace('127.0.0.1', 'localhost')
+  const stream = await openEvents(url, '/api/collections/default/feed/?from=start', { insecure: true })
+  assert.equal(stream.status, 200)
+  // More than one TLS record, and than one socket takes at once.
+  const objects = Array.from({ length: 200 }, () => indicator({ description: 'x'.repeat(10_000) }))
+  const body = JSON.stringify({ objects })
+  const posted = request(`${server.url}/api/collections/default/objects/`, {
+    method: 'POST',
+    rejectUnauthorized: false,
+    agent: false,
+    headers: {
+      authorization: basic('both', 'both-password'),
+      'content-type': 'application/taxii+json;version=2.1',
+      'content-length': Buffer.byteLength(body),
+    },
+  })
+  posted.on('response', r => r.resume()).end(body)
+  await stream.until(objects.length)
+  assert.deepEqual(
+    stream.events.map(e => e.data.record.object.id),
+    objects.map(o => o.id),
+  )
+  stream.close()
 })
