@@ -1,9 +1,9 @@
 // Subscriptions to the real server; what changes events on the way stands between it and the client.
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
-import { formatRecord, ProofError, recordCommitment } from '@entente/verify/proof'
-import { encodeBase64 } from '@entente/verify/tlog'
+import { ProofError } from '@entente/verify/proof'
 import { ClientError, createMemory, createTaxiiClient, type Delivery, type SubscribeOptions } from './index.ts'
+import { forgeEvent } from './test/events.ts'
 import { indicators } from './test/fake.ts'
 import { startReal } from './test/real.ts'
 
@@ -190,7 +190,8 @@ test('what was changed on the way is never given, whatever else was changed with
   // Content alone: the hash that it has, and the one that it should have
   await refused(only(one, one.replace('indicator 2', 'indicator 9')), commitment(one))
   // Content and commitment together: a record of its own, which the log never had
-  const forged = forge(one)
+  const [head, data = ''] = one.split('\ndata: ')
+  const forged = `${head}\ndata: ${forgeEvent(data)}`
   await refused(only(one, forged), commitment(forged), commitment(one))
   // Another genuine event at this place
   const index = (m: string) => /"log_index":\d+/.exec(m)?.[0] as string
@@ -198,15 +199,6 @@ test('what was changed on the way is never given, whatever else was changed with
   await refused(only(one, one.replace(index(one), '"log_index":99999')), '99999')
   await refused(only(one, one.replace(/"origin":"[^"]+"/, '"origin":"other.example/log"')), 'other.example/log')
 })
-
-/** A record with another content, and everything around it made to fit: only the log tells that it never had it. */
-function forge(message: string): string {
-  const [head = '', data = ''] = message.split('\ndata: ')
-  const event = JSON.parse(data)
-  event.record.object.pattern = "[file:name = 'harmless']"
-  event.commitment = encodeBase64(recordCommitment(formatRecord(event.record)))
-  return `${head}\ndata: ${JSON.stringify(event)}`
-}
 
 test('what a gap left out is fetched, verified like the rest, and given before the subscription goes on', async t => {
   const { through, client, collection, trust } = await open(t)

@@ -8,6 +8,7 @@ import { createInclusion, type Inclusion } from './inclusion.ts'
 import { type CheckpointMemory, createMemory } from './memory.ts'
 import { fetchMissed, fetchReference } from './records.ts'
 import type { Clock } from './status.ts'
+import { sleepFor } from './retry.ts'
 import { readEventStream } from './stream.ts'
 import { parseEndpoint } from './url.ts'
 import { createWatch, serverLog, type Watch } from './watch.ts'
@@ -76,7 +77,7 @@ export async function* subscribe(
   const { verify } = options
   yield* readDeliveries(messages, {
     ...toDeliveryOptions(client, kind, options),
-    inclusion: verify && openInclusion(client, clock, verify),
+    inclusion: verify && openInclusion(client, verify, clock),
     isEarly: verify?.isEarly ?? false,
     signal,
   })
@@ -98,8 +99,8 @@ export const toDeliveryOptions = (
 /** The log of a server, to hold events against: of that server, or of a broker that it sends to. */
 export function openInclusion(
   client: TaxiiClient,
-  clock: Clock,
   { trust, memory = createMemory(), watch, coverMs }: SubscribeVerify,
+  clock: Clock = { now: Date.now, sleep: sleepFor },
 ): Inclusion {
   const source = serverLog(client)
   return createInclusion({

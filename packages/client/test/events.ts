@@ -70,3 +70,11 @@ export const begin = ({ response }: Connected): ServerResponse => {
   response.flushHeaders()
   return response
 }
+
+/** The JSON of an event with another content, and everything around it made to fit: only the log tells that it never had it. */
+export function forgeEvent(text: string): string {
+  const event = JSON.parse(text)
+  event.record.object.pattern = "[file:name = 'harmless']"
+  event.commitment = encodeBase64(recordCommitment(formatRecord(event.record)))
+  return JSON.stringify(event)
+}

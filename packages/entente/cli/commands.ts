@@ -193,6 +193,7 @@ export const commands: readonly Command[] = [
       help: {
         'CHANNEL|COLLECTION': "the name of a channel; a collection's id, alias or title; or the URL of either",
         URL: 'of the server or API root (default: http://127.0.0.1:6100/); with --broker only for --verify and --fetch',
+        OUTPUT: 'a line for each event, where no --exec takes it; with --json the event as it came, on one line',
         '--from PLACE':
           'now (the default), start (the oldest that is kept), the id of an event to go on behind, or, of a collection, a time',
         '--verify': "give nothing that the server's log does not have: refused is what was changed, wherever (exit 4)",
@@ -213,7 +214,6 @@ export const commands: readonly Command[] = [
         '--broker-ca FILE': 'PEM file of who signs the certificates of the broker',
         ...MEMORY_HELP,
         ...LOGIN_HELP,
-        '--json': 'a line for each event: the event as it came',
       },
       examples: [
         'entente subscribe EVENTS',

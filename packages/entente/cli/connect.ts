@@ -23,13 +23,7 @@ export type Connection = { client: TaxiiClient; collection: TaxiiCollection; inf
  * @throws ClientError
  */
 export async function connect(address: string, values: Record<string, unknown>): Promise<Connection> {
-  const { hostname, protocol } = parseUrl(address)
-  const isLocal = isLoopback(hostname)
-  const { auth, source } = await readLogin(values, isLocal)
-  if (protocol === 'http:' && !isLocal && auth && !isSet(values, 'json'))
-    note(`warning: ${hostname} is asked over http: whoever is on the way can read the login`)
-  try {
-    const client = createTaxiiClient({ url: address, auth })
+  return withClient(address, 'that of a collection', values, async client => {
     const collection = client.collection(address)
     try {
       return { client, collection, info: await collection.info() }
@@ -37,6 +31,29 @@ export async function connect(address: string, values: Record<string, unknown>):
       if (error instanceof ClientError && error.code === 'not-found') throw await nameOthers(client, collection, error)
       throw error
     }
+  })
+}
+
+/**
+ * Runs what needs a server, with a client that has the login as {@link connect} finds it.
+ *
+ * @param wanted what the address should be of, for the message about one that is none
+ * @throws CliError `usage`, or `no` with the way out where the server refuses the login
+ * @throws ClientError, and what `run` throws
+ */
+export async function withClient<T>(
+  address: string,
+  wanted: string,
+  values: Record<string, unknown>,
+  run: (client: TaxiiClient) => Promise<T>,
+): Promise<T> {
+  const { hostname, protocol } = parseUrl(address, wanted)
+  const isLocal = isLoopback(hostname)
+  const { auth, source } = await readLogin(values, isLocal)
+  if (protocol === 'http:' && !isLocal && auth && !isSet(values, 'json'))
+    note(`warning: ${hostname} is asked over http: whoever is on the way can read the login`)
+  try {
+    return await run(createTaxiiClient({ url: address, auth }))
   } catch (error) {
     if (!(error instanceof ClientError)) throw error
     if (error.code === 'usage') throw new CliError('usage', error.message, { cause: error })
@@ -46,11 +63,11 @@ export async function connect(address: string, values: Record<string, unknown>):
   }
 }
 
-function parseUrl(text: string): URL {
+function parseUrl(text: string, wanted: string): URL {
   try {
     return new URL(text)
   } catch (cause) {
-    throw new CliError('usage', `"${text}" is no URL: that of a collection is wanted`, { cause })
+    throw new CliError('usage', `"${text}" is no URL: ${wanted} is wanted`, { cause })
   }
 }
 

@@ -9,16 +9,26 @@ export type Ran = { code: number; out: string; err: string }
 type RunOptions = { cwd: string; env?: Record<string, string>; input?: string }
 
 /** Runs the real command in a process of its own, with no login, setting or memory of this machine. */
-export function entente(args: string[], { cwd, env = {}, input }: RunOptions): Promise<Ran> {
+export function entente(args: string[], options: RunOptions): Promise<Ran> {
+  return startCommand(args, options).ended
+}
+
+/** A command that hangs fails its test, and no more. */
+const MOST_MS = 120_000
+
+/** {@link entente}, for a command that goes on: what it has written so far, and its end. */
+export function startCommand(args: string[], { cwd, env = {}, input }: RunOptions) {
   const clean = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('ENTENTE_')))
   const child = spawn(process.execPath, [BINARY, ...args], { cwd, env: { ...clean, ENTENTE_MEMORY: '', ...env } })
   child.stdin.end(input ?? '')
   child.stdin.on('error', () => {})
-  let out = ''
-  let err = ''
-  child.stdout.setEncoding('utf8').on('data', d => (out += d))
-  child.stderr.setEncoding('utf8').on('data', d => (err += d))
-  return new Promise(resolve => child.once('close', code => resolve({ code: code ?? -1, out, err })))
+  const written = { out: '', err: '' }
+  child.stdout.setEncoding('utf8').on('data', d => (written.out += d))
+  child.stderr.setEncoding('utf8').on('data', d => (written.err += d))
+  const timer = setTimeout(() => child.kill('SIGKILL'), MOST_MS)
+  const ended = new Promise<Ran>(resolve => child.once('close', code => resolve({ code: code ?? -1, ...written })))
+  void ended.then(() => clearTimeout(timer))
+  return { child, written, ended }
 }
 
 /**
