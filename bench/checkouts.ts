@@ -58,7 +58,8 @@ async function open(folder: string): Promise<Side> {
     read: true,
     write: true,
   }
-  const context = { notary, damage: createDamage(notary, () => {}), config: LIMITS }
+  const memory = { pageBytes: () => 16_777_216 }
+  const context = { notary, damage: createDamage(notary, () => {}), memory, config: LIMITS }
   const pages = parseQuery('limit=1000', { fields: [], paging: true }, LIMITS)
   const byId = parseQuery('', { fields: ['version'], paging: true }, LIMITS)
   let made = 0
