@@ -399,10 +399,10 @@ describe('accounts', () => {
     assert.match(error.message, /allow the account CREATE/)
     assert.equal(publisher.state().connected, true)
     // As docs/operating.md has it for the server.
-    const { CREATE, DESCRIBE, WRITE, READ } = Operation
+    const { CREATE, WRITE, READ } = Operation
     await allow(
       on.admin,
-      [CREATE, DESCRIBE, WRITE].map(operation => [Resource.TOPIC, on.channel, operation]),
+      [CREATE, WRITE].map(operation => [Resource.TOPIC, on.channel, operation]),
     )
     await untilConfirmed(() => publisher.publish(on.channel, [message(0)]), 'refused')
 
