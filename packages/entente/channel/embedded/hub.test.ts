@@ -263,16 +263,23 @@ describe('the hub of event streams', () => {
 
   test('while nothing can be read nothing is sent; it is tried again', async () => {
     const { hub, history, join, settle, logged } = setUp()
-    const one = join(0)
-    history.fails = 1
     history.add()
+    const one = join(1)
+    history.fails = 2
+    history.add()
+    const old = join(0) // reads for itself
     hub.wake()
     await settle()
-    assert.deepEqual(one.ids(), [])
-    assert.equal(logged.length, 1)
+    for (let i = 0; i < 10; i++) {
+      hub.wake()
+      await settle()
+    }
+    assert.deepEqual([one.ids(), old.ids()], [[], []])
+    assert.equal(history.reads, 2, 'not at once')
+    assert.equal(logged.length, 2)
     await new Promise(resolve => setTimeout(resolve, 1100))
     await settle()
-    assert.deepEqual(one.ids(), [0])
+    assert.deepEqual([one.ids(), old.ids()], [[1], [0, 1]])
   })
 
   test('thousands are served in slices: others have their turn in between', async () => {

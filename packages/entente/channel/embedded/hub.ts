@@ -107,20 +107,20 @@ export function createHub({ now, log, sent, ringBytes = DEFAULT_RING_BYTES }: Hu
         do await new Promise<void>(queueUp)
         while (hasQueued(open))
       }
-    } catch (error) {
-      if (!isClosed) retry(topic, error as Error)
-    } finally {
       open.isReading = false
+    } catch (error) {
+      retry(topic, error as Error, () => {
+        open.isReading = false
+        wake()
+      })
     }
   }
 
   /** Nobody is sent anything that could not be read and verified; nobody loses it either. */
-  function retry({ kind, name }: Topic, error: Error): void {
+  function retry({ kind, name }: Topic, error: Error, again: () => void): void {
+    if (isClosed) return
     log('error', 'events could not be read for subscribers; it is tried again', { [kind]: name, error: error.message })
-    setTimeout(() => {
-      for (const s of subscriptions) enqueue(s)
-      wake()
-    }, RETRY_MS).unref()
+    setTimeout(again, RETRY_MS).unref()
   }
 
   /** What all who keep up have taken need not be held; who takes nothing for a while reads for itself when it does. */
@@ -199,15 +199,15 @@ export function createHub({ now, log, sent, ringBytes = DEFAULT_RING_BYTES }: Hu
     while (catching < CATCHING && waiting.length > 0) {
       const s = waiting.shift() as Subscription
       if (s.isClosed) continue
+      const goOn = () => {
+        s.isCatching = false
+        enqueue(s)
+      }
       catching++
       catchUp(s)
-        .catch((error: Error) => {
-          if (!isClosed) retry(s.topic.topic, error)
-        })
+        .then(goOn, (error: Error) => retry(s.topic.topic, error, goOn))
         .finally(() => {
           catching--
-          s.isCatching = false
-          enqueue(s)
           setImmediate(nextRead) // others have their turn between two reads
         })
     }
