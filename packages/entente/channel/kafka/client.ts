@@ -151,10 +151,12 @@ export function toChannelError(error: unknown, { brokers }: KafkaConnection): Ch
 /** Lets go of a client; one that can't say goodbye is left without. */
 export async function closeClient(client: Base | undefined): Promise<void> {
   if (client === undefined) return
-  const closed = client instanceof Consumer ? client.close(true) : client.close()
-  const late = Promise.withResolvers<void>()
-  const timer = setTimeout(late.resolve, CLOSE_MS)
-  await Promise.race([closed, late.promise]).catch(() => client.connections.close())
+  const closing = client instanceof Consumer ? client.close(true) : client.close()
+  const late = Promise.withResolvers<never>()
+  const timer = setTimeout(() => late.reject(new Error('not closed')), CLOSE_MS)
+  await Promise.race([closing, late.promise]).catch(() => {
+    client.connections.close().catch(() => {})
+  })
   clearTimeout(timer)
 }
 const CLOSE_MS = 2_000

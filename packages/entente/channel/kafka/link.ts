@@ -32,6 +32,7 @@ export function openLink(
   const closing = new AbortController()
   const closed = closing.signal
   let current: Admin | undefined
+  let opening: Admin | undefined
   let failure = new ChannelError('unreachable', `Kafka at ${connection.brokers.join(', ')}: not connected yet`)
   let state: BrokerState = { connected: false, error: failure.message, since: now() }
   /** Resolves when a client is there, rejects when connecting failed. */
@@ -39,6 +40,7 @@ export function openLink(
   attempt.catch(() => {})
 
   function note(error: ChannelError | undefined): void {
+    if (closed.aborted) return
     if (error) failure = error
     const connected = error === undefined
     state = { connected, error: error?.message, since: connected === state.connected ? state.since : now() }
@@ -46,6 +48,7 @@ export function openLink(
 
   async function connect(): Promise<Admin> {
     const admin = createAdmin(connection)
+    opening = admin
     try {
       await prepare(admin)
     } catch (error) {
@@ -87,7 +90,8 @@ export function openLink(
       for (const until = performance.now() + patienceMs; ; ) {
         if (closed.aborted) throw closed.reason
         if (current) return current
-        await attempt.catch(() => {})
+        const rest = sleep(Math.max(0, until - performance.now()), undefined, { ref: false })
+        await Promise.race([attempt.catch(() => {}), rest])
         if (current) continue
         if (failure.code !== 'unreachable' || performance.now() >= until) throw failure
         await sleep(RETRY_MS, undefined, { signal: closed }).catch(() => {})
@@ -97,7 +101,7 @@ export function openLink(
       if (closed.aborted) return
       closing.abort(new ChannelError('closed', 'this publisher was closed'))
       state = { connected: false, error: 'closed', since: now() }
-      await closeClient(current)
+      await Promise.all([closeClient(current), closeClient(opening)])
     },
   }
 }

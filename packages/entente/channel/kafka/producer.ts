@@ -72,7 +72,7 @@ export class Producer {
     this.#prepared = client
   }
 
-  /** @throws ChannelError after `patienceMs` and the time of one request at the latest */
+  /** @throws ChannelError `unreachable` after `patienceMs`, and the time that a request under way may take */
   async send(link: Link, messages: readonly Message[], patienceMs: number): Promise<void> {
     const until = performance.now() + patienceMs
     let batches: Batch[] | undefined
