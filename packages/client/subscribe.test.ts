@@ -1,6 +1,10 @@
 // Subscriptions to the real server; what changes events on the way stands between it and the client.
 import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
+import { promisify } from 'node:util'
 import { ProofError } from '@entente/verify/proof'
 import { ClientError, createMemory, createTaxiiClient, type Delivery, type SubscribeOptions } from './index.ts'
 import { forgeEvent } from './test/events.ts'
@@ -283,4 +287,18 @@ test('targets that are none, and channels that are not there', async t => {
   await assert.rejects(first({ channel: 'NOWHERE' }), { code: 'not-found' })
   await assert.rejects(first({ collection: '/api/collections/none/' }), { code: 'not-found' })
   await assert.rejects(first({ channel: 'EVENTS' }, { from: 'yesterday' }), { code: 'refused' })
+})
+
+test('the example of the README runs', async t => {
+  const { server, password, collection, trust } = await open(t)
+  await collection.add([MARKING, ...marked(indicators(2))])
+  const [, code = ''] =
+    /## Subscribing\n.*?```ts\n(.*?)```/s.exec(readFileSync(join(import.meta.dirname, 'README.md'), 'utf8')) ?? []
+  const folder = mkdtempSync(join(import.meta.dirname, '.readme-example-'))
+  t.after(() => rmSync(folder, { recursive: true }))
+  writeFileSync(join(folder, 'example.ts'), code)
+  const args = ['example.ts', server.url, 'admin', password, trust.vkeys[0] as string]
+  const { stdout } = await promisify(execFile)(process.execPath, args, { cwd: folder })
+  assert.equal(stdout, '1: added undefined, logged\n2: added indicator 0, logged\n3: added indicator 1, logged\n')
+  assert.equal(readdirSync(join(folder, 'checkpoints')).length, 1)
 })

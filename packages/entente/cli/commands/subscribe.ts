@@ -177,13 +177,9 @@ async function fromBroker(
     })
     return deal(deliveries, options, state, signal)
   }
+  // What a broker says is held against the log of a server, where that is asked for: nothing else needs one.
   if (!options.isVerified && !options.references) return receive(undefined)
-  if (url === undefined)
-    throw new CliError(
-      'usage',
-      'what a broker says is held against the log of a server: give the URL of that after the channel',
-    )
-  return withClient(url, 'that of the server whose channel this is', values, receive)
+  return withClient(url ?? DEFAULT_URL, 'that of the server whose channel this is', values, receive)
 }
 
 /** What the server puts before the name of a channel, where it says so. */
