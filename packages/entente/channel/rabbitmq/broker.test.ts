@@ -324,12 +324,14 @@ rabbit('a broker that stands still for a while: the same again, behind what it h
       const tried = publisher.publish('still', redelivered ? batch.map(m => ({ ...m, redelivered })) : batch)
       assert.match((await rejects(tried, 'unreachable')).message, /nothing was confirmed/)
       assert.ok(performance.now() - started < 5 * SILENCE_MS)
+      assert.match(publisher.state().error ?? '', /nothing was confirmed/)
     }
   } finally {
     on.broker.resume()
   }
   await publishUntilConfirmed(publisher, 'still', batch, { redelivered: true })
   await publisher.publish('still', [message(2001)])
+  assert.equal(publisher.state().connected, true)
   assertMarked(await upTo(hears, 2001))
 })
 

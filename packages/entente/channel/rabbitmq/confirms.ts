@@ -44,7 +44,8 @@ export async function openConfirms(
     waiting?.reject(failure)
   }
   const look = () => {
-    if (waiting?.isMet()) waiting.resolve()
+    if (!waiting) return
+    if (waiting.isMet()) waiting.resolve()
     else timer?.refresh()
   }
   const until = async (isMet: () => boolean): Promise<void> => {

@@ -19,7 +19,7 @@ export const ANSWER_MS = 5000
 /** Seconds between signs of life: after two without one, at most three, the connection is given up (AMQP 0-9-1, 4.2.7). */
 const HEARTBEAT_S = 10
 /** How long is waited for a farewell. */
-const CLOSE_MS = 1000
+export const CLOSE_MS = 1000
 /** Milliseconds to the next try to connect: doubled each time, up to the last. */
 const PAUSES = { first: 100, last: 2000 }
 
@@ -122,7 +122,7 @@ export function keepConnection<T>(
   const once = async (): Promise<{ value: T; broken: Promise<unknown> }> => {
     const made = await broker.connect()
     connection = made
-    const broken = new Promise<unknown>(resolve => void made.once('close', resolve))
+    const broken = new Promise<unknown>(resolve => void made.once('close', resolve)).finally(() => disconnect(made))
     try {
       if (signal.aborted) throw closed
       return { value: await within(ANSWER_MS, broker, prepare(made)), broken }
@@ -174,7 +174,7 @@ async function disconnect(connection: ChannelModel): Promise<void> {
   const patient = sleep(CLOSE_MS, undefined, { signal: patience.signal }).catch(() => {})
   await Promise.race([connection.close().catch(() => {}), patient])
   patience.abort()
-  // The client has no way to end a connection whose broker is silent: its socket would stay open, and the process with it.
+  // The client has no way to let go of a socket whose broker is silent: it would stay open, and the process with it.
   const { stream } = connection.connection as { stream?: unknown }
   if (stream instanceof Duplex) stream.destroy(new Error('closed'))
 }

@@ -89,8 +89,13 @@ export function openRabbitPublisher(options: RabbitPublisherOptions): Publisher 
         if (isClosed) throw closed()
         if (blocked) throw blocked
         await confirms.publish(messages)
-      } catch (error) {
-        throw isClosed ? closed() : broker.error(error)
+        if (!state.connected && !blocked) become(undefined)
+      } catch (cause) {
+        if (isClosed) throw closed()
+        const error = broker.error(cause)
+        // A broker that says nothing any more has a connection, and is away all the same.
+        if (error.code === 'unreachable' && state.connected) become(error)
+        throw error
       }
     },
     close: async () => {

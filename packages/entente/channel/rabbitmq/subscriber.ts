@@ -60,7 +60,7 @@ export function openRabbitSubscriber({ url, tls, prefix = '' }: RabbitSubscriber
       signal?.removeEventListener('abort', stopped)
       open.delete(stop)
       inbox.end()
-      await within(ANSWER_MS, broker, leave()).catch(() => {})
+      await within(CLOSE_MS, broker, leave()).catch(() => {})
       await kept.close()
     }
     const stopped = () => void stop()
@@ -83,6 +83,7 @@ export function openRabbitSubscriber({ url, tls, prefix = '' }: RabbitSubscriber
         }
         if (isSubscribed && (error.code === 'unreachable' || ++refusals < MOST_REFUSALS)) return undefined
         inbox.end(error)
+        void stop()
         return 'stop'
       },
     )
@@ -125,12 +126,12 @@ async function consume(
   if (queue !== undefined) await ensureQueue(broker, connection, exchange, queue, from)
   const channel = await connection.createChannel()
   let isOpen = true
-  let isLeft = false
-  channel.on('error', () => {}) // 'close' follows
-  channel.on('close', () => {
+  const giveUp = () => {
     isOpen = false
-    if (!isLeft) connection.close().catch(() => {})
-  })
+    connection.close().catch(() => {})
+  }
+  channel.on('error', () => {}) // 'close' follows
+  channel.on('close', giveUp)
   const name = queue ?? (await channel.assertQueue('', { exclusive: true, durable: false })).queue
   await channel.bindQueue(name, exchange, '')
   await channel.prefetch(PREFETCH)
@@ -138,13 +139,14 @@ async function consume(
   if (queue !== undefined) inbox.empty()
   const acknowledge = acknowledger(channel, () => isOpen)
   await channel.consume(name, message => {
-    // Without a message: the queue was deleted.
     if (message) inbox.put(toReceived(message, () => acknowledge(message)))
-    else connection.close().catch(() => {})
+    else giveUp() // the queue was deleted
   })
   return async () => {
-    isLeft = true
-    if (isOpen) await channel.close()
+    if (!isOpen) return
+    isOpen = false
+    channel.off('close', giveUp)
+    await channel.close()
   }
 }
 
