@@ -36,6 +36,7 @@ describe('who was sent what', () => {
         store: wrap(openSqliteSent({ path })),
         keepMs,
         clock: () => time.now,
+        flushMs: 200,
         log: (_level, message) => logged.push(message),
       })
     const find = (query: Partial<Parameters<ReturnType<typeof openSqliteSent>['find']>[0]> = {}) => {
@@ -144,6 +145,25 @@ describe('who was sent what', () => {
       find().map(r => r.collections),
       [['c']],
     )
+  })
+
+  test('many are written in pieces, by themselves', async () => {
+    const sizes: number[] = []
+    const { log, find } = open(86_400_000, store => ({
+      ...store,
+      put: ranges => {
+        sizes.push(ranges.length)
+        return store.put(ranges)
+      },
+    }))
+    for (let i = 0; i < 250; i++) log.note(entry({ connection: `sse ${i}` }))
+    while (sizes.length < 3) await new Promise(resolve => setTimeout(resolve, 5))
+    assert.deepEqual(sizes, [100, 100, 50])
+    log.note(entry({ connection: 'sse 7', first: 4, last: 4 }))
+    log.close()
+    assert.deepEqual(sizes, [100, 100, 50, 1])
+    assert.equal(find({ limit: 1000 }).length, 250)
+    assert.equal(find({ limit: 1000 }).find(r => r.connection === 'sse 7')?.last, 4)
   })
 
   test('what could not be written is written later', () => {

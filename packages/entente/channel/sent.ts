@@ -73,6 +73,8 @@ const SHORTEST_CUT = 10_000_000
 const PURGE_EVERY_MS = 3_600_000
 /** Ranges that are held while the disk is full; the oldest go then. */
 const MOST_UNWRITTEN = 100_000
+/** Ranges that are written in one transaction. */
+const AT_ONCE = 100
 
 type Open = { id: number | undefined; range: SentRange; isChanged: boolean }
 
@@ -80,6 +82,7 @@ export function createSentLog({ store, keepMs, clock, log, flushMs = FLUSH_MS }:
   const open = new Map<string, Open>()
   /** Ended, and not written since they changed. */
   let ended: Open[] = []
+  let isClosed = false
   let cutAt = Number.NEGATIVE_INFINITY
 
   function begin(entry: SentEntry, at: number): void {
@@ -95,15 +98,29 @@ export function createSentLog({ store, keepMs, clock, log, flushMs = FLUSH_MS }:
     if (ended.length > MOST_UNWRITTEN) ended.splice(0, ended.length - MOST_UNWRITTEN)
   }
 
-  function flush(): void {
-    const changed = [...ended, ...[...open.values()].filter(o => o.isChanged)]
-    if (changed.length === 0) return
+  const changed = (): Open[] => [...ended, ...[...open.values()].filter(o => o.isChanged)]
+
+  function write(some: Open[]): void {
     try {
-      const ids = store.put(changed)
-      for (const [i, one] of changed.entries()) Object.assign(one, { id: ids[i], isChanged: false })
-      ended = []
+      const ids = store.put(some)
+      for (const [i, one] of some.entries()) Object.assign(one, { id: ids[i], isChanged: false })
+      ended = ended.filter(o => o.isChanged)
     } catch (error) {
       log('error', 'who was sent what could not be written; it is tried again', { error: (error as Error).message })
+    }
+  }
+
+  function flush(): void {
+    const all = changed()
+    if (all.length > 0) write(all)
+  }
+
+  /** Many are written in pieces: others get their turn between two. */
+  async function flushSlowly(): Promise<void> {
+    const all = changed()
+    for (let at = 0; at < all.length && !isClosed; at += AT_ONCE) {
+      write(all.slice(at, at + AT_ONCE))
+      await new Promise(resolve => setImmediate(resolve))
     }
   }
 
@@ -116,7 +133,7 @@ export function createSentLog({ store, keepMs, clock, log, flushMs = FLUSH_MS }:
   }
 
   purge()
-  const timers = [setInterval(flush, flushMs), setInterval(purge, PURGE_EVERY_MS)]
+  const timers = [setInterval(() => void flushSlowly(), flushMs), setInterval(purge, PURGE_EVERY_MS)]
   for (const timer of timers) timer.unref()
   return {
     note: entry => {
@@ -142,6 +159,7 @@ export function createSentLog({ store, keepMs, clock, log, flushMs = FLUSH_MS }:
     },
     flush,
     close: () => {
+      isClosed = true
       for (const timer of timers) clearInterval(timer)
       for (const connection of open.keys()) end(connection)
       flush()

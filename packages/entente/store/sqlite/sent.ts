@@ -57,35 +57,46 @@ export function openSqliteSent({ path, readOnly = false }: { path: string; readO
     return opened
   })
 
-  function sightOf(collections: readonly string[]): number {
-    const text = collections.join()
-    db.prepare('insert or ignore into sight(collections) values(?)').run(text)
-    return (db.prepare('select id from sight where collections = ?').get(text) as { id: number }).id
-  }
+  const prepare = () => ({
+    sight: db.prepare('insert or ignore into sight(collections) values(?)'),
+    sightId: db.prepare('select id from sight where collections = ?'),
+    range: db.prepare(
+      `insert or replace into sent(id, connection, via, kind, topic, subscriber, address, sight, first, last, whole, refs, began, ended)
+       values(?,?,?,?,?,?,?,?,?,?,?,?,?,?)`,
+    ),
+  })
+  const statements = readOnly ? undefined : prepare()
 
-  function put({ id, range }: { id: number | undefined; range: SentRange }): number {
-    const { connection, via, kind, topic, subscriber, address, collections, first, last, whole, references } = range
-    const { lastInsertRowid } = db
-      .prepare(
-        `insert or replace into sent(id, connection, via, kind, topic, subscriber, address, sight, first, last, whole, refs, began, ended)
-         values(?,?,?,?,?,?,?,?,?,?,?,?,?,?)`,
-      )
-      .run(
-        id ?? null,
-        connection,
-        via,
-        kind,
-        topic,
-        subscriber,
-        address,
-        sightOf(collections),
-        first,
-        last,
-        whole,
-        references,
-        range.from,
-        range.until,
-      )
+  /** @param sights ids that this transaction has looked up */
+  function put(
+    { id, range }: { id: number | undefined; range: SentRange },
+    sights: Map<string, number>,
+    { sight, sightId, range: insert }: ReturnType<typeof prepare>,
+  ): number {
+    const { connection, via, kind, topic, subscriber, address, first, last, whole, references, from, until } = range
+    const collections = range.collections.join()
+    let seen = sights.get(collections)
+    if (seen === undefined) {
+      sight.run(collections)
+      seen = (sightId.get(collections) as { id: number }).id
+      sights.set(collections, seen)
+    }
+    const { lastInsertRowid } = insert.run(
+      id ?? null,
+      connection,
+      via,
+      kind,
+      topic,
+      subscriber,
+      address,
+      seen,
+      first,
+      last,
+      whole,
+      references,
+      from,
+      until,
+    )
     return Number(lastInsertRowid)
   }
 
@@ -94,7 +105,8 @@ export function openSqliteSent({ path, readOnly = false }: { path: string; readO
       doing(() => {
         db.exec('begin immediate')
         try {
-          const ids = ranges.map(put)
+          const sights = new Map<string, number>()
+          const ids = ranges.map(range => put(range, sights, statements as ReturnType<typeof prepare>))
           db.exec('commit')
           return ids
         } catch (error) {
