@@ -8,7 +8,7 @@ import {
 } from '../channel.ts'
 import { ChannelError } from '../error.ts'
 import {
-  ANSWER_MS,
+  CLOSE_MS,
   type Broker,
   keepConnection,
   onChannel,
