@@ -14,6 +14,8 @@ export type KafkaSubscriberOptions = KafkaConnection & {
  * acknowledged, and of two with one name the second waits. Without one nothing is kept on the broker, and nothing is lost while the connection is: the
  * subscriber knows itself how far it was.
  *
+ * An acknowledgement is a request of its own (1 to 3 ms): who reads much acknowledges the last of many.
+ *
  * Kafka does not say what it has delivered before. To one that takes up an existing group everything that was there at that moment is `redelivered`.
  */
 export function openKafkaSubscriber(options: KafkaSubscriberOptions): Subscriber {
