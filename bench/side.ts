@@ -52,7 +52,7 @@ async function startBaseline(): Promise<{ url: string; close: () => Promise<unkn
     sign: () => new Uint8Array(64),
     damage: createDamage(notary, () => {}),
     source: { origin: 'bench.example/log', publicUrl: '' },
-    channels: { list: [], brokers: () => [], heartbeatMs: 15_000, maxSubscribers: 0 },
+    channels: { list: [], brokers: () => [], heartbeatMs: 15_000, stalledMs: 900_000, maxSubscribers: 0 },
     streams: createHub({ now: () => performance.now(), log }),
     authenticate: localAuthenticate(paths.users),
     memory: createMemory(),

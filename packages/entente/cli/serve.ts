@@ -18,6 +18,7 @@ import { createUser, localAuthenticate, readUsers, ROLES, writeUsers } from '#ta
 import type { TaxiiContext } from '#taxii/context.ts'
 import { createMemory } from '#taxii/memory.ts'
 import { createTaxiiServer } from '#taxii/server.ts'
+import { DEFAULT_STALLED_MS } from '#taxii/sse.ts'
 import { toChannels } from './channel-config.ts'
 import { openBroker } from './brokers.ts'
 import type { Config, Paths } from './config.ts'
@@ -112,6 +113,7 @@ export async function startServer(
         list: toChannels(config.channels),
         brokers: broker?.addresses ?? (() => []),
         heartbeatMs,
+        stalledMs: DEFAULT_STALLED_MS,
         maxSubscribers,
       },
       streams,

@@ -5,7 +5,9 @@ import { after, before, describe, test } from 'node:test'
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { RECORD_PREFIX } from '@entente/verify/proof'
+import { TaxiiError } from './errors.ts'
 import { createToken, readUsers, writeUsers } from './auth/local.ts'
 import { type EventStream, openEvents, type ServerEvent, type StreamOptions } from './test/events.ts'
 import { assertTaxiiError, basic, indicator, newId, startTestServer, type TestServer } from './test/server.ts'
@@ -357,6 +359,23 @@ describe('T33 rights are looked at again while a stream lasts', () => {
     await stream.ended
   })
 
+  test('while too many log in at once, nobody is cut off for it', async () => {
+    const { context } = at.server
+    const { authenticate } = context
+    const stream = await open(EVENTS)
+    await stream.until(() => stream.comments > 1)
+    context.authenticate = async () => {
+      throw new TaxiiError(503, 'overloaded', 'too many are logging in')
+    }
+    const seen = stream.comments
+    await stream.until(() => stream.comments >= seen + 3)
+    await at.server.add([indicator()])
+    await stream.until(1)
+    context.authenticate = async () => undefined
+    await stream.ended
+    context.authenticate = authenticate
+  })
+
   test('a token that ends, ends its streams', async () => {
     const file = join(at.server.data, 'users.json')
     const users = readUsers(file)
@@ -557,6 +576,34 @@ describe('T37 what subscribers can do to a server', () => {
     for (;;) if ((await metrics()).lines('entente_subscriber_lag_events{').length === 0) break
   })
 
+  test('one that takes nothing for too long is cut off, and resumes', async () => {
+    const stalled = at.server.context.channels.stalledMs
+    const feed = '/api/collections/quiet/feed/?from=start'
+    const slow = await open(feed)
+    slow.pause()
+    const count = 400
+    for (let i = 0; i < count; i += 10)
+      await at.server.add(
+        Array.from({ length: 10 }, () => indicator({ description: 'x'.repeat(30_000) })),
+        'quiet',
+      )
+    while (at.server.context.streams.states().every(s => s.topic === 'EVENTS')) await sleep(5)
+    at.server.context.channels.stalledMs = 2 * BEAT_MS
+    while (at.server.context.streams.count > 0) await sleep(5)
+    at.server.context.channels.stalledMs = stalled
+    slow.resume()
+    await slow.ended
+    const had = slow.events.length
+    assert.ok(had < count, `${had} of ${count}`)
+    const resumed = await open(feed, { headers: { 'last-event-id': slow.lastEventId } })
+    await resumed.until(count - had)
+    const seqs = [...slow.events, ...resumed.events].map(e => e.data.seq)
+    assert.deepEqual(
+      seqs,
+      seqs.map((_, seq) => seq),
+    )
+  })
+
   test('one that sends something after its request is cut off', async () => {
     const { hostname, port } = new URL(at.server.url)
     const head = `GET ${EVENTS} HTTP/1.1\r\nHost: x\r\nAuthorization: ${basic('both', 'both-password')}\r\n\r\n`
@@ -577,7 +624,7 @@ describe('T37 what subscribers can do to a server', () => {
       assert.ok(all.every(s => s.status === 200))
       for (const s of all) s.close()
     }
-    while (at.server.context.streams.count > before) await new Promise(resolve => setTimeout(resolve, 5))
+    while (at.server.context.streams.count > before) await sleep(5)
     assert.equal(at.server.logged.filter(l => l.level === 'error').length, 0)
   })
 })

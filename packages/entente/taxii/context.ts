@@ -66,6 +66,8 @@ export type Channels = {
   /** Where else a channel is to be had. */
   brokers: (channel: string) => { kind: string; address: string }[]
   heartbeatMs: number
+  /** A connection that takes nothing for so long is closed; whoever is there resumes. */
+  stalledMs: number
   /** Streams at a time, feeds included. */
   maxSubscribers: number
 }

@@ -6,8 +6,8 @@ import type { TaxiiContext } from './context.ts'
 import { TaxiiError } from './errors.ts'
 import { EVENT_STREAM } from './media.ts'
 
-/** A connection that takes nothing for so long is closed; whoever is there resumes. */
-const STALLED_MS = 900_000
+/** {@link TaxiiContext.channels} `stalledMs` by default: a slow client's kernel takes megabytes at once, and then nothing for a while. */
+export const DEFAULT_STALLED_MS = 900_000
 /** How long it may stay unknown whether a subscriber still has its rights, while too many log in at once. */
 const UNCHECKED_MS = 120_000
 /** How long an ended connection has to take what was written to it. */
@@ -82,7 +82,7 @@ export function sendStream(context: TaxiiContext, request: FastifyRequest, reply
     socket.destroy()
   }
   const beat = async () => {
-    if (stream.stalledMs > STALLED_MS) return cut('it has taken nothing for too long')
+    if (stream.stalledMs > channels.stalledMs) return cut('it has taken nothing for too long')
     await check()
     if (!socket.destroyed) stream.beat()
   }
