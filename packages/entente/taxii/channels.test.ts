@@ -7,6 +7,7 @@ import { connect } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { RECORD_PREFIX } from '@entente/verify/proof'
+import { NotaryError } from '#notary/errors.ts'
 import { TaxiiError } from './errors.ts'
 import { createToken, readUsers, writeUsers } from './auth/local.ts'
 import { type EventStream, openEvents, type ServerEvent, type StreamOptions } from './test/events.ts'
@@ -407,6 +408,18 @@ describe('T33 rights are looked at again while a stream lasts', () => {
   })
 })
 
+describe('T39 a server that has stopped', () => {
+  const { at, open } = setUp()
+
+  test('cuts off all streams, and begins none', async () => {
+    const [channel, feed] = [await open(EVENTS), await open(FEED)]
+    at.server.notary.halt(new NotaryError('forked', 'the ledger has another log'))
+    await Promise.all([channel.ended, feed.ended])
+    for (const path of [EVENTS, FEED])
+      assertTaxiiError(await at.server.ask('GET', path, { headers: { accept: '*/*' } }), 503, 'rolled-back')
+  })
+})
+
 describe('T34 feeds', () => {
   const { at, open } = setUp()
 
@@ -615,6 +628,30 @@ describe('T37 what subscribers can do to a server', () => {
     assert.match(first.toString(), /^HTTP\/1\.1 200 OK\r\n/)
     socket.write(head)
     await closed
+  })
+
+  test('one that asks behind another request on its connection gets what comes before, and then nothing', async () => {
+    const { hostname, port } = new URL(at.server.url)
+    const head = `Host: x\r\nAuthorization: ${basic('both', 'both-password')}\r\n\r\n`
+    const ask = async (...paths: string[]) => {
+      const socket = connect({ host: hostname, port: Number(port) })
+      socket.on('error', () => {})
+      let text = ''
+      socket.on('data', d => (text += d))
+      socket.write(paths.map(path => `GET ${path} HTTP/1.1\r\n${head}`).join(''))
+      while (!text.includes('\r\n\r\n')) await sleep(5)
+      await sleep(3 * BEAT_MS)
+      socket.destroy()
+      return text.match(/HTTP\/1\.1 \d+/g)
+    }
+    const before = at.server.context.streams.count
+    assert.deepEqual(await ask(EVENTS, EVENTS), ['HTTP/1.1 200'])
+    // Refused where the answer before it is not out yet.
+    const [first, second] = (await ask('/taxii2/', EVENTS)) ?? []
+    assert.equal(first, 'HTTP/1.1 200')
+    assert.match(second as string, /200|400/)
+    while (at.server.context.streams.count > before) await sleep(5)
+    assert.equal((await at.server.get('')).status, 200)
   })
 
   test('many that come and go leave nothing behind', async () => {

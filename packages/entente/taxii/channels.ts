@@ -4,7 +4,14 @@ import { readFeed } from '#notary/feed.ts'
 import { readRouted } from '#notary/routed.ts'
 import { formatMicros, parseMicros } from '#notary/time.ts'
 import { canRead, type Principal } from './auth/auth.ts'
-import { type ApiRootConfig, type ChannelConfig, requireRead, type Target, type TaxiiContext } from './context.ts'
+import {
+  type ApiRootConfig,
+  type ChannelConfig,
+  refuseWhenUntrusted,
+  requireRead,
+  type Target,
+  type TaxiiContext,
+} from './context.ts'
 import { TaxiiError } from './errors.ts'
 import { checkAccept, EVENT_STREAM, isAccepted, sendJson, TAXII } from './media.ts'
 import { queryString, type Resolve } from './objects.ts'
@@ -27,6 +34,7 @@ export function channelRoutes(app: FastifyInstance, context: TaxiiContext, root:
     `${root.path}channels/:channel/`,
     { config: { operation: OPERATIONS.channel } },
     async (request, reply) => {
+      refuseWhenUntrusted(context.notary)
       const { accept } = request.headers
       const isStream = isAccepted(accept, EVENT_STREAM)
       if (!isStream) checkAccept(accept, [EVENT_STREAM, TAXII])

@@ -107,6 +107,15 @@ export type TaxiiContext = {
 /** A collection that a request names, with what the caller may do there. */
 export type Target = { root: ApiRootConfig; config: CollectionConfig; number: number; read: boolean; write: boolean }
 
+/** A store that is behind a ledger, or a ledger that is not ours: nothing of it is served as good. */
+export const isUntrusted = ({ halted }: Pick<Notary, 'halted'>): boolean =>
+  halted?.code === 'rolled-back' || halted?.code === 'forked'
+
+/** @throws NotaryError `rolled-back`, `forked` */
+export function refuseWhenUntrusted(notary: Pick<Notary, 'halted'>): void {
+  if (isUntrusted(notary)) throw notary.halted
+}
+
 /** Collections may be named by id or alias (TAXII 2.1 section 5.2.1). */
 export function findTarget(context: TaxiiContext, root: ApiRootConfig, name: string, principal: Principal): Target {
   const config = root.collections.find(c => c.id === name.toLowerCase() || c.alias === name)

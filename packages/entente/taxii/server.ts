@@ -1,7 +1,6 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
-import type { NotaryError } from '#notary/errors.ts'
 import { channelRoutes, feedRoute } from './channels.ts'
-import { findTarget, type Target, type TaxiiContext } from './context.ts'
+import { findTarget, refuseWhenUntrusted, type Target, type TaxiiContext } from './context.ts'
 import { TaxiiError } from './errors.ts'
 import { evidenceRoutes, logRoutes } from './evidence.ts'
 import { createHttpServer, type HttpOptions } from './http.ts'
@@ -20,7 +19,7 @@ export function createTaxiiServer(context: TaxiiContext, options: HttpOptions = 
     rootRoutes(app, context, root)
     channelRoutes(app, context, root)
     const resolve = (request: FastifyRequest): Target => {
-      refuseWhenUntrusted(notary.halted)
+      refuseWhenUntrusted(notary)
       return findTarget(context, root, (request.params as { collection: string }).collection, request.principal)
     }
     const base = `${root.path}collections/:collection/`
@@ -31,11 +30,6 @@ export function createTaxiiServer(context: TaxiiContext, options: HttpOptions = 
   // Streams never end by themselves, and the server waits for all connections.
   app.addHook('preClose', async () => context.streams.close())
   return app
-}
-
-/** A store that is behind a ledger, or a ledger that is not ours: nothing of it is served as good. */
-function refuseWhenUntrusted(halted: NotaryError | undefined): void {
-  if (halted?.code === 'rolled-back' || halted?.code === 'forked') throw halted
 }
 
 /** 404 where that is known to be true; while rows are missing or damaged, the object may be one of them. */

@@ -2,7 +2,7 @@ import type { Socket } from 'node:net'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Sight, Sink, Topic } from '#channel/stream.ts'
 import type { Principal } from './auth/auth.ts'
-import type { TaxiiContext } from './context.ts'
+import { isUntrusted, type TaxiiContext } from './context.ts'
 import { TaxiiError } from './errors.ts'
 import { EVENT_STREAM } from './media.ts'
 
@@ -43,8 +43,12 @@ export function sendStream(context: TaxiiContext, request: FastifyRequest, reply
       headers: { 'retry-after': String(RETRY_AFTER_S) },
     })
 
+  const { socket } = request.raw
+  // Node gives the connection to one answer at a time, and this one has no end.
+  if (reply.raw.socket !== socket)
+    throw new TaxiiError(400, 'path', 'an event stream was asked for behind another request on the same connection')
   reply.hijack()
-  const socket = openAnswer(reply)
+  openAnswer(reply, socket)
   const { address, authorization } = { address: request.ip, authorization: request.headers.authorization }
   const started = performance.now()
   const { topic, from } = asked
@@ -61,8 +65,9 @@ export function sendStream(context: TaxiiContext, request: FastifyRequest, reply
   const details = { [topic.kind]: topic.name, user: principal.name, address, connection: stream.connection }
   context.log('info', 'a subscriber came', details)
 
-  /** Who lost the right to read is cut off at once. */
+  /** Who lost the right to read is cut off at once; so is everybody where nothing is to be believed any more. */
   async function check(): Promise<void> {
+    if (isUntrusted(context.notary)) return cut('this server has stopped')
     let found: Principal | undefined
     try {
       found = await context.authenticate(authorization)
@@ -110,15 +115,13 @@ const HEADERS = {
 }
 
 /** Writes the head. What follows goes to the socket itself: as long as the answer is open, nothing else does. */
-function openAnswer({ raw }: FastifyReply): Socket {
-  const socket = raw.socket as Socket
+function openAnswer({ raw }: FastifyReply, socket: Socket): void {
   raw.useChunkedEncodingByDefault = false
   raw.shouldKeepAlive = false
   raw.writeHead(200, HEADERS)
   raw.flushHeaders()
   socket.setKeepAlive(true, KEEP_ALIVE_MS)
   socket.setNoDelay(true)
-  return socket
 }
 
 const toSink = (socket: Socket): Sink => ({
