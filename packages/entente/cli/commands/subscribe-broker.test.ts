@@ -22,6 +22,8 @@ type Tools = {
   /** For `--broker`, and for `channels:` of a server. */
   url: string
   config: string
+  /** Where one begins that the broker does not know: RabbitMQ keeps nothing for who was never there. */
+  from: 'now' | 'start'
   publisher(prefix: string): Publisher
   subscriber(prefix: string): Subscriber
   stop(): Promise<void>
@@ -34,6 +36,7 @@ const BROKERS: Record<string, (folder: string) => Promise<Tools | string>> = {
     const { url, stop } = await startRabbitmq(found.path, folder)
     return {
       url,
+      from: 'now',
       config: `kind: rabbitmq, url: "${url}"`,
       publisher: prefix => openRabbitPublisher({ url, prefix, channels: ['EVENTS'], now: Date.now }),
       subscriber: prefix => openRabbitSubscriber({ url, prefix }),
@@ -47,6 +50,7 @@ const BROKERS: Record<string, (folder: string) => Promise<Tools | string>> = {
     const brokers = [broker]
     return {
       url: `kafka://${broker}`,
+      from: 'start',
       config: `kind: kafka, brokers: ["${broker}"]`,
       publisher: prefix => openKafkaPublisher({ brokers, prefix, channels: ['EVENTS'], now: Date.now }),
       subscriber: prefix => openKafkaSubscriber({ brokers, prefix }),
@@ -62,7 +66,7 @@ const event = JSON.parse(readFileSync(0, 'utf8'))
 appendFileSync('handled', [event.event, event.seq, event.record?.id].join(' ') + '\\n')
 `
 
-async function open(t: TestContext, { config, subscriber, url }: Tools) {
+async function open(t: TestContext, { config, subscriber, url, from }: Tools) {
   const site = await startSite(
     t,
     `
@@ -89,14 +93,14 @@ apiRoots:
     auth: { kind: 'basic', user: 'admin', password: adminPassword(site) },
   })
   const { server } = site
-  const args = ['subscribe', 'EVENTS', server.url, '--broker', 'broker.url', '--durable', 'soc', '--from', 'start']
+  const args = ['subscribe', 'EVENTS', server.url, '--broker', 'broker.url', '--durable', 'soc', '--from', from]
   const exec = ['--exec', `${process.execPath} handle.mjs`]
   const options = { cwd, env: { ENTENTE_DATA: site.data } }
   const run = (...more: string[]) => entente([...args, ...more], options)
   /** The broker keeps what comes for the subscriber "soc" from here on. */
   const bind = async (prefix: string) => {
     const reader = subscriber(prefix)
-    const messages = await reader.subscribe('EVENTS', { durable: 'soc', from: 'start' })
+    const messages = await reader.subscribe('EVENTS', { durable: 'soc', from })
     await messages.return?.()
     await reader.close()
   }
@@ -162,11 +166,12 @@ for (const [kind, start] of Object.entries(BROKERS)) {
       const { publisher, subscriber } = tools
       const { client, exec, run, bind, handled, server, cwd } = await open(t, tools)
       const { log } = server.notary
-      await client.collection('/api/collections/default/').add(indicators(6))
-      // The topic has what servers before this one have sent as well
-      const genuine: string[] = []
       const reader = subscriber('genuine.')
-      for await (const received of await reader.subscribe('EVENTS', { durable: 'middle', from: 'start' })) {
+      const messages = await reader.subscribe('EVENTS', { durable: 'middle', from: tools.from })
+      await client.collection('/api/collections/default/').add(indicators(6))
+      // A topic has what servers before this one have sent as well
+      const genuine: string[] = []
+      for await (const received of messages) {
         const text = Buffer.from(received.body).toString()
         await received.acknowledge()
         if (JSON.parse(text).origin === log.origin) genuine.push(text)
