@@ -19,7 +19,8 @@ const CHUNK_BYTES = 65_536
 const DEFAULT_RING_BYTES = 16_777_216
 /** How long subscribers are served before everything else has its turn, milliseconds. */
 const SLICE_MS = 3
-/** The longest that a message waits so that more go out with it, milliseconds. */
+/** From one read to the next, milliseconds, at least and at most: so long a message may wait so that more go out with it. The first after a pause waits for nothing. */
+const MIN_PAUSE_MS = 5
 const MAX_PAUSE_MS = 20
 /** Messages read at a time for all subscribers of a topic. */
 const PAGE = 256
@@ -78,7 +79,7 @@ export function createHub({ now, log, sent, ringBytes = DEFAULT_RING_BYTES }: Hu
     if (isWoken || isClosed || subscriptions.size === 0) return
     isWoken = true
     // With n subscribers a round takes n times as long as one: no more than half of the time goes into rounds.
-    const pause = Math.min(MAX_PAUSE_MS, 2 * serveMs * subscriptions.size)
+    const pause = Math.min(MAX_PAUSE_MS, Math.max(MIN_PAUSE_MS, 2 * serveMs * subscriptions.size))
     const rest = advancedAt + pause - now()
     if (rest < 1) setImmediate(advanceAll)
     else timer = setTimeout(advanceAll, rest)
