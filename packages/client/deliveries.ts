@@ -1,3 +1,4 @@
+import { parseStrict } from '@entente/verify/json'
 import {
   type EvidenceLevel,
   type LogEvent,
@@ -186,7 +187,7 @@ function checkFrame({ type, id }: RawEvent, event: LogEvent, place: number | und
 function readGap({ data }: RawEvent): { after: number; next: number; catchUp: string[] } {
   let value: unknown
   try {
-    value = JSON.parse(typeof data === 'string' ? data : new TextDecoder().decode(data))
+    value = parseStrict(data as string | Uint8Array)
   } catch (cause) {
     throw new ClientError('malformed', 'a gap that is no JSON', { cause })
   }

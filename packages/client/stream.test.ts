@@ -8,7 +8,7 @@ import {
   type SubscribeOptions,
   type TaxiiClientOptions,
 } from './index.ts'
-import { begin, eventText, frame, startEvents } from './test/events.ts'
+import { begin, type Connected, eventText, frame, startEvents } from './test/events.ts'
 
 const idsOf = (given: Delivery[]) => given.flatMap(d => (d.kind === 'event' ? [d.id] : []))
 
@@ -49,6 +49,14 @@ test('a broken connection is made again behind the last event, and nothing comes
   )
   assert.deepEqual(waits.map(Math.round), [1500, 3000], 'as the server asked, and growing')
   assert.deepEqual(away, ['unreachable', 'unreachable'])
+})
+
+test('a server can ask neither for haste nor for patience without end', async t => {
+  const again = (retry: number) => (c: Connected) => void begin(c).end(`retry: ${retry}\n\n`)
+  const { url } = await startEvents(t, again(0), again(0), again(999_999_999), c => void begin(c).end(frame(0)))
+  const { deliveries, waits } = open(url)
+  await take(deliveries, 1)
+  assert.deepEqual(waits.map(Math.round), [100, 200, 600_000])
 })
 
 test('an id that comes alone is where a subscription goes on', async t => {

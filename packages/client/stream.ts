@@ -21,6 +21,8 @@ export type StreamOptions = {
 /** First pause before connecting again, where the server has not said otherwise; it doubles with each try that brings nothing. */
 const FIRST_PAUSE_MS = 1000
 const MAX_PAUSE_MS = 30_000
+/** Whatever a server asks for: neither is it asked without a pause, nor is it waited for without end. */
+const ASKED_MS = { least: 100, most: 600_000 }
 /** A connection that lasted so long was a good one. */
 const GOOD_MS = 5000
 /** Worth another try; everything else would be answered in the same way again. */
@@ -67,8 +69,9 @@ export async function* readEventStream(
       away = error
     }
     if (clock.now() - began > GOOD_MS) failures = 0
-    const asked = Math.max(retryMs ?? 0, (away as { retryAfterMs?: number }).retryAfterMs ?? 0)
-    const grown = Math.min(MAX_PAUSE_MS, (retryMs ?? FIRST_PAUSE_MS) * 2 ** failures++)
+    const wanted = Math.max(retryMs ?? 0, (away as { retryAfterMs?: number }).retryAfterMs ?? 0)
+    const asked = Math.min(ASKED_MS.most, Math.max(ASKED_MS.least, wanted))
+    const grown = Math.min(MAX_PAUSE_MS, Math.max(ASKED_MS.least, retryMs ?? FIRST_PAUSE_MS) * 2 ** failures++)
     const pauseMs = Math.max(asked, grown * (0.5 + random() / 2))
     options.onAway?.(away, pauseMs)
     await clock.sleep(pauseMs, signal)

@@ -1,4 +1,5 @@
-import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs'
+import { accessSync, closeSync, constants, fsyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { parseStrict } from '@entente/verify/json'
 import { CliError } from './errors.ts'
 
@@ -74,10 +75,13 @@ export function openSubscriptionState(file: string | undefined, source: string):
 function read(file: string, source: string): { id: string; origin: string | undefined } | undefined {
   let bytes: Buffer
   try {
+    // Before anything is dealt with that could not be remembered
+    accessSync(dirname(file), constants.W_OK)
     bytes = readFileSync(file)
   } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined
-    throw new CliError('usage', `${file} can't be read: ${(cause as Error).message}`, { cause })
+    const { code, path } = cause as NodeJS.ErrnoException
+    if (code === 'ENOENT' && path === file) return undefined
+    throw new CliError('usage', `${file} can't be used: ${(cause as Error).message}`, { cause })
   }
   const strange = (why: string, cause?: unknown) =>
     new CliError(

@@ -42,11 +42,10 @@ export async function run({ values, positionals: given }: Args): Promise<number>
     )
   const options = readOptions(values)
   const ending = new AbortController()
-  void untilAsked().then(() => ending.abort())
   const timer = options.forMs === undefined ? undefined : setTimeout(() => ending.abort(), options.forMs)
   try {
-    if (options.broker !== undefined) return await fromBroker(what, url, options, ending.signal, values)
-    return await fromServer(what, url, options, ending.signal, values)
+    if (options.broker !== undefined) return await fromBroker(what, url, options, ending, values)
+    return await fromServer(what, url, options, ending, values)
   } finally {
     clearTimeout(timer)
   }
@@ -110,7 +109,7 @@ async function fromServer(
   what: string,
   url: string | undefined,
   options: Options,
-  signal: AbortSignal,
+  ending: AbortController,
   values: Values,
 ) {
   const isUrl = what.includes('://')
@@ -127,12 +126,12 @@ async function fromServer(
       ...(options.isVerified ? { verify: toVerify(client, options.trust, values) } : {}),
       catchUp: options.catchUp,
       references: options.references,
-      signal,
+      signal: ending.signal,
       onAway: (error, pauseMs) => {
         if (!options.isJson) note(`${error.message}; trying again in ${(pauseMs / 1000).toFixed(1)} s`)
       },
     })
-    return deal(deliveries, options, state, signal)
+    return deal(deliveries, options, state, ending)
   })
 }
 
@@ -157,7 +156,7 @@ async function fromBroker(
   channel: string,
   url: string | undefined,
   options: Options,
-  signal: AbortSignal,
+  ending: AbortController,
   values: Values,
 ) {
   const broker = readBroker(options.broker as string, textOf(values, 'broker-ca'))
@@ -166,16 +165,16 @@ async function fromBroker(
   const receive = async (client: TaxiiClient | undefined) => {
     const prefix = textOf(values, 'prefix') ?? (client && (await findPrefix(client, broker.kind, channel))) ?? ''
     const state = openSubscriptionState(options.state, `${broker.name} ${prefix}${channel}`)
-    const messages = readBrokerMessages(await broker.open(prefix), channel, { durable, from, signal })
+    const messages = readBrokerMessages(await broker.open(prefix), channel, { durable, from, signal: ending.signal })
     const verify = client && options.isVerified ? toVerify(client, options.trust, values) : undefined
     const deliveries = readDeliveries(messages, {
       ...(client ? toDeliveryOptions(client, 'channel', { references: options.references }) : {}),
       kind: 'channel',
       inclusion: verify && openInclusion(client as TaxiiClient, verify),
       after: state.id === undefined || state.id === 'start' ? undefined : Number(state.id),
-      signal,
+      signal: ending.signal,
     })
-    return deal(deliveries, options, state, signal)
+    return deal(deliveries, options, state, ending)
   }
   // What a broker says is held against the log of a server, where that is asked for: nothing else needs one.
   if (!options.isVerified && !options.references) return receive(undefined)
@@ -198,8 +197,11 @@ async function deal(
   deliveries: Deliveries,
   options: Options,
   state: SubscriptionState,
-  signal: AbortSignal,
+  ending: AbortController,
 ): Promise<number> {
+  // Not before: what asks the server who is who may be ended at once.
+  void untilAsked().then(() => ending.abort())
+  const { signal } = ending
   const { isJson, handler, count = Number.POSITIVE_INFINITY } = options
   const output = openOutput(undefined)
   const missing = new Set<number>()
@@ -274,7 +276,10 @@ async function sayGap(
   if (isCaughtUp) note(`${what}: it was fetched from the collections`)
   else
     note(
-      [`${what}. --catch-up fetches it; or read it by yourself:`, ...catchUp.map(path => `  GET ${path}`)].join('\n'),
+      [
+        `${what}. --catch-up fetches it; or read it by yourself:`,
+        ...catchUp.map(path => `  GET ${printable(path)}`),
+      ].join('\n'),
     )
 }
 
@@ -296,7 +301,7 @@ function summary(
   return lines
 }
 
-/** Time, event, type, id and name. What others wrote must not move a terminal's cursor. */
+/** Time, event, id and name. */
 function inWords({ event }: EventDelivery<unknown>): string {
   const place = `record ${event.seq} of ${event.api_root}collections/${event.collection}/`
   const words = (() => {
@@ -309,8 +314,9 @@ function inWords({ event }: EventDelivery<unknown>): string {
     return [record.date_added, record.id, typeof name === 'string' ? name : '']
   })()
   const [time = '', ...rest] = words
-  return [time, event.event.padEnd(9), ...rest].join('  ').replaceAll(CONTROLS, '\ufffd').trimEnd()
+  return printable([time, event.event.padEnd(9), ...rest].join('  ')).trimEnd()
 }
 
-/** Control characters, line and paragraph separators, and those that turn the direction of writing. */
+/** What others wrote must not move a terminal's cursor, nor turn its direction of writing. */
+const printable = (text: string): string => text.replaceAll(CONTROLS, '\ufffd')
 const CONTROLS = /[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/gu
