@@ -1,5 +1,5 @@
 import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process'
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs'
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
@@ -79,6 +79,7 @@ export async function startRabbitmq(
 function prepare(path: string, folder: string, port: number, more: Record<string, string>): Rabbitmq {
   const [names, distribution] = [port + 1, port + 2]
   const data = join(folder, `node-${port}`)
+  const pid = join(data, 'pid')
   mkdirSync(join(data, 'home'), { recursive: true })
   writeFileSync(join(data, 'enabled_plugins'), '[].')
   // A test's broker takes queues whatever the disk has left, and little memory.
@@ -99,7 +100,7 @@ function prepare(path: string, folder: string, port: number, more: Record<string
     RABBITMQ_ENABLED_PLUGINS_FILE: join(data, 'enabled_plugins'),
     RABBITMQ_MNESIA_BASE: join(data, 'mnesia'),
     RABBITMQ_LOG_BASE: join(data, 'log'),
-    RABBITMQ_PID_FILE: join(data, 'pid'),
+    RABBITMQ_PID_FILE: pid,
     RABBITMQ_DIST_PORT: String(distribution),
     ERL_EPMD_ADDRESS: '127.0.0.1',
     ERL_EPMD_PORT: String(names),
@@ -107,21 +108,26 @@ function prepare(path: string, folder: string, port: number, more: Record<string
     RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS: '+S 1:1 +sbwt none -kernel inet_dist_use_interface {127,0,0,1}',
   }
   let running: { script: ChildProcess; epmd: ChildProcess } | undefined
-  /** Of the Erlang node itself, which the script waits for. */
-  const signal = (name: NodeJS.Signals) => process.kill(Number(readFileSync(join(data, 'pid'), 'utf8')), name)
+  /** To the Erlang node itself, which the script waits for; before there is one, to the script. */
+  const signal = (name: NodeJS.Signals) => {
+    const node = existsSync(pid) ? Number.parseInt(readFileSync(pid, 'utf8'), 10) : Number.NaN
+    if (node > 1) process.kill(node, name)
+    else running?.script.kill(name)
+  }
 
   const end = async (how: () => unknown): Promise<void> => {
     if (running === undefined) return
     const { script, epmd } = running
-    running = undefined
     if (isRunning(script)) {
       const exited = new Promise(resolve => script.once('exit', resolve))
       how()
       await exited
     }
+    running = undefined
     epmd.kill('SIGKILL')
   }
   const start = async (): Promise<void> => {
+    rmSync(pid, { force: true }) // of one that was killed: another process may have its number by now
     const log = openSync(join(data, 'output.log'), 'a')
     // In the foreground, so that it ends with its broker: the one that Erlang starts by itself stays for ever.
     const epmd = spawn('epmd', ['-port', String(names), '-address', '127.0.0.1'], { stdio: ['ignore', log, log] })
@@ -133,7 +139,7 @@ function prepare(path: string, folder: string, port: number, more: Record<string
     try {
       await answers(script, port)
     } catch (error) {
-      await end(() => script.kill('SIGKILL'))
+      await end(() => signal('SIGKILL'))
       const output = readFileSync(join(data, 'output.log'), 'utf8').slice(-2000)
       throw new Error(`${(error as Error).message}\n${output}`, { cause: error })
     }
