@@ -73,6 +73,7 @@ const DRIVERS: Record<string, string> = {
   '@grpc/grpc-js': 'entente/ledger',
   amqplib: 'entente/channel',
   '@platformatic/kafka': 'entente/channel',
+  mongodb: 'entente/store',
   'fabric-shim': 'chaincode',
   'node:sqlite': '',
   fastify: '',
