@@ -42,7 +42,7 @@ export function readBroker(given: string, caFile: string | undefined): BrokerAdd
   if (brokers === undefined) throw strange(given)
   const known = MECHANISMS.find(m => m === mechanism)
   if (!known) throw new CliError('usage', `--broker: the mechanism ${mechanism} is none of ${MECHANISMS.join(', ')}`)
-  const [username = '', ...password] = login?.split(':').map(decodeURIComponent) ?? []
+  const [username = '', ...password] = readLogin(login ?? '', given)
   const sasl = login === undefined ? undefined : { mechanism: known, username, password: password.join(':') }
   return {
     name: `kafka://${brokers}`,
@@ -51,6 +51,15 @@ export function readBroker(given: string, caFile: string | undefined): BrokerAdd
       const { openKafkaSubscriber } = await import('#channel/kafka/subscriber.ts')
       return openKafkaSubscriber({ brokers: brokers.split(','), prefix, sasl, ...(ca ? { tls: { ca } } : {}) })
     },
+  }
+}
+
+/** RFC 3986 section 3.2.1: percent-encoded. */
+function readLogin(login: string, given: string): string[] {
+  try {
+    return login.split(':').map(decodeURIComponent)
+  } catch {
+    throw strange(given)
   }
 }
 

@@ -349,6 +349,22 @@ test('--verify: what was changed on the way reaches no handler; exit 4, with bot
   assert.ok(pinned.code === 4 || pinned.code === 2, pinned.err)
 })
 
+test('a log that was rolled back between two runs: exit 4, and the evidence is kept', async t => {
+  const { root, env, cwd, collection, server } = await open(t)
+  await collection.add(indicators(2))
+  const older = server.notary.log.head?.note as string
+  await collection.add(indicators(3, 10))
+  const args = ['--from', 'start', '--verify', '--memory', 'seen', '--json']
+  const before = await entente(['subscribe', 'default', root, ...args, '--count', '5'], { cwd, env })
+  assert.deepEqual([before.code, idsIn(before.out)], [0, to(5)], before.err)
+  const shows = await startTamper(t, root, message => message, { '/log/checkpoint': older })
+  const after = await entente(['subscribe', 'default', shows, ...args, '--count', '2'], { cwd, env })
+  const said = JSON.parse(after.out.trim())
+  assert.deepEqual([after.code, said.exit], [4, 4], after.err)
+  assert.match(said.error, /rolled back/)
+  assert.equal(JSON.parse(readFileSync(said.evidence, 'utf8')).kind, 'rollback')
+})
+
 test('a channel, its gap, and what is damaged', async t => {
   const { root, env, cwd, collection, server } = await open(t)
   await collection.add([MARKING, ...indicators(5).map(o => ({ ...o, object_marking_refs: [MARKING.id] }))])

@@ -2,14 +2,16 @@ import { createServer, request } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { TestContext } from 'node:test'
 
-/** Somebody between a server and its clients who changes events on the way, message by message, and nothing else. */
+/** Somebody between a server and its clients who changes events on the way, message by message, and answers some paths instead of it. */
 export async function startTamper(
   t: TestContext,
   upstream: string,
   change: (message: string) => string,
+  answers: Record<string, string> = {},
 ): Promise<string> {
   const server = createServer((asked, answer) => {
     const { method, headers, url = '/' } = asked
+    if (answers[url] !== undefined) return void answer.end(answers[url])
     const forwarded = request(new URL(url, upstream), { method, headers }, given => {
       answer.writeHead(given.statusCode ?? 500, given.headers)
       answer.flushHeaders()
