@@ -539,7 +539,9 @@ async function ends(admin: Admin, topic: string, offset: number): Promise<void> 
 async function configOf(admin: Admin, topic: string): Promise<Record<string, string>> {
   const { resources } = await admin.describeConfigs({
     includeSynonyms: false,
-    resources: [{ type: kafkajs.ConfigResourceTypes.TOPIC, name: topic, configNames: ['cleanup.policy', 'retention.ms'] }],
+    resources: [
+      { type: kafkajs.ConfigResourceTypes.TOPIC, name: topic, configNames: ['cleanup.policy', 'retention.ms'] },
+    ],
   })
   return Object.fromEntries((resources[0]?.configEntries ?? []).map(e => [e.configName, e.configValue]))
 }
