@@ -338,8 +338,10 @@ describe('the hub of event streams', () => {
     assert.deepEqual([left.state.isEnded, stays.state.isEnded, hub.count], [false, true, 0])
     history.add()
     hub.wake()
+    const late = join(0)
     await settle()
     assert.deepEqual(stays.ids(), [0])
+    assert.deepEqual([late.state.isEnded, late.state.text, hub.count], [true, '', 0])
   })
 
   test('whatever happens in whatever order, each gets all it may see, once, in order', async () => {

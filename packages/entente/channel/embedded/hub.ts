@@ -279,7 +279,10 @@ export function createHub({ now, log, sent, ringBytes = DEFAULT_RING_BYTES }: Hu
     }
     open.subscriptions.add(s)
     subscriptions.add(s)
-    write(s, openingFrame(s.position))
+    if (isClosed) {
+      close(s)
+      subscriber.sink.end()
+    } else write(s, openingFrame(s.position))
     if (s.position > topic.end()) askForRead(s)
     else enqueue(s)
     if (open.ring.end < topic.end()) wake()
