@@ -44,6 +44,7 @@ export type EventDelivery<R = RawEvent> = {
  * What a subscription gives.
  *
  * - `place`: everything up to `id` has been given; resume behind it.
+ * - `repeated`: the event of this id came again, and is not given again. A broker wants it acknowledged.
  * - `gap`: what followed `after` is no longer kept as events, up to but not with `next`. `catchUp` has paths of lists that hold it; `isCaughtUp` says that it was
  *   fetched from there and given before.
  * - `skipped` (feeds): these records did not come. They were erased, if the server is honest, and `withdrawn` events that name them follow.
@@ -52,6 +53,7 @@ export type EventDelivery<R = RawEvent> = {
 export type Delivery<R = RawEvent> =
   | EventDelivery<R>
   | { kind: 'place'; id: string; raw: R }
+  | { kind: 'repeated'; id: string; raw: R }
   | { kind: 'gap'; id: string | undefined; after: number; next: number; catchUp: string[]; isCaughtUp: boolean }
   | { kind: 'skipped'; from: number; to: number }
   | { kind: 'proven'; id: string | undefined; level: EvidenceLevel; size: number }
@@ -125,7 +127,7 @@ export async function* readDeliveries<R extends RawEvent>(
     // An alert about a record long past has no place in the order.
     const isAlert = event.event === 'integrity' && raw.id === undefined && raw.type !== undefined
     const { isNew, skipped } = isAlert || place === undefined ? { isNew: true, skipped: [] } : order.take(place, event)
-    if (!isNew) return []
+    if (!isNew) return [{ kind: 'repeated', id: String(place), raw }]
     let text = typeof raw.data === 'string' ? raw.data : new TextDecoder().decode(raw.data)
     if (event.event === 'reference' && fetchReference) {
       const found = await fetchReference(event)

@@ -25,6 +25,7 @@ export function exitName(error: unknown): keyof typeof EXIT {
   const { code, name } = error as { code?: string; name?: string }
   if (error instanceof CliError) return error.code
   if (name === 'ProofError' && code === 'trust') return 'usage'
+  if (name === 'ChannelError' && code === 'invalid') return 'usage'
   if (code !== undefined && (UNREACHABLE.has(code) || (name === 'ClientError' && AWAY.has(code)))) return 'unreachable'
   if ((code !== undefined && EVIDENCE.has(code)) || name === 'ProofError' || name === 'TlogError') return 'evidence'
   return 'no'

@@ -233,6 +233,8 @@ async function deal(
         if (isJson) await output.write(`${JSON.stringify({ skipped: { from: delivery.from, to: delivery.to } })}\n`)
       } else if (delivery.kind === 'place') {
         state.reach(delivery.id, false)
+      } else if (delivery.kind === 'repeated') {
+        await delivery.raw.acknowledge?.()
       }
     }
   } finally {
