@@ -1,4 +1,5 @@
 import type { Message } from '#channel/channel.ts'
+import type { RecordRow } from '#store/store.ts'
 import { type EventSource, formatEvent, nameEvents } from './event.ts'
 import type { Collection } from './log.ts'
 import type { Notary } from './notary.ts'
@@ -11,6 +12,7 @@ const MAX_BYTES = 4_194_304
  * reader. What was erased is not among them.
  *
  * @param isWhole whether an object of this collection goes out as it is, or as a reference; by the number of the collection
+ * @param onInvalid told of each row that is not what was logged
  * @returns the messages, ascending, and the log index behind all that was looked at: where the next read goes on
  */
 export async function readRouted(
@@ -19,6 +21,7 @@ export async function readRouted(
   channel: string,
   { from, limit }: { from: number; limit: number },
   isWhole: (collection: number) => boolean = () => true,
+  onInvalid: (row: RecordRow, reason: string) => void = () => {},
 ): Promise<{ messages: Message[]; next: number }> {
   const { log, store, reader } = notary
   const size = log.size // before the read: what is committed meanwhile comes next time
@@ -30,6 +33,7 @@ export async function readRouted(
     const whole = isWhole(row.collection)
     const one = opened[i] as (typeof opened)[number]
     const name = whole ? (names[i] as (typeof names)[number]) : 'reference'
+    if (!one.ok) onInvalid(row, one.reason)
     const { event, body } = formatEvent(source, log.collections.get(row.collection) as Collection, row, one, name)
     const key = !one.ok ? `${row.leaf}` : whole ? (row.id as string) : one.commitment.toString('base64')
     return { position: row.leaf, collection: row.collection, key, event, body, redelivered: false }

@@ -475,6 +475,12 @@ describe('T34 feeds', () => {
     db.prepare("update record set text = replace(text, 'indicator', 'indicatoR') where leaf = ?").run(leaf)
     db.prepare('delete from record where leaf = ?').run(events[2]?.data.log_index)
     db.close()
+    const alerts = () => at.server.logged.filter(l => l.details['log_index'] === leaf)
+    assert.equal(alerts().length, 0)
+    const channel = await open(`${EVENTS}?from=${events[0]?.data.log_index}`)
+    await channel.until(1)
+    assert.deepEqual([channel.events[0]?.type, channel.events[0]?.data.log_index], ['integrity', leaf])
+    assert.equal(alerts().length, 1, 'the operator is told')
     const feed = await open(`${FEED}?from=${seqs[0] - 1}`)
     const inPlace = () => feed.events.filter(e => e.lastEventId === String(e.data.seq))
     await feed.until(() => inPlace().length === 3)
@@ -491,9 +497,6 @@ describe('T34 feeds', () => {
         [seqs[2], 'missing', undefined],
       ],
     )
-    const channel = await open(`${EVENTS}?from=${events[0]?.data.log_index}`)
-    await channel.until(1)
-    assert.deepEqual([channel.events[0]?.type, channel.events[0]?.data.log_index], ['integrity', leaf])
     await live.until(() => live.events.filter(e => e.type === 'integrity').length >= 1)
     const alert = live.events.find(e => e.type === 'integrity')
     assert.equal(alert?.lastEventId, String(seqs[2]), 'it has no id of its own')
@@ -531,6 +534,36 @@ describe('T35 over a restart', () => {
       received.push(...objectIds(rest))
       rest.close()
       assert.deepEqual(received, published)
+    } finally {
+      await server.stop()
+    }
+  })
+
+  test('after channels.keepHours a server forgets what went where, and says so to who comes back later', async () => {
+    const time = { hours: 0 }
+    const clock = () => Date.UTC(2026, 0, 1, time.hours) * 1000 + Math.round(performance.now() * 1000)
+    const config = { ...CONFIG, channels: { ...CONFIG.channels, keepHours: 48 } }
+    let server = await startTestServer(config, { clock })
+    const { data } = server
+    const again = async (hours: number) => {
+      await server.close()
+      time.hours += hours
+      server = await startTestServer(config, { clock, data })
+    }
+    try {
+      await server.add([indicator(), indicator()])
+      const stream = await openEvents(server.url, `${EVENTS}?from=start`)
+      const [first] = await stream.until(2)
+      await again(3) // a mark of the time, behind both
+      const resume = () =>
+        openEvents(server.url, EVENTS, { headers: { 'last-event-id': first?.lastEventId as string } })
+      await again(40)
+      const inTime = await resume()
+      assert.equal((await inTime.until(1))[0]?.type, 'added')
+      await again(9)
+      while ((await server.notary.store.routesFrom()) === 0) await sleep(5)
+      const late = await resume()
+      assert.equal((await late.until(1))[0]?.type, 'gap')
     } finally {
       await server.stop()
     }
@@ -652,6 +685,20 @@ describe('T37 what subscribers can do to a server', () => {
     assert.match(second as string, /200|400/)
     while (at.server.context.streams.count > before) await sleep(5)
     assert.equal((await at.server.get('')).status, 200)
+  })
+
+  test('many at the same time each get everything, in order', async () => {
+    const streams = await Promise.all(Array.from({ length: 80 }, () => open(EVENTS)))
+    const objects = Array.from({ length: 100 }, () => indicator())
+    for (let i = 0; i < 50; i++) await at.server.add(objects.slice(2 * i, 2 * i + 2))
+    for (const stream of streams) {
+      await stream.until(objects.length)
+      assert.deepEqual(
+        objectIds(stream),
+        objects.map(o => o.id),
+      )
+    }
+    for (const stream of streams) stream.close()
   })
 
   test('many that come and go leave nothing behind', async () => {

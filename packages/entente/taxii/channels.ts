@@ -81,11 +81,11 @@ export function feedRoute(app: FastifyInstance, context: TaxiiContext, base: str
 
 const wholeOf = (id: string): Sight => ({ key: '', collections: [id], has: () => true })
 
-function channelTopic({ notary, source }: TaxiiContext, name: string): Topic {
+function channelTopic({ notary, source, damage }: TaxiiContext, name: string): Topic {
   return {
     kind: 'channel',
     name,
-    read: (from, limit) => readRouted(notary, source, name, { from, limit }),
+    read: (from, limit) => readRouted(notary, source, name, { from, limit }, undefined, damage.note),
     end: () => notary.log.size,
     start: () => notary.store.routesFrom(),
     count: (from, most) => notary.store.countRouted(name, from, most),
