@@ -3,6 +3,7 @@ import type { SentEntry, SentLog } from '../sent.ts'
 import { MOST_BEHIND, type Stream, type Streams, type StreamTotals, type Subscriber, type Topic } from '../stream.ts'
 import { eventFrame, gapFrame, openingFrame, placeFrame } from './frame.ts'
 import { type Chunk, createRing, type Entry, joinFrames, type Ring } from './ring.ts'
+import { createSlices } from './slices.ts'
 
 export type HubOptions = {
   /** Milliseconds of a clock that never goes back. */
@@ -17,8 +18,6 @@ export type HubOptions = {
 /** What one subscriber is given at a time: fills a socket's buffer, and no more. */
 const CHUNK_BYTES = 65_536
 const DEFAULT_RING_BYTES = 16_777_216
-/** How long subscribers are served before everything else has its turn, milliseconds. */
-const SLICE_MS = 3
 /** From one read to the next, milliseconds, at least and at most: so long a message may wait so that more go out with it. The first after a pause waits for nothing. */
 const MIN_PAUSE_MS = 5
 const MAX_PAUSE_MS = 20
@@ -59,17 +58,14 @@ export function createHub({ now, log, sent, ringBytes = DEFAULT_RING_BYTES }: Hu
   const topics = new Map<string, OpenTopic>()
   const subscriptions = new Set<Subscription>()
   const totals: StreamTotals = { deliveries: 0, gaps: 0, catchUps: 0, drops: 0 }
-  /** Who may have something to get, in turn; and who waits until those before it had their turn. */
-  let queue: (Subscription | (() => void))[] = []
-  let isTurning = false
+  /** Who may have something to get. */
+  const slices = createSlices(now, serve)
   /** Who waits for a read of its own. */
   const waiting: Subscription[] = []
   let catching = 0
   let timer: NodeJS.Timeout | undefined
   let isWoken = false
   let advancedAt = Number.NEGATIVE_INFINITY
-  /** What serving one subscriber takes, milliseconds, on average of late. */
-  let serveMs = 0.02
   let connections = 0
   /** Rises when something was erased: what was read before may hold it. */
   let erasures = 0
@@ -79,7 +75,7 @@ export function createHub({ now, log, sent, ringBytes = DEFAULT_RING_BYTES }: Hu
     if (isWoken || isClosed || subscriptions.size === 0) return
     isWoken = true
     // With n subscribers a round takes n times as long as one: no more than half of the time goes into rounds.
-    const pause = Math.min(MAX_PAUSE_MS, Math.max(MIN_PAUSE_MS, 2 * serveMs * subscriptions.size))
+    const pause = Math.min(MAX_PAUSE_MS, Math.max(MIN_PAUSE_MS, 2 * slices.averageMs * subscriptions.size))
     const rest = advancedAt + pause - now()
     if (rest < 1) setImmediate(advanceAll)
     else timer = setTimeout(advanceAll, rest)
@@ -105,7 +101,7 @@ export function createHub({ now, log, sent, ringBytes = DEFAULT_RING_BYTES }: Hu
         ring.append(messages.map(toEntry), next, ringBytes / topics.size)
         for (const s of open.subscriptions) enqueue(s)
         // Nobody who keeps up is overtaken by the ring: reading for each of them would cost more than waiting does.
-        do await new Promise<void>(queueUp)
+        do await slices.round()
         while (hasQueued(open))
       }
       open.isReading = false
@@ -140,32 +136,7 @@ export function createHub({ now, log, sent, ringBytes = DEFAULT_RING_BYTES }: Hu
   function enqueue(s: Subscription): void {
     if (s.isQueued || s.isCatching || s.isClosed || s.blockedAt !== undefined || s.position >= s.topic.ring.end) return
     s.isQueued = true
-    queueUp(s)
-  }
-
-  function queueUp(next: Subscription | (() => void)): void {
-    queue.push(next)
-    if (isTurning) return
-    isTurning = true
-    setImmediate(turn)
-  }
-
-  function turn(): void {
-    const started = now()
-    let served = 0
-    let elapsed = 0
-    const slice = queue
-    queue = []
-    while (served < slice.length && elapsed < SLICE_MS) {
-      const next = slice[served++] as Subscription | (() => void)
-      if (typeof next === 'function') next()
-      else serve(next)
-      elapsed = now() - started
-    }
-    serveMs += 0.1 * (elapsed / Math.max(1, served) - serveMs)
-    queue = served < slice.length ? slice.slice(served).concat(queue) : queue
-    isTurning = queue.length > 0
-    if (isTurning) setImmediate(turn)
+    slices.queue(s)
   }
 
   function serve(s: Subscription): void {
