@@ -12,6 +12,7 @@ import { createHub } from '../packages/entente/channel/embedded/hub.ts'
 import { createDamage } from '../packages/entente/notary/damage.ts'
 import { openLogKey } from '../packages/entente/notary/key.ts'
 import { openSqliteStore } from '../packages/entente/store/sqlite/sqlite.ts'
+import { LOCAL_LOGIN } from '../packages/entente/taxii/auth/auth.ts'
 import { createUser, localAuthenticate, ROLES, writeUsers } from '../packages/entente/taxii/auth/local.ts'
 import type { TaxiiContext } from '../packages/entente/taxii/context.ts'
 import { createMemory } from '../packages/entente/taxii/memory.ts'
@@ -55,6 +56,7 @@ async function startBaseline(): Promise<{ url: string; close: () => Promise<unkn
     channels: { list: [], brokers: () => [], heartbeatMs: 15_000, stalledMs: 900_000, maxSubscribers: 0 },
     streams: createHub({ now: () => performance.now(), log }),
     authenticate: localAuthenticate(paths.users),
+    login: LOCAL_LOGIN,
     memory: createMemory(),
     newId: randomUUID,
     ledgers: () => [],

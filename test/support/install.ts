@@ -3,6 +3,7 @@ import { installTorchwood } from './litewitness.ts'
 import { installBtcd } from './btcd.ts'
 import { installGeth } from './geth.ts'
 import { installKafka } from './kafka.ts'
+import { installKeycloak } from './keycloak.ts'
 import { installMongod } from './mongod.ts'
 import { installRabbitmq } from './rabbitmq.ts'
 
@@ -12,6 +13,7 @@ for (const [name, install] of [
   ['torchwood', installTorchwood],
   ['geth', installGeth],
   ['kafka', installKafka],
+  ['keycloak', installKeycloak],
   ['rabbitmq', installRabbitmq],
 ] as const) {
   const started = performance.now()

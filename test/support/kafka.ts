@@ -47,10 +47,8 @@ export type KafkaOptions = {
 /** The folder of Kafka's jars, which the first call brings to `.cache/`; or why there can't be one here, for `t.skip`. */
 export function installKafka(): { path: string } | { reason: string } {
   const path = join(cache, `kafka-${VERSION}`)
-  // Kafka 4 needs Java 17; `java -version` writes to standard error.
-  const java = spawnSync('java', ['-version'], { encoding: 'utf8' })
-  const major = /version "([0-9]{1,4})/.exec(java.stderr ?? '')?.[1]
-  if (Number(major ?? 0) < 17) return { reason: `Kafka needs Java 17; here is ${major ?? 'none'}` }
+  const major = javaVersion()
+  if (major < 17) return { reason: `Kafka needs Java 17; here is ${major === 0 ? 'none' : major}` }
   if (existsSync(path)) return { path }
   mkdirSync(cache, { recursive: true })
   const work = mkdtempSync(join(cache, 'kafka-'))
@@ -70,6 +68,13 @@ export function installKafka(): { path: string } | { reason: string } {
   } finally {
     rmSync(work, { recursive: true, force: true })
   }
+}
+
+/** The major version of the Java that is here; 0 where there is none. */
+export function javaVersion(): number {
+  // It writes to standard error.
+  const java = spawnSync('java', ['-version'], { encoding: 'utf8' })
+  return Number(/version "([0-9]{1,4})/.exec(java.stderr ?? '')?.[1] ?? 0)
 }
 
 /** Kafka brings no back end for its log along: without slf4j-simple it would say nothing. */

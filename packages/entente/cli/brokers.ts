@@ -1,5 +1,3 @@
-import { readFileSync } from 'node:fs'
-import { isAbsolute, join } from 'node:path'
 import type { Message, Publisher } from '#channel/channel.ts'
 import type { SentEntry, SentLog } from '#channel/sent.ts'
 import type { Notary } from '#notary/notary.ts'
@@ -7,7 +5,7 @@ import { createOutbox, type Outbox } from '#notary/outbox.ts'
 import type { ApiRootConfig, CollectionConfig } from '#taxii/context.ts'
 import { type ChannelsConfig, type ConfiguredChannel, toChannels } from './channel-config.ts'
 import type { Config, Paths } from './config.ts'
-import { CliError } from './errors.ts'
+import { readConfigured } from './configured-file.ts'
 import { toSource } from './identity.ts'
 import type { Fault, Logger } from './open-log.ts'
 
@@ -112,14 +110,7 @@ async function openPublisher(
   channels: ConfiguredChannel[],
   paths: Paths,
 ): Promise<Publisher | undefined> {
-  const read = (file: string, what: string): Buffer => {
-    const path = isAbsolute(file) ? file : join(paths.base, file)
-    try {
-      return readFileSync(path)
-    } catch (cause) {
-      throw new CliError('usage', `${what}: ${path} cannot be read: ${(cause as Error).message}`, { cause })
-    }
-  }
+  const read = (file: string, what: string) => readConfigured(paths, file, what)
   const line = (file: string, what: string) => read(file, what).toString().trim()
   const tls = config.tls && {
     ...(config.tls.ca === undefined ? {} : { ca: read(config.tls.ca, 'channels.tls.ca') }),

@@ -10,6 +10,7 @@ import { DEFAULT_CONNECTIONS, DEFAULT_CONNECTIONS_PER_CLIENT, DEFAULT_TIMEOUTS }
 import { DEFAULT_CLOCK_BOUNDS } from '#notary/clock.ts'
 import { parseMicros } from '#notary/time.ts'
 import type { Hold } from '#taxii/context.ts'
+import { AuthSchema, checkAuth } from './auth-config.ts'
 import { CliError } from './errors.ts'
 import { checkWitnesses, WitnessSchema, witnessKeys } from './witness-config.ts'
 import { ChannelsSchema, checkChannels, ForwardSchema } from './channel-config.ts'
@@ -209,7 +210,7 @@ export const ConfigSchema = object({
     { ...strict, default: {} },
   ),
   channels: ChannelsSchema,
-  auth: Type.Object({ kind: Type.Literal('local', { default: 'local' }) }, { ...strict, default: {} }),
+  auth: AuthSchema,
   discovery: Type.Object(
     {
       title: Type.String({ default: 'Entente' }),
@@ -278,6 +279,7 @@ export function loadConfig(options: {
   checkReferences(config)
   checkWitnesses(config.log)
   checkChannels(config)
+  checkAuth(config.auth)
   const data = resolve(options.data)
   const base = file === undefined ? data : dirname(resolve(file))
   const at = (path: string) => (isAbsolute(path) ? path : join(base, path))

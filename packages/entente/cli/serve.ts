@@ -14,7 +14,7 @@ import { outboxCursor } from '#notary/outbox.ts'
 import { createPurge } from '#notary/purge.ts'
 import type { Clock } from '#notary/time.ts'
 import { openSqliteSent } from '#store/sqlite/sent.ts'
-import { createUser, localAuthenticate, readUsers, ROLES, writeUsers } from '#taxii/auth/local.ts'
+import { createUser, readUsers, ROLES, writeUsers } from '#taxii/auth/local.ts'
 import type { TaxiiContext } from '#taxii/context.ts'
 import { createMemory } from '#taxii/memory.ts'
 import { createTaxiiServer } from '#taxii/server.ts'
@@ -23,6 +23,7 @@ import { toChannels } from './channel-config.ts'
 import { openBroker } from './brokers.ts'
 import type { Config, Paths } from './config.ts'
 import { toSource } from './identity.ts'
+import { openAuth } from './open-auth.ts'
 import { toEvidence, toPins } from './ledgers.ts'
 import { startHttp } from './listen.ts'
 import { createMetrics, type Metrics } from './metrics.ts'
@@ -70,7 +71,8 @@ export async function startServer(
     )
     const purge = createPurge({ notary, hours: config.server.statusHours, policies: new Map(policies), log })
     closers.push(() => purge.close())
-    await ensureAdmin(paths)
+    if (config.auth.kind === 'local') await ensureAdmin(paths)
+    const auth = await openAuth(config.auth, paths, process.env, log)
 
     const alert = (message: string, details: Record<string, unknown>) => log('error', message, details)
     const source = toSource(config, notary.log.origin)
@@ -117,11 +119,7 @@ export async function startServer(
         maxSubscribers,
       },
       streams,
-      authenticate: localAuthenticate(paths.users, Date.now, error =>
-        log('error', 'the file of users was changed and cannot be read: the users before the change hold', {
-          error: error.message,
-        }),
-      ),
+      ...auth,
       // Or a body that is allowed would find no room.
       memory: createMemory({ ...limits, bodies: Math.max(limits.bodies, 2 * maxContentLength) }, maxContentLength),
       newId: randomUUID,

@@ -10,7 +10,7 @@ import type { Forward } from '#notary/route.ts'
 import type { Notary } from '#notary/notary.ts'
 import type { Witnessing } from '#notary/witnessing.ts'
 import type { AnchorRow } from '#store/store.ts'
-import type { Authenticate, Principal, Rights } from './auth/auth.ts'
+import type { Authenticate, Login, Principal, Rights } from './auth/auth.ts'
 import { canRead, canWrite } from './auth/auth.ts'
 import { TaxiiError } from './errors.ts'
 import type { Memory } from './memory.ts'
@@ -88,6 +88,7 @@ export type TaxiiContext = {
   channels: Channels
   streams: Streams
   authenticate: Authenticate
+  login: Login
   memory: Memory
   newId: () => string
   ledgers: () => LedgerState[]

@@ -37,6 +37,7 @@ export type TaxiiErrorCode =
   | 'overloaded'
   | 'unconfirmed'
   | 'unavailable'
+  | 'provider'
   | 'rate'
   | 'internal'
 

@@ -9,7 +9,7 @@ import Fastify, {
 } from 'fastify'
 import { NotaryError } from '#notary/errors.ts'
 import { StoreError } from '#store/store.ts'
-import type { Principal } from './auth/auth.ts'
+import { challenge, type Principal } from './auth/auth.ts'
 import { type BodyPace, DEFAULT_PACE, readBody } from './body.ts'
 import { checkHead, createConnections, discardRest, limitPerClient, MAX_HEAD_BYTES } from './connection.ts'
 import type { TaxiiContext } from './context.ts'
@@ -67,7 +67,7 @@ export type HttpOptions = {
 }
 
 /** What every server needs, whatever it serves. */
-export type HttpContext = Pick<TaxiiContext, 'authenticate' | 'memory' | 'newId' | 'log'> & {
+export type HttpContext = Pick<TaxiiContext, 'authenticate' | 'login' | 'memory' | 'newId' | 'log'> & {
   title: string
   maxContentLength: number
 }
@@ -114,7 +114,7 @@ export function createHttpServer(context: HttpContext, options: HttpOptions = {}
   if (perClient > 0 && options.trustProxy === undefined) limitPerClient(app.server, perClient)
 
   const methodsAt = trackMethods(app)
-  openApiRoute(app, context.title)
+  openApiRoute(app, context.title, context.login)
 
   // Bodies stay bytes: they are parsed once, strictly, by the resource.
   app.removeAllContentTypeParsers()
@@ -139,8 +139,8 @@ export function createHttpServer(context: HttpContext, options: HttpOptions = {}
     if (principal) request.principal = principal
     else if (anyone || authorization === undefined) gate.anonymous(request.ip)
     if (!principal && !anyone) {
-      throw new TaxiiError(401, 'credentials', 'this needs valid credentials: HTTP Basic, or an API token as Bearer', {
-        headers: { 'www-authenticate': 'Basic realm="taxii", charset="UTF-8", Bearer realm="taxii"' },
+      throw new TaxiiError(401, 'credentials', `this needs valid credentials: ${context.login.words}`, {
+        headers: { 'www-authenticate': challenge(context.login, authorization) },
       })
     }
     // Whether something else exists at this path is for those who may know.

@@ -5,6 +5,7 @@ import Fastify from 'fastify'
 import Schema from 'typebox/schema'
 import { originHash } from '#witness/http.ts'
 import { createTestLog } from '#witness/test/log.ts'
+import { LOCAL_LOGIN } from './auth/auth.ts'
 import { openApiRoute } from './openapi.ts'
 import { openEvents } from './test/events.ts'
 import { type Answer, indicator, startTestServer, type TestServer, url } from './test/server.ts'
@@ -101,7 +102,7 @@ test('every route is in it, and nothing else: those that were asked here are tho
 
 test('a route that does not say what it is cannot be added', () => {
   const app = Fastify()
-  openApiRoute(app, 'x')
+  openApiRoute(app, 'x', LOCAL_LOGIN)
   assert.throws(() => app.get('/more/', async () => 'x'), /GET \/more\/ has no config\.operation/)
 })
 

@@ -1,4 +1,5 @@
 import type { FastifyInstance } from 'fastify'
+import type { Login } from './auth/auth.ts'
 import { TAXII, sendJson } from './media.ts'
 import { ErrorMessage, type Operation, OPERATIONS } from './operations.ts'
 
@@ -14,7 +15,7 @@ type Route = { method: string; url: string; operation: Operation; anyone: boolea
 const ALWAYS = [400, 406, 429, 431, 500, 503]
 
 /** Serves an OpenAPI 3.1 description of every route of `app`, made of what the routes declare, so that the two can't differ. */
-export function openApiRoute(app: FastifyInstance, title: string): void {
+export function openApiRoute(app: FastifyInstance, title: string, login: Login): void {
   const routes: Route[] = []
   app.addHook('onRoute', ({ method, url, config }) => {
     // HEAD goes with GET.
@@ -24,11 +25,12 @@ export function openApiRoute(app: FastifyInstance, title: string): void {
     }
   })
   app.get('/openapi.json', { config: { anyone: true, operation: OPERATIONS.openapi } }, async (_request, reply) =>
-    sendJson(reply, 'application/json', toDocument(routes, title)),
+    sendJson(reply, 'application/json', toDocument(routes, title, login)),
   )
 }
 
-function toDocument(routes: Route[], title: string): Record<string, unknown> {
+function toDocument(routes: Route[], title: string, login: Login): Record<string, unknown> {
+  const basic = { type: 'http', scheme: 'basic' }
   const paths: Record<string, Record<string, unknown>> = {}
   for (const route of routes) {
     const path = toPath(route.url)
@@ -37,10 +39,10 @@ function toDocument(routes: Route[], title: string): Record<string, unknown> {
   return {
     openapi: '3.1.0',
     info: { title, version: '2.1', description: 'TAXII 2.1 with a verifiable log. HEAD goes with every GET.' },
-    security: [{ basic: [] }, { token: [] }],
+    security: [...(login.basic ? [{ basic: [] }] : []), { token: [] }],
     paths,
     components: {
-      securitySchemes: { basic: { type: 'http', scheme: 'basic' }, token: { type: 'http', scheme: 'bearer' } },
+      securitySchemes: { ...(login.basic ? { basic } : {}), token: { type: 'http', scheme: 'bearer' } },
       schemas: { Error: ErrorMessage },
     },
   }

@@ -51,9 +51,16 @@ export function createGate(authenticate: Authenticate, limits: RateLimits, now: 
           charged.push(key)
         }
       }
-      const principal = await authenticate(authorization, attempt)
-      if (principal) {
+      const giveBack = () => {
         for (const key of charged) failures.giveBack(key)
+      }
+      const principal = await authenticate(authorization, attempt).catch(error => {
+        // Nobody learnt whether the password was right, and who comes again is answered at once for a while.
+        if (error instanceof TaxiiError && error.code === 'provider') giveBack()
+        throw error
+      })
+      if (principal) {
+        giveBack()
         if (pair !== '') trusted.add(pair)
       } else if (charged.length === 0) {
         refuse(failures.take(client), 'too many failed logins')

@@ -1,5 +1,6 @@
 import { setFlagsFromString } from 'node:v8'
 import type { Args } from '../commands.ts'
+import { issuerOf } from '../auth-config.ts'
 import { loadConfig } from '../config.ts'
 import { createLogger } from '../logger.ts'
 import { dataFolder } from '../options.ts'
@@ -34,9 +35,11 @@ export async function run({ values }: Args): Promise<number> {
   for (const root of server.context.config.apiRoots) {
     for (const c of root.collections) say(`  ${c.title}: ${server.url}${root.path}collections/${c.alias ?? c.id}/`)
   }
-  say(
-    `  user "admin", password ${process.env['ENTENTE_ADMIN_PASSWORD'] === undefined ? `in ${paths.adminPassword}` : 'from ENTENTE_ADMIN_PASSWORD'}`,
-  )
+  if (config.auth.kind === 'oidc') say(`  who may log in, ${issuerOf(config.auth)} knows`)
+  else
+    say(
+      `  user "admin", password ${process.env['ENTENTE_ADMIN_PASSWORD'] === undefined ? `in ${paths.adminPassword}` : 'from ENTENTE_ADMIN_PASSWORD'}`,
+    )
   say(`  log ${server.notary.log.origin} at size ${server.notary.log.size}, key ${server.url}/log/key`)
   if (config.log.witnesses.length > 0)
     say(`  ${quorumOf(config.log)} of ${config.log.witnesses.length} witnesses cosign it before it is anchored`)

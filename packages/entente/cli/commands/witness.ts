@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
 import { formatMicros } from '#notary/time.ts'
 import { openSqliteStore } from '#store/sqlite/sqlite.ts'
+import { LOCAL_LOGIN } from '#taxii/auth/auth.ts'
 import { createHttpServer } from '#taxii/http.ts'
 import { createMemory } from '#taxii/memory.ts'
 import { OPERATIONS } from '#taxii/operations.ts'
@@ -71,6 +72,7 @@ async function serve(values: Values, rest: string[]): Promise<number> {
       title: `Witness ${witness.name}`,
       maxContentLength,
       authenticate: async () => undefined,
+      login: LOCAL_LOGIN,
       memory: createMemory(bounds, maxContentLength),
       newId: randomUUID,
       log,

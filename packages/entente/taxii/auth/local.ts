@@ -2,12 +2,12 @@ import { hash, randomBytes, scrypt, timingSafeEqual } from 'node:crypto'
 import { closeSync, existsSync, fsyncSync, openSync, readFileSync, renameSync, statSync, writeSync } from 'node:fs'
 import { createTurns } from '../turns.ts'
 import type { Authenticate, Principal } from './auth.ts'
+import { type Checked, createRemembered, parseBasic, parseCredentials } from './credentials.ts'
 
 /** scrypt (RFC 7914) with about 16 MiB and 40 ms a call; stored with each hash so that it can be raised. */
 const COST = { N: 16384, r: 8, p: 1 }
-/** How long checked credentials are remembered, under a key that only this process has. */
+/** How long a checked password is remembered. */
 const REMEMBER_MS = 60_000
-const MAX_REMEMBERED = 10_000
 /** Passwords derived at a time: each takes 16 MiB and one of the four threads that files and others need too. */
 const DERIVING = 2
 /** Passwords that wait for it: beyond that is more than a second. */
@@ -98,10 +98,8 @@ export function localAuthenticate(
   report: (error: Error) => void = () => {},
 ): Authenticate {
   const key = randomBytes(32)
-  const secret = key.toString('base64')
-  const remembered = new Map<string, { principal: Principal; until: number; stamp: string }>()
   /** One password is derived for all requests that come with the same credentials at the same moment; they are one attempt. */
-  const underWay = new Map<string, Promise<Principal | undefined>>()
+  const remembered = createRemembered<Principal>(now)
   const inTurn = createTurns(DERIVING, MAX_WAITING, 'too many are logging in')
   let users = readUsers(file)
   let stamp = stampOf(file)
@@ -113,7 +111,7 @@ export function localAuthenticate(
       const next = stampOf(file)
       if (next !== stamp) {
         stamp = next
-        remembered.clear()
+        remembered.forget()
         try {
           users = readUsers(file)
         } catch (error) {
@@ -124,18 +122,17 @@ export function localAuthenticate(
     return users
   }
 
-  async function basic(encoded: string, attempt: (name: string) => void): Promise<Principal | undefined> {
-    const text = Buffer.from(encoded, 'base64').toString()
-    const colon = text.indexOf(':')
-    if (colon < 0) return undefined
-    const [name, password] = [text.slice(0, colon), text.slice(colon + 1)]
+  async function basic(encoded: string, attempt: (name: string) => void): Promise<Checked<Principal>> {
+    const given = parseBasic(encoded)
+    if (!given) return undefined
+    const { name, password } = given
     attempt(name)
     const user = current().users.find(u => u.name === name)
     // An unknown user costs the same time.
     const salt = user ? Buffer.from(user.salt, 'base64url') : key
     const derived = await inTurn(() => derive(password, salt, user?.cost ?? COST))
     if (!user || !timingSafeEqual(derived, Buffer.from(user.password, 'base64url'))) return undefined
-    return { name: user.name, roles: user.roles }
+    return { value: { name: user.name, roles: user.roles }, holdsMs: REMEMBER_MS }
   }
 
   function bearer(token: string): Principal | undefined {
@@ -149,28 +146,11 @@ export function localAuthenticate(
   }
 
   return async (authorization, attempt = () => {}) => {
-    if (authorization === undefined || authorization.length > 8192) return undefined
-    const space = authorization.indexOf(' ')
-    const scheme = authorization.slice(0, space).toLowerCase()
-    const credentials = authorization.slice(space + 1).trim()
-    if (space < 0 || credentials === '') return undefined
-    if (scheme === 'bearer' || scheme === 'token') return bearer(credentials)
-    if (scheme !== 'basic') return undefined
+    const credentials = parseCredentials(authorization)
+    if (!credentials) return undefined
+    if (credentials.scheme === 'bearer') return bearer(credentials.value)
     current()
-    // Never leaves this process, so a secret prefix is all the keying it needs: an HMAC costs 19 us of every request, this 1 us.
-    const memo = hash('sha256', secret + credentials, 'base64')
-    const known = remembered.get(memo)
-    if (known && known.until > now() && known.stamp === stamp) return known.principal
-    const same = underWay.get(memo)
-    if (same) return same
-    const checking = basic(credentials, attempt).finally(() => underWay.delete(memo))
-    underWay.set(memo, checking)
-    const principal = await checking
-    if (principal) {
-      if (remembered.size >= MAX_REMEMBERED) remembered.clear()
-      remembered.set(memo, { principal, until: now() + REMEMBER_MS, stamp })
-    }
-    return principal
+    return remembered.get(credentials.value, () => basic(credentials.value, attempt))
   }
 }
 
