@@ -1,4 +1,5 @@
 import type { Notary } from './notary.ts'
+import { createRounds } from './rounds.ts'
 
 export type ForgettingOptions = {
   notary: Pick<Notary, 'log' | 'store' | 'clock'>
@@ -35,9 +36,6 @@ export function createForgetting(options: ForgettingOptions): Forgetting {
   const { notary, hours, cursors, log, intervalMs = DEFAULT_INTERVAL_MS } = options
   const { store } = notary
   const keepMs = hours * HOUR_MS
-  let timer: NodeJS.Timeout | undefined
-  let running: Promise<unknown> | undefined
-  let isClosed = false
 
   async function readMarks(): Promise<Mark[]> {
     const marks: Mark[] = []
@@ -62,7 +60,7 @@ export function createForgetting(options: ForgettingOptions): Forgetting {
     const positions = await Promise.all(cursors.map(cursor => store.cursor(cursor)))
     const below = Math.min(Math.max(0, ...due.map(m => m.size)), ...positions.map(position => position ?? 0))
     const before = await store.routesFrom()
-    for (let at = before; at < below && !isClosed; ) {
+    for (let at = before; at < below && !rounds.isClosed; ) {
       at = Math.min(below, at + STEP)
       await store.forgetRoutes(at)
       await new Promise(resolve => setImmediate(resolve))
@@ -76,28 +74,10 @@ export function createForgetting(options: ForgettingOptions): Forgetting {
     return Math.max(below, before)
   }
 
-  const round = () => {
-    running ??= run()
-      .catch((error: Error) =>
-        log('warn', 'old routes to channels could not be forgotten; it is tried again', { error: error.message }),
-      )
-      .finally(() => {
-        running = undefined
-      })
-  }
-  return {
-    run,
-    start: () => {
-      round()
-      timer = setInterval(round, intervalMs)
-      timer.unref()
-    },
-    close: async () => {
-      isClosed = true
-      clearInterval(timer)
-      await running
-    },
-  }
+  const rounds = createRounds(run, intervalMs, error =>
+    log('warn', 'old routes to channels could not be forgotten; it is tried again', { error: error.message }),
+  )
+  return { run, start: rounds.start, close: rounds.close }
 }
 
 const name = (slot: number): string => `routes:${slot}`

@@ -1,6 +1,7 @@
 import type { AnchorPolicy, LedgerReach } from './finality.ts'
 import { isFinal } from './finality.ts'
 import type { Notary } from './notary.ts'
+import { createRounds } from './rounds.ts'
 
 export type PurgeOptions = {
   notary: Notary
@@ -28,15 +29,12 @@ const AT_ONCE = 200
 
 export function createPurge(options: PurgeOptions): Purge {
   const { notary, hours, policies, log, intervalMs = DEFAULT_PURGE_INTERVAL_MS } = options
-  let timer: NodeJS.Timeout | undefined
-  let running: Promise<unknown> | undefined
-  let isClosed = false
 
   async function run(): Promise<number> {
     const before = notary.clock() - hours * HOUR_MICROS
     const sizes = await completeSizes(before)
     let gone = 0
-    for (let count = AT_ONCE; count === AT_ONCE && !isClosed; gone += count) {
+    for (let count = AT_ONCE; count === AT_ONCE && !rounds.isClosed; gone += count) {
       count = await notary.store.purgeStatuses(before, sizes, AT_ONCE)
       await new Promise(resolve => setImmediate(resolve))
     }
@@ -58,26 +56,8 @@ export function createPurge(options: PurgeOptions): Purge {
     return sizes
   }
 
-  const round = () => {
-    running ??= run()
-      .catch((error: Error) =>
-        log('warn', 'old statuses could not be purged; they are tried again', { error: error.message }),
-      )
-      .finally(() => {
-        running = undefined
-      })
-  }
-  return {
-    run,
-    start: () => {
-      round()
-      timer = setInterval(round, intervalMs)
-      timer.unref()
-    },
-    close: async () => {
-      isClosed = true
-      clearInterval(timer)
-      await running
-    },
-  }
+  const rounds = createRounds(run, intervalMs, error =>
+    log('warn', 'old statuses could not be purged; they are tried again', { error: error.message }),
+  )
+  return { run, start: rounds.start, close: rounds.close }
 }
