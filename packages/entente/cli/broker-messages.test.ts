@@ -41,6 +41,7 @@ test('brokers by URL or by a file that holds it; what has their names has no pas
 test('messages in groups of what is there; the broker is left with the iteration', async () => {
   let isClosed = false
   let given = 0
+  let goOn = () => {}
   const arrivals = [3, 1, 100]
   async function* messages(signal: AbortSignal | undefined): AsyncIterableIterator<Received> {
     for (const count of arrivals) {
@@ -51,7 +52,10 @@ test('messages in groups of what is there; the broker is left with the iteration
           redelivered: i === 0,
           acknowledge: async () => {},
         }
-      await sleep(30)
+      // Nothing more until all of it was taken.
+      await new Promise<void>(resolve => {
+        goOn = resolve
+      })
     }
     await sleep(60_000, undefined, { signal }).catch(() => {})
   }
@@ -65,6 +69,7 @@ test('messages in groups of what is there; the broker is left with the iteration
   for await (const group of readBrokerMessages(subscriber, 'EVENTS', {})) {
     sizes.push(group.length)
     texts.push(...group.map(m => String(m.data)))
+    if (texts.length === given) goOn()
     if (texts.length === 104) break
   }
   assert.deepEqual(sizes, [3, 1, 64, 36])
