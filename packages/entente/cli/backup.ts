@@ -25,6 +25,7 @@ import { CliError } from './errors.ts'
 import { defaultOrigin } from './identity.ts'
 import { ledgerFolder } from './ledgers.ts'
 import type { Progress } from './progress.ts'
+import { needSqlite, openStore } from './stores.ts'
 import { sync } from './sync.ts'
 
 /** `backup.json` in a backup. */
@@ -56,6 +57,7 @@ export async function makeBackup(
   to: string,
   configFile: string | undefined,
 ): Promise<Manifest> {
+  needSqlite(config, 'backup', 'mongodump --oplog, and a copy of the data folder (docs/operating.md)')
   const staging = stage(to)
   try {
     for (const ledger of config.ledgers) {
@@ -162,7 +164,7 @@ export async function auditFolder(
   progress: Progress,
 ): Promise<{ report: AuditReport; uncompared: Uncompared[] }> {
   const { vkey } = openLogKey(paths.logKey, config.log.origin ?? defaultOrigin, false)
-  const store = openSqliteStore({ path: paths.store, readOnly: true })
+  const store = await openStore(config, paths, { readOnly: true })
   try {
     return await auditStore(store, vkey, { config, paths }, progress)
   } finally {

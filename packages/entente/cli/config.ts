@@ -15,6 +15,7 @@ import { CliError } from './errors.ts'
 import { checkWitnesses, WitnessSchema, witnessKeys } from './witness-config.ts'
 import { ChannelsSchema, checkChannels, ForwardSchema } from './channel-config.ts'
 import { LedgerSchema } from './ledger-config.ts'
+import { checkStore, StoreSchema } from './store-config.ts'
 
 const strict = { additionalProperties: false }
 const object = <T extends Record<string, TSchema>>(properties: T) => Type.Object(properties, strict)
@@ -158,7 +159,6 @@ export const ConfigSchema = object({
     },
     { ...strict, default: {} },
   ),
-  store: Type.Object({ kind: Type.Literal('sqlite', { default: 'sqlite' }) }, { ...strict, default: {} }),
   log: Type.Object(
     {
       origin: Type.Optional(
@@ -173,6 +173,7 @@ export const ConfigSchema = object({
     { ...strict, default: {} },
   ),
   witness: Type.Optional(WitnessSchema),
+  store: StoreSchema,
   ledgers: Type.Array(LedgerSchema, { default: [{ id: 'local', kind: 'embedded' }] }),
   anchoring: Type.Object(
     { intervalMs: Type.Integer({ minimum: 10, default: 500 }), require: Type.Union(REQUIRED, { default: 'all' }) },
@@ -279,6 +280,7 @@ export function loadConfig(options: {
   checkReferences(config)
   checkWitnesses(config.log)
   checkChannels(config)
+  checkStore(config)
   checkAuth(config.auth)
   const data = resolve(options.data)
   const base = file === undefined ? data : dirname(resolve(file))

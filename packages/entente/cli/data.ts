@@ -1,7 +1,7 @@
-import { existsSync } from 'node:fs'
 import { type Config, loadConfig, type Paths } from './config.ts'
 import { CliError } from './errors.ts'
 import { dataFolder } from './options.ts'
+import { isServed } from './stores.ts'
 import { textOf } from './values.ts'
 
 /**
@@ -15,7 +15,7 @@ export function openData(values: Record<string, unknown>): { config: Config; pat
     data: dataFolder(values),
     env: process.env,
   })
-  if (!existsSync(paths.store)) {
+  if (!isServed(config, paths)) {
     const way = 'name it with --data DIR, or start the server once: "entente serve"'
     throw new CliError('usage', `${paths.data} is not the data folder of a server: ${way}`)
   }

@@ -70,6 +70,23 @@ export async function openMended(path: string, isDry: boolean): Promise<MendedFi
   }
 }
 
+/** As {@link openMended}, of a store that keeps its own files. */
+export async function openIndexed(store: Store & Journal, isDry: boolean): Promise<MendedFile> {
+  try {
+    const found = await store.integrity()
+    if (found.length > 0 && !isDry) await store.rebuildIndexes()
+    return {
+      store,
+      found,
+      action: found.length > 0 ? 'indexes' : 'none',
+      finish: () => store.close().then(() => undefined),
+    }
+  } catch (error) {
+    await store.close()
+    throw error
+  }
+}
+
 /** Undefined where it can't even be looked at. */
 async function examine(path: string, readOnly: boolean): Promise<string[] | undefined> {
   let store: (Store & Journal) | undefined

@@ -1,13 +1,13 @@
 import type { Anchoring } from '#notary/anchoring.ts'
 import { openLogKey } from '#notary/key.ts'
 import { type Notary, openNotary } from '#notary/notary.ts'
-import { openSqliteStore } from '#store/sqlite/sqlite.ts'
 import { StoreError } from '#store/store.ts'
 import type { ApiRootConfig } from '#taxii/context.ts'
 import type { Config, Paths } from './config.ts'
 import { CliError } from './errors.ts'
 import { defaultOrigin, toApiRoots } from './identity.ts'
 import { type Logger, type OpenLog, openLogFolder } from './open-log.ts'
+import { openStore } from './stores.ts'
 
 type Run<T> = (notary: Notary, apiRoots: ApiRootConfig[]) => Promise<T>
 
@@ -31,7 +31,7 @@ export async function withNotary<T>(config: Config, paths: Paths, log: Logger, r
 /** Reads the log of a data folder, beside a running server too. Nothing can be written: the store was opened to read. */
 export async function withReadOnlyNotary<T>(config: Config, paths: Paths, run: Run<T>): Promise<T> {
   const { signer, vkey } = openLogKey(paths.logKey, config.log.origin ?? defaultOrigin, false)
-  const store = openSqliteStore({ path: paths.store, readOnly: true })
+  const store = await openStore(config, paths, { readOnly: true })
   try {
     const notary = await openNotary({ store, origin: signer.name, vkey, signer })
     return await run(notary, toApiRoots(config, vkey))

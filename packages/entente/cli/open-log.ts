@@ -10,13 +10,13 @@ import { systemRandom } from '#notary/sequence.ts'
 import { type Clock, systemClock } from '#notary/time.ts'
 import { createWitnessing, type Witnessing } from '#notary/witnessing.ts'
 import { openSqliteRecordKeys } from '#store/sqlite/record-keys.ts'
-import { openSqliteStore } from '#store/sqlite/sqlite.ts'
 import type { ApiRootConfig, CollectionConfig, TaxiiContext } from '#taxii/context.ts'
 import { createHttpWitness } from '#witness/http.ts'
 import { toChannels } from './channel-config.ts'
 import type { Config, Paths } from './config.ts'
 import { defaultOrigin, toApiRoots } from './identity.ts'
 import { openAnchors } from './ledgers.ts'
+import { isServed, openStore } from './stores.ts'
 import { quorumOf } from './witness-config.ts'
 
 export type Logger = TaxiiContext['log']
@@ -59,10 +59,11 @@ export async function openLogFolder(
   try {
     mkdirSync(paths.data, { recursive: true, mode: 0o700 })
     // A key is made for a new folder only: a store without its key is a loss to report, not to paper over.
-    const isNew = !existsSync(paths.store)
-    const { signer, vkey } = openLogKey(paths.logKey, config.log.origin ?? defaultOrigin, isNew)
-    const store = openSqliteStore({ path: paths.store, create: true, ...(fault ? { fault } : {}) })
+    const isFolderNew = !isServed(config, paths)
+    const store = await openStore(config, paths, { create: true, ...(fault ? { fault } : {}) })
     closers.push(() => store.close())
+    const isNew = isFolderNew && (await store.head()) === undefined
+    const { signer, vkey } = openLogKey(paths.logKey, config.log.origin ?? defaultOrigin, isNew)
     const origin = signer.name
     const apiRoots = toApiRoots(config, vkey)
     const alert = (message: string, details: Record<string, unknown>) => log('error', message, details)

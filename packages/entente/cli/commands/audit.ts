@@ -1,7 +1,6 @@
 import { createTaxiiClient, serverLog } from '@entente/client'
 import type { AuditReport, Problem } from '#notary/audit.ts'
 import { openLogKey } from '#notary/key.ts'
-import { openSqliteStore } from '#store/sqlite/sqlite.ts'
 import type { Args } from '../commands.ts'
 import { openData } from '../data.ts'
 import { CliError, EXIT } from '../errors.ts'
@@ -10,6 +9,7 @@ import { auditStore, type Uncompared } from '../audit-anchors.ts'
 import { checkOutside, type OutsideProblem, storeLog } from '../audit-outside.ts'
 import { counted, print } from '../print.ts'
 import { createProgress, type Progress } from '../progress.ts'
+import { openStore } from '../stores.ts'
 import { readTrustOptions } from '../trust.ts'
 import { isSet, textOf } from '../values.ts'
 
@@ -36,7 +36,7 @@ async function auditFolder(values: Values, progress: Progress): Promise<number> 
   const trust = readTrustOptions(values)
   if (trust && trust.vkeys.length > 1) throw new CliError('usage', 'one --key: a data folder holds one log')
   const vkey = trust?.vkeys[0] ?? openLogKey(paths.logKey, config.log.origin ?? defaultOrigin, false).vkey
-  const store = openSqliteStore({ path: paths.store, readOnly: true })
+  const store = await openStore(config, paths, { readOnly: true })
   try {
     const { report, uncompared } = await auditStore(store, vkey, { config, paths }, progress)
     progress.end()

@@ -2,13 +2,13 @@ import { existsSync } from 'node:fs'
 import { openLogKey } from '#notary/key.ts'
 import { formatMicros, parseMicros } from '#notary/time.ts'
 import { openSqliteSent } from '#store/sqlite/sent.ts'
-import { openSqliteStore } from '#store/sqlite/sqlite.ts'
 import type { RecordRow, Store } from '#store/store.ts'
 import { toChannels } from '../channel-config.ts'
 import type { Args } from '../commands.ts'
-import type { Config } from '../config.ts'
+import type { Config, Paths } from '../config.ts'
 import { openData } from '../data.ts'
 import { CliError, EXIT } from '../errors.ts'
+import { openStore } from '../stores.ts'
 import { defaultOrigin, toApiRoots } from '../identity.ts'
 import { print, table } from '../print.ts'
 import { integerOf, isSet, positionals, textOf } from '../values.ts'
@@ -37,7 +37,7 @@ export async function run({ values, positionals: [action = '', ...rest] }: Args)
     )
   const { vkey } = openLogKey(paths.logKey, config.log.origin ?? defaultOrigin, false)
   const collection = findCollection(config, vkey, values)
-  const asked = await findRecords(config, paths.store, collection, values)
+  const asked = await findRecords(config, paths, collection, values)
   const since = readTime(values)
   const limit = integerOf(values, 'limit', 1) ?? DEFAULT_LIMIT
   const subscriber = textOf(values, 'subscriber')
@@ -72,14 +72,14 @@ function findCollection(config: Config, vkey: string, values: Values): Collectio
 /** The records that are asked for, and where each of them may have gone; undefined where all are. */
 async function findRecords(
   config: Config,
-  path: string,
+  paths: Paths,
   collection: Collection | undefined,
   values: Values,
 ): Promise<Asked[] | undefined> {
   const [seq, id] = [integerOf(values, 'seq', 0), textOf(values, 'object')]
   if (seq !== undefined && id !== undefined) throw new CliError('usage', 'either --seq N or --object ID')
   if (!collection || (seq === undefined && id === undefined)) return undefined
-  const store = openSqliteStore({ path, readOnly: true })
+  const store = await openStore(config, paths, { readOnly: true })
   try {
     const heads = await store.collections()
     const number = heads.find(h => h.apiRoot === collection.apiRoot && h.id === collection.id)?.number ?? 0

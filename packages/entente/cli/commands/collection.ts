@@ -1,11 +1,11 @@
 import { openLogKey } from '#notary/key.ts'
 import { formatMicros } from '#notary/time.ts'
-import { openSqliteStore } from '#store/sqlite/sqlite.ts'
 import type { Args } from '../commands.ts'
 import { openData } from '../data.ts'
 import { CliError, EXIT } from '../errors.ts'
 import { defaultOrigin, toApiRoots } from '../identity.ts'
 import { print, table } from '../print.ts'
+import { openStore } from '../stores.ts'
 import { isSet, positionals } from '../values.ts'
 
 const DAY = 86_400_000_000
@@ -36,7 +36,7 @@ export async function run({ values, positionals: [action = '', ...rest] }: Args)
 async function read(values: Record<string, unknown>) {
   const { config, paths } = openData(values)
   const { vkey } = openLogKey(paths.logKey, config.log.origin ?? defaultOrigin, false)
-  const store = openSqliteStore({ path: paths.store, readOnly: true })
+  const store = await openStore(config, paths, { readOnly: true })
   try {
     const heads = await store.collections()
     return toApiRoots(config, vkey).flatMap(root =>

@@ -6,13 +6,14 @@ import { ProofError, type Trust, verifyObject } from '@entente/verify/proof'
 import { openLogKey } from '#notary/key.ts'
 import { collectionName, type RecordKey } from '#notary/record-keys.ts'
 import { openSqliteRecordKeys } from '#store/sqlite/record-keys.ts'
-import { openSqliteStore } from '#store/sqlite/sqlite.ts'
 import type { Journal, RecordRow, Store } from '#store/store.ts'
 import type { Args } from '../commands.ts'
 import { type Connection, connect } from '../connect.ts'
+import type { Config, Paths } from '../config.ts'
 import { openData } from '../data.ts'
 import { CliError, EXIT } from '../errors.ts'
 import { defaultOrigin } from '../identity.ts'
+import { openStore } from '../stores.ts'
 import { openWatch } from '../memory.ts'
 import { counted, print, table } from '../print.ts'
 import { createProgress } from '../progress.ts'
@@ -59,7 +60,7 @@ function toNeedle(text: string, i: number): Needle {
 }
 
 /** The data folder of the server, and what is believed of its log. */
-type Site = { folders: string[]; store: string; recordKeys: string; trust: Trust; data: string }
+type Site = { folders: string[]; config: Config; paths: Paths; recordKeys: string; trust: Trust; data: string }
 
 async function openSite(values: Record<string, unknown>): Promise<Site> {
   const { config, paths } = openData(values)
@@ -72,7 +73,8 @@ async function openSite(values: Record<string, unknown>): Promise<Site> {
     .filter(existsSync)
   return {
     folders: [paths.data, ...ledgers],
-    store: paths.store,
+    config,
+    paths,
     recordKeys: paths.recordKeys,
     trust,
     data: paths.data,
@@ -81,7 +83,7 @@ async function openSite(values: Record<string, unknown>): Promise<Site> {
 
 /** A new connection each time: it shows the store as it is then, and none is open while the server erases. */
 async function reading<T>(site: Site, read: (store: Store & Journal) => Promise<T>): Promise<T> {
-  const store = openSqliteStore({ path: site.store, readOnly: true })
+  const store = await openStore(site.config, site.paths, { readOnly: true })
   try {
     return await read(store)
   } finally {

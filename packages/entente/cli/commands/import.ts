@@ -9,6 +9,7 @@ import { type Config, loadConfig, type Paths } from '../config.ts'
 import { CliError, EXIT } from '../errors.ts'
 import { configure } from '../medallion-config.ts'
 import { readMedallion, type Refused } from '../medallion.ts'
+import { isServed } from '../stores.ts'
 import { withNotary, withReadOnlyNotary } from '../offline.ts'
 import { dataFolder } from '../options.ts'
 import { openOutput } from '../output.ts'
@@ -138,7 +139,7 @@ async function within(
   run: (notary: Notary, apiRoots: ApiRootConfig[]) => Promise<void>,
 ): Promise<void> {
   if (!isDry) return withNotary(config, paths, log, run)
-  if (existsSync(paths.store)) return withReadOnlyNotary(config, paths, run)
+  if (isServed(config, paths)) return withReadOnlyNotary(config, paths, run)
   const folder = mkdtempSync(join(tmpdir(), 'entente-import-'))
   try {
     const { paths: thrownAway } = loadConfig({ data: folder, env: {} })

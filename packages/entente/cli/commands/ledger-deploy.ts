@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { openSqliteStore } from '#store/sqlite/sqlite.ts'
 import { StoreError } from '#store/store.ts'
 import type { Args } from '../commands.ts'
-import type { Paths } from '../config.ts'
+import type { Config, Paths } from '../config.ts'
 import { originOf, readConfiguredLedgers } from '../configured-ledgers.ts'
 import { CliError, EXIT } from '../errors.ts'
 import { evmOptions } from '../evm-ledger.ts'
@@ -20,7 +20,7 @@ export async function run({ values, positionals }: Args): Promise<number> {
       'usage',
       `${ledgers.map(l => `${l.id} (${l.kind})`).join(', ')}: only ledgers of kind evm are deployed to`,
     )
-  const release = holdStore(paths)
+  const release = await holdStore(config, paths)
   try {
     const { openEvmAnchor } = await import('#ledger/evm/anchor.ts')
     const { CHECKPOINT_ANCHOR } = await import('#ledger/evm/contract.ts')
@@ -58,8 +58,9 @@ export async function run({ values, positionals }: Args): Promise<number> {
 }
 
 /** While a server runs, its account and its journal are its own. */
-function holdStore(paths: Paths): () => Promise<void> {
-  if (!existsSync(paths.store)) return async () => {}
+async function holdStore(config: Config, paths: Paths): Promise<() => Promise<void>> {
+  // One in MongoDB has no lock.
+  if (config.store.kind !== 'sqlite' || !existsSync(paths.store)) return async () => {}
   try {
     const store = openSqliteStore({ path: paths.store })
     return () => store.close()

@@ -1,13 +1,13 @@
 import { compareCheckpoints, createTaxiiClient, type LogSource, readTile, serverLog } from '@entente/client'
 import type { Anchor, Checkpoint } from '#ledger/anchor.ts'
 import { openLogKey } from '#notary/key.ts'
-import { openSqliteStore } from '#store/sqlite/sqlite.ts'
 import { storeLog } from '../audit-outside.ts'
 import type { Args } from '../commands.ts'
 import { type ConfiguredLedgers, exitOf, readConfiguredLedgers } from '../configured-ledgers.ts'
 import { openData } from '../data.ts'
 import { CliError, EXIT } from '../errors.ts'
 import { defaultOrigin } from '../identity.ts'
+import { openStore } from '../stores.ts'
 import { openAnchors } from '../ledgers.ts'
 import { openWatch } from '../memory.ts'
 import { print } from '../print.ts'
@@ -22,7 +22,7 @@ type Verdict = { json: object; line: string; exit: number }
 export async function run({ values, positionals }: Args): Promise<number> {
   const configured = readConfiguredLedgers(values, positionals)
   // The ledgers first: beside a running server they may move on, and must not be ahead of what is read of the log.
-  const log = openLog(values)
+  const log = await openLog(values)
   try {
     const origin = await originOfLog(log)
     const anchored: (Answer & { ledger: string })[] = []
@@ -44,13 +44,13 @@ export async function run({ values, positionals }: Args): Promise<number> {
   }
 }
 
-function openLog(values: Values): Log {
+async function openLog(values: Values): Promise<Log> {
   const url = textOf(values, 'url')
   const vkeys = readTrustOptions(values)?.vkeys
   if (url !== undefined) return { source: serverLog(createTaxiiClient({ url })), vkeys, close: async () => {} }
   const { config, paths } = openData(values)
   const vkey = vkeys?.[0] ?? openLogKey(paths.logKey, config.log.origin ?? defaultOrigin, false).vkey
-  const store = openSqliteStore({ path: paths.store, readOnly: true })
+  const store = await openStore(config, paths, { readOnly: true })
   return { source: storeLog(store, vkey, paths.data), vkeys: [vkey], close: () => store.close() }
 }
 

@@ -8,10 +8,11 @@ import { type Config, type Paths } from '../config.ts'
 import { openData } from '../data.ts'
 import { CliError, EXIT } from '../errors.ts'
 import { defaultOrigin } from '../identity.ts'
-import { type MendedFile, openMended } from '../mend-file.ts'
+import { type MendedFile, openIndexed, openMended } from '../mend-file.ts'
 import { counted, print } from '../print.ts'
 import { createProgress, type Progress } from '../progress.ts'
 import { type OpenSource, openRepairSource } from '../repair-sources.ts'
+import { openStore } from '../stores.ts'
 import { readTrustOptions } from '../trust.ts'
 import { isSet } from '../values.ts'
 import { describe } from './audit.ts'
@@ -29,7 +30,7 @@ export async function run({ values }: Args): Promise<number> {
   try {
     for (const name of (values['from'] as string[] | undefined) ?? [])
       sources.push(await openRepairSource(name, values))
-    const file = await open(paths, isDry)
+    const file = await open(config, paths, isDry)
     let report: RepairReport
     let problems: Problem[] = []
     let damaged: string | undefined
@@ -64,9 +65,11 @@ export async function run({ values }: Args): Promise<number> {
   }
 }
 
-async function open(paths: Paths, isDry: boolean): Promise<MendedFile> {
+async function open(config: Config, paths: Paths, isDry: boolean): Promise<MendedFile> {
   try {
-    return await openMended(paths.store, isDry)
+    return await (config.store.kind === 'sqlite'
+      ? openMended(paths.store, isDry)
+      : openIndexed(await openStore(config, paths, { readOnly: isDry }), isDry))
   } catch (cause) {
     if (!(cause instanceof StoreError) || cause.code !== 'locked') throw cause
     throw new CliError('no', `a server runs on ${paths.data}: stop it first, and start it again afterwards`, { cause })

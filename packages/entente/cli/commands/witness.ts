@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
 import { formatMicros } from '#notary/time.ts'
-import { openSqliteStore } from '#store/sqlite/sqlite.ts'
 import { LOCAL_LOGIN } from '#taxii/auth/auth.ts'
 import { createHttpServer } from '#taxii/http.ts'
 import { createMemory } from '#taxii/memory.ts'
@@ -15,6 +14,7 @@ import { CliError, EXIT } from '../errors.ts'
 import { startHttp } from '../listen.ts'
 import { createLogger } from '../logger.ts'
 import { dataFolder } from '../options.ts'
+import { openStore } from '../stores.ts'
 import { print, table } from '../print.ts'
 import { untilAsked } from '../signals.ts'
 import { isSet, positionals, textOf } from '../values.ts'
@@ -153,7 +153,7 @@ async function status(values: Values, rest: string[]): Promise<number> {
   const { witnesses } = config.log
   if (witnesses.length === 0) throw new CliError('usage', 'log.witnesses of the configuration names none')
   const need = quorumOf(config.log)
-  const store = openSqliteStore({ path: paths.store, readOnly: true })
+  const store = await openStore(config, paths, { readOnly: true })
   try {
     const size = (await store.head())?.size ?? 0
     const vkeys = witnesses.map(w => w.vkey)

@@ -1,0 +1,53 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { isAbsolute, join } from 'node:path'
+import { openSqliteStore, type SqliteOptions } from '#store/sqlite/sqlite.ts'
+import type { Journal, Store } from '#store/store.ts'
+import type { Config, Paths } from './config.ts'
+import { CliError } from './errors.ts'
+
+type Options = Pick<SqliteOptions, 'create' | 'readOnly' | 'fault'>
+
+/**
+ * Opens the store that the configuration names. Whoever has another kind of store writes an adapter of store/store.ts, runs `storeConformance` over it, and
+ * adds a case here.
+ *
+ * @throws CliError `usage`, StoreError
+ */
+export async function openStore(
+  { store }: Pick<Config, 'store'>,
+  paths: Pick<Paths, 'store' | 'base'>,
+  options: Options,
+): Promise<Store & Journal> {
+  if (store.kind === 'sqlite') return openSqliteStore({ path: paths.store, ...options })
+  const read = (file: string, what: string): Buffer => {
+    const path = isAbsolute(file) ? file : join(paths.base, file)
+    try {
+      return readFileSync(path)
+    } catch (cause) {
+      throw new CliError('usage', `${what}: ${path} cannot be read: ${(cause as Error).message}`, { cause })
+    }
+  }
+  const url =
+    store.url ??
+    read(store.urlFile as string, 'store.urlFile')
+      .toString()
+      .trim()
+  const tls = store.tls && {
+    ca: store.tls.ca === undefined ? undefined : read(store.tls.ca, 'store.tls.ca'),
+    cert: store.tls.cert === undefined ? undefined : read(store.tls.cert, 'store.tls.cert'),
+    key: store.tls.key === undefined ? undefined : read(store.tls.key, 'store.tls.key'),
+  }
+  // Only who has such a store loads its driver.
+  const { openMongoStore } = await import('#store/mongodb/mongodb.ts')
+  return openMongoStore({ url, database: store.database, tls, ...options })
+}
+
+/** Whether a server ran here before: it has made its key, and where the store is a file, that. */
+export const isServed = ({ store }: Pick<Config, 'store'>, paths: Pick<Paths, 'store' | 'logKey'>): boolean =>
+  existsSync(store.kind === 'sqlite' ? paths.store : paths.logKey)
+
+/** @throws CliError `usage` where the store is no file */
+export function needSqlite({ store }: Pick<Config, 'store'>, command: string, instead: string): void {
+  if (store.kind !== 'sqlite')
+    throw new CliError('usage', `"entente ${command}" is for stores in a file, and this one is in MongoDB: ${instead}`)
+}

@@ -1,0 +1,346 @@
+import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, describe, test, type TestContext } from 'node:test'
+import { setTimeout } from 'node:timers/promises'
+import { type Db, type Document, MongoClient } from 'mongodb'
+import { commitRecords, headOf, rejects, row, statusRow, storeConformance } from '#store/conformance.ts'
+import { emptyBatch, type Journal, type Store } from '#store/store.ts'
+import { startFlakyProxy } from '../../../../test/support/flaky-proxy.ts'
+import { freePort, installMongod, type Mongod, startMongod } from '../../../../test/support/mongod.ts'
+import { type MongoOptions, openMongoStore } from './mongodb.ts'
+
+const installed = installMongod()
+let mongod: Mongod
+let folder: string
+let databases = 0
+
+before(async () => {
+  if ('reason' in installed) return
+  folder = mkdtempSync(join(tmpdir(), 'entente-mongodb-'))
+  mongod = await startMongod(installed.path, folder)
+})
+after(async () => {
+  await mongod?.stop()
+  if (folder) rmSync(folder, { recursive: true, force: true })
+})
+
+storeConformance('mongodb', async () => {
+  if ('reason' in installed) return installed.reason
+  const place = { url: mongod.url, database: `store-${++databases}` }
+  return {
+    open: async (options = {}) => openMongoStore({ ...place, create: true, ...options }),
+    bytes: async () => undefined, // docs/security.md: what is deleted is not overwritten
+    tamper: undefined, // a document that is changed in its place is not seen by foreignWrites; that one is gone is tested below
+    dispose: async () => {},
+  }
+})
+
+const ownPlace = () => ({ url: mongod.url, database: `store-${++databases}` })
+
+/** A test with a database of its own. */
+function onMongod(title: string, run: (t: TestContext, place: MongoOptions) => Promise<void>): void {
+  void test(title, t => ('reason' in installed ? t.skip(installed.reason) : run(t, ownPlace())))
+}
+
+async function opened(t: TestContext, options: MongoOptions): Promise<Store & Journal> {
+  const store = await openMongoStore({ create: true, ...options })
+  t.after(() => store.close())
+  return store
+}
+
+/** The database as whoever has its password sees it. */
+async function rawDatabase(t: TestContext, { database }: MongoOptions): Promise<Db> {
+  const client = new MongoClient(mongod.url)
+  t.after(() => client.close())
+  return client.db(database)
+}
+
+describe('a MongoDB store opens or says why not', () => {
+  onMongod('a database without a store is io, unless it is to be made', async (t, place) => {
+    await rejects(openMongoStore(place), 'io')
+    await rejects(openMongoStore({ ...place, readOnly: true }), 'io')
+    assert.deepEqual(await (await rawDatabase(t, place)).listCollections().toArray(), [], 'nothing is made by looking')
+    await (await openMongoStore({ ...place, create: true })).close()
+    await (await openMongoStore(place)).close()
+  })
+
+  onMongod('a database of something else is io, and stays as it is', async (t, place) => {
+    const db = await rawDatabase(t, place)
+    await db.collection('customers').insertOne({ name: 'x' })
+    assert.match((await rejects(openMongoStore({ ...place, create: true }), 'io')).message, /"customers"/)
+    assert.equal((await db.listCollections().toArray()).length, 1)
+  })
+
+  onMongod('a newer schema is newer, and stays as it is', async (t, place) => {
+    await (await openMongoStore({ ...place, create: true })).close()
+    const meta = (await rawDatabase(t, place)).collection<{ _id: string; version: number }>('meta')
+    await meta.updateOne({ _id: 'schema' }, { $set: { version: 1000 } })
+    assert.match((await rejects(openMongoStore(place), 'newer')).message, /1000/)
+    await rejects(openMongoStore({ ...place, readOnly: true }), 'newer')
+    assert.equal((await meta.findOne({ _id: 'schema' }))?.version, 1000)
+  })
+
+  onMongod('two servers that make the same store at once make one', async (_t, place) => {
+    const stores = await Promise.all([1, 2].map(() => openMongoStore({ ...place, create: true })))
+    for (const store of stores) {
+      assert.equal(await store.head(), undefined)
+      assert.deepEqual(await store.integrity(), [])
+      await store.close()
+    }
+  })
+
+  test('no message has the password', async () => {
+    const port = await freePort()
+    for (const url of [
+      `mongodb://user:s3cret@127.0.0.1:${port}/?serverSelectionTimeoutMS=1`,
+      'mongodb://user:s3cret@127.0.0.1:none/',
+      'http://user:s3cret@127.0.0.1/',
+      'mongodb://user:s3cret@/',
+    ]) {
+      const error = await rejects(openMongoStore({ url, database: 'entente', patienceMs: 300 }), 'io')
+      for (let e: unknown = error; e instanceof Error; e = e.cause) {
+        assert.doesNotMatch(`${e.message} ${e.stack}`, /s3cret/)
+      }
+    }
+    const away = openMongoStore({
+      url: `mongodb://user:s3cret@127.0.0.1:${port}/`,
+      database: 'entente',
+      patienceMs: 300,
+    })
+    assert.match((await rejects(away, 'io')).message, new RegExp(`^mongodb://127.0.0.1:${port}/entente: `))
+  })
+})
+
+describe('a MongoDB store beside others', () => {
+  onMongod('opened read-only it shows the moment of its opening, and a commit is readonly', async (t, place) => {
+    const writer = await opened(t, place)
+    const { head } = await commitRecords(writer, [{}])
+    const auditor = await opened(t, { ...place, readOnly: true })
+    await writer.commit(head, { ...emptyBatch(headOf(9)), records: [row({ leaf: 1, seq: 1 })] })
+    assert.equal((await auditor.head())?.size, head.size)
+    assert.equal((await auditor.records(1, { from: 0, limit: 9, text: 'all' })).length, 1)
+    assert.equal(await auditor.recordAt(1), undefined)
+    await rejects(auditor.commit(head, emptyBatch(headOf(10))), 'readonly')
+    await rejects(auditor.putCursor('a', 1), 'readonly')
+  })
+
+  onMongod('of two servers on one head one is told of the other, and loses nothing', async (t, place) => {
+    const [one, two] = [await opened(t, place), await opened(t, place)]
+    const { head } = await commitRecords(one, [{}])
+    assert.equal((await two.head())?.note, head.note)
+    await two.commit(head, emptyBatch(headOf(9)))
+    const late = { ...emptyBatch(headOf(8)), records: [row({ leaf: 7, seq: 7 })] }
+    const error = await rejects(one.commit(head, late), 'conflict')
+    assert.match(error.message, /the head is at size 9, this commit builds on 5/)
+    assert.equal(await one.recordAt(7), undefined)
+  })
+
+  onMongod('a row that others took away changes foreignWrites', async (t, place) => {
+    const store = await opened(t, place)
+    const before = await store.foreignWrites()
+    await commitRecords(store, [{}, {}])
+    assert.equal(await store.foreignWrites(), before)
+    await (await rawDatabase(t, place)).collection<{ _id: number }>('records').deleteOne({ _id: 1 })
+    assert.notEqual(await store.foreignWrites(), before)
+  })
+
+  onMongod('what others put in the place of values is no value, and fails no read', async (t, place) => {
+    const store = await opened(t, place)
+    await commitRecords(store, [{}, {}, {}])
+    const db = await rawDatabase(t, place)
+    const rows = db.collection<Document & { _id: number }>('records')
+    await rows.updateOne(
+      { _id: 0 },
+      { $set: { text: 'text', added: 'soon', id: ['a', 'b'], superseded: {}, kind: 77 } },
+    )
+    await rows.updateOne({ _id: 1 }, { $set: { packed: Buffer.from('no deflate'), version: 1 }, $unset: { text: 1 } })
+    await rows.updateOne({ _id: 2 }, { $set: { seq: [2, 3] } })
+    const [zero, one] = await store.records(1, { from: 0, limit: 9, text: 'last' })
+    assert.ok(zero && one)
+    assert.deepEqual([zero.text, zero.id, zero.superseded, zero.added], [null, null, null, Number.NaN])
+    assert.deepEqual([one.text?.length, one.version], [0, null])
+    assert.equal((await store.recordAt(2))?.seq, Number.NaN)
+    assert.deepEqual(await store.misfiled(1, { from: 0, limit: 2 }), [0])
+  })
+
+  onMongod('an index that others dropped is named, and built again', async (t, place) => {
+    const store = await opened(t, place)
+    await commitRecords(store, [{}])
+    await (await rawDatabase(t, place)).collection('records').dropIndex('id')
+    assert.match((await store.integrity(true)).join(), /"id" of records is missing/)
+    await store.rebuildIndexes()
+    assert.deepEqual(await store.integrity(), [])
+  })
+})
+
+describe('commits to MongoDB', () => {
+  onMongod('a thousand records, some of megabytes, are one commit', async (t, place) => {
+    const store = await opened(t, place)
+    // By its default the database refuses transactions of more than 15 % of its cache, which is small here.
+    const admin = (await rawDatabase(t, place)).admin()
+    await admin.command({ setParameter: 1, wiredTigerEngineRuntimeConfig: 'cache_size=1G' })
+    const large = randomBytes(8_000_000)
+    const sizes = Array.from({ length: 1000 }, (_, i) =>
+      i % 250 === 0 ? large.length : i % 50 === 0 ? 1_000_000 : 1000,
+    )
+    const values = sizes.map((n, i) => ({ id: `tool--${i}`, text: large.subarray(0, n) }))
+    await commitRecords(store, values)
+    const found = await store.records(1, { from: 0, limit: 1000, maxBytes: 40_000_000, text: 'last' })
+    assert.deepEqual(
+      found.map(r => r.text?.length),
+      sizes.slice(0, found.length),
+    )
+    assert.equal(
+      (
+        await store.known(
+          1,
+          values.map(v => v.id),
+        )
+      ).size,
+      1000,
+    )
+  })
+
+  onMongod(
+    'a text that is too large for a document is packed; one that is so even then leaves nothing',
+    async (t, place) => {
+      const store = await opened(t, place)
+      const text = Buffer.from('100000000000000000000,'.repeat(1_500_000))
+      const accepted = Array.from({ length: 60_000 }, (_, i) => ({
+        id: `tool--${i}`,
+        version: 'v',
+        message: 'x'.repeat(300),
+      }))
+      const status = { ...statusRow('large'), accepted }
+      const { head } = await commitRecords(store, [{ text }, {}], { statuses: [status] })
+      assert.ok(text.equals((await store.recordAt(0))?.text as Uint8Array))
+      assert.deepEqual(await store.status('large'), status)
+      await store.rewriteStatuses(1, 'tool--59999', s => ({ ...s, accepted: [] }))
+      assert.deepEqual((await store.status('large'))?.accepted, [])
+      const over = {
+        ...emptyBatch(headOf(9)),
+        records: [row({ leaf: 5, seq: 5 }), row({ leaf: 6, seq: 6, text: randomBytes(17_000_000) })],
+      }
+      assert.match(
+        (await rejects(store.commit(head, over), 'io')).message,
+        /entry 6 has 17000000 bytes.*at most 16777216/,
+      )
+      assert.equal(await store.recordAt(5), undefined)
+      assert.equal((await store.head())?.note, head.note)
+    },
+  )
+
+  onMongod('of a commit whose answer is lost the head says what became of it', async (t, place) => {
+    const proxy = await startFlakyProxy(() => mongod.port)
+    t.after(() => proxy.close())
+    const url = `mongodb://127.0.0.1:${proxy.port}/?directConnection=true`
+    let isLosing = false
+    const store = await opened(t, {
+      ...place,
+      url,
+      observe: command => {
+        if (!isLosing || !('commitTransaction' in command)) return
+        isLosing = false
+        proxy.loseAnswers(true)
+        void setTimeout(300).then(() => {
+          proxy.loseAnswers(false)
+          proxy.cut()
+        })
+      },
+    })
+    let { head } = await commitRecords(store, [{}])
+    for (let size = 6; size < 10; size++) {
+      isLosing = true
+      const next = headOf(size)
+      const done = await store.commit(head, { ...emptyBatch(next), records: [row({ leaf: size, seq: size })] }).then(
+        () => true,
+        () => false,
+      )
+      const now = await store.head()
+      if (done) assert.equal(now?.note, next.note)
+      assert.equal((await store.recordAt(size)) !== undefined, now?.note === next.note, 'all of it or nothing')
+      if (now?.note === next.note) head = next
+    }
+    assert.equal(isLosing, false)
+  })
+
+  onMongod('after a cut in the middle of a transaction the next commit has not to wait for it', async (t, place) => {
+    const proxy = await startFlakyProxy(() => mongod.port)
+    t.after(() => proxy.close())
+    let isCutting = false
+    const store = await opened(t, {
+      ...place,
+      url: `mongodb://127.0.0.1:${proxy.port}/?directConnection=true`,
+      observe: command => {
+        if (!isCutting || command['update'] !== 'checkpoints') return
+        isCutting = false
+        proxy.cut()
+      },
+    })
+    const { head } = await commitRecords(store, [{}])
+    isCutting = true
+    const batch = { ...emptyBatch(headOf(9)), records: [row({ leaf: 6, seq: 6 })] }
+    await assert.rejects(store.commit(head, batch))
+    const started = performance.now()
+    assert.equal((await store.head())?.note, head.note)
+    await store.commit(head, batch)
+    assert.ok(performance.now() - started < 10_000)
+  })
+
+  onMongod('a transaction that a dead server left open is ended when the next one opens', async (t, place) => {
+    const dead = await opened(t, { ...place })
+    const { head } = await commitRecords(dead, [{}])
+    const client = new MongoClient(mongod.url, { appName: `entente ${place.database}` })
+    t.after(() => client.close())
+    const session = client.startSession()
+    session.startTransaction()
+    const db = client.db(place.database)
+    await db.collection<{ _id: number }>('records').insertOne({ _id: 6 }, { session })
+    await db.collection<{ _id: string }>('meta').updateOne({ _id: 'head' }, { $inc: { writes: 1 } }, { session })
+    const started = performance.now()
+    const store = await opened(t, place)
+    await store.commit(head, { ...emptyBatch(headOf(9)), records: [row({ leaf: 6, seq: 6 })] })
+    assert.ok(performance.now() - started < 10_000)
+    await assert.rejects(session.commitTransaction())
+  })
+
+  test('kill -9 of the database between and in commits loses nothing that was acknowledged', async t => {
+    if ('reason' in installed) return t.skip(installed.reason)
+    const own = mkdtempSync(join(tmpdir(), 'entente-mongodb-'))
+    t.after(() => rmSync(own, { recursive: true, force: true }))
+    let running = await startMongod(installed.path, own)
+    let killing = Promise.resolve()
+    t.after(() => killing.finally(() => running.stop()))
+    const store = await opened(t, { url: running.url, database: 'killed' })
+    let head: { size: number; note: string } | undefined
+    for (let kills = 0; kills < 2; kills++) {
+      let isBack = false
+      killing = setTimeout(300 + 50 * kills).then(async () => {
+        await running.kill()
+        running = await startMongod(installed.path, own, running.port)
+        isBack = true
+      })
+      while (!isBack) {
+        const next = headOf((head?.size ?? 0) + 1)
+        const records = [row({ leaf: next.size, seq: next.size })]
+        const isTaken = await store.commit(head, { ...emptyBatch(next), records }).then(
+          () => true,
+          () => false,
+        )
+        if (!isTaken) await killing
+        const now = await store.head()
+        if (isTaken) assert.equal(now?.note, next.note)
+        assert.ok(now?.note === next.note || now?.note === head?.note)
+        head = now
+      }
+      const rows = await store.records(1, { from: 0, limit: 10_000, text: 'none' })
+      assert.deepEqual(
+        rows.map(r => r.seq),
+        Array.from({ length: head?.size ?? 0 }, (_, i) => i + 1),
+      )
+    }
+  })
+})
