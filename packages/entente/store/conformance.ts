@@ -715,6 +715,35 @@ export function storeConformance(name: string, create: () => Promise<StoreSubjec
     })
   })
 
+  describe(`Copies: ${name}`, () => {
+    conforms('all pieces of a store make another that holds the same, also when they are taken twice', async store => {
+      const batch = fullBatch()
+      await store.commit(undefined, batch)
+      await store.commit(batch.head, { ...emptyBatch(headOf(9)), ...changes() })
+      await store.putCosignature({ size: 9, witness: 'w', line: 'line\n' })
+      await store.putCursor('a', 7)
+      await store.putAnchor({ ...anchor('a', 3), final: true })
+      const all = await piecesOf(store)
+      assert.deepEqual(Object.keys(all).sort(), ALL_PARTS)
+      const other = await create()
+      assert.ok(typeof other !== 'string')
+      const copy = await other.open()
+      try {
+        for await (const piece of store.pieces()) if (!piece.head) await copy.take(piece)
+        assert.equal(await copy.head(), undefined, 'the head is the last')
+        for await (const piece of store.pieces()) await copy.take(piece)
+        same(await piecesOf(copy), all)
+        same(await copy.head(), headOf(9))
+        same(await copy.integrity(), [])
+        same(await copy.misfiled(1, { from: 0, limit: 9 }), [])
+        await copy.commit(headOf(9), emptyBatch(headOf(10)))
+      } finally {
+        await copy.close()
+        await other.dispose()
+      }
+    })
+  })
+
   describe(`Journal: ${name}`, () => {
     conforms('anchors are kept by ledger and size, the newest entry of one counts', async store => {
       const rows = [anchor('a', 3), anchor('a', 9), anchor('b', 5)]
@@ -884,6 +913,26 @@ function changes(): Omit<Batch, 'head'> {
     routes: [{ leaf: 6, channel: 'EVENTS' }],
   }
 }
+
+const ALL_PARTS =
+  'anchors checkpoints collections cosignatures cursors entryBundles erasedTags head openings records routes statuses tiles'.split(
+    ' ',
+  )
+
+/** What all pieces of a store have together, in an order of its own. */
+async function piecesOf(store: Store): Promise<Record<string, unknown>> {
+  const all: Record<string, string[]> = {}
+  for await (const piece of store.pieces())
+    for (const [part, items] of Object.entries(piece))
+      for (const item of [items].flat()) (all[part] ??= []).push(JSON.stringify(sorted(plain(item))))
+  for (const items of Object.values(all)) items.sort()
+  return all
+}
+
+const sorted = (value: unknown): unknown =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+    ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
+    : value
 
 const NOTHING_MENDED: Mending = { rows: [], remove: [], supersede: [], tiles: [], entryBundles: [], collections: [] }
 

@@ -115,6 +115,14 @@ export interface Store {
   /** Builds everything anew by which rows are found; atomic. */
   rebuildIndexes(): Promise<void>
 
+  /** All that is kept, in pieces, for another store; the head comes last. Nobody writes meanwhile. */
+  pieces(): AsyncIterable<Piece>
+  /**
+   * Keeps a piece of another store, in the place of what is there under the same names. Not atomic: until it has a head, the last of the pieces, it is no
+   * store of a log, and taking all of them again makes it whole.
+   */
+  take(piece: Piece): Promise<void>
+
   /** A number that changes when somebody other than this store wrote to its files; always the same where that can't be told. */
   foreignWrites(): Promise<number>
   /** Lets go of everything. Closing again does nothing. */
@@ -251,6 +259,14 @@ export type Mending = {
   entryBundles: Batch['entryBundles']
   /** All heads of collections, where any of them is wrong. */
   collections: CollectionHead[]
+}
+
+/** Some of all that a store keeps. */
+export type Piece = Partial<Omit<Batch, 'supersede' | 'erase'>> & {
+  checkpoints?: StoredHead[]
+  cosignatures?: CosignatureRow[]
+  cursors?: { name: string; position: number }[]
+  anchors?: AnchorRow[]
 }
 
 /** A batch of nothing: what it holds besides is added to it. */

@@ -1,6 +1,7 @@
 import type { Document } from 'mongodb'
 import { type Batch, type Journal, type Store, StoreError, type StoredHead, type StoreErrorCode } from '#store/store.ts'
 import { connect, type MongoOptions, toStoreError } from './connection.ts'
+import { createPieces } from './pieces.ts'
 import { createRoutes } from './routes.ts'
 import {
   EQUIVOCATION,
@@ -219,6 +220,7 @@ export async function openMongoStore(options: MongoOptions): Promise<Store & Jou
         }),
       ),
     ...createRoutes({ db, reads, together, reading, writing }),
+    ...createPieces({ db, reads, reading, writing }),
     tile: (tree, level, index) => reading(() => binary('tiles', tileId(tree, level, index))),
     entryBundle: index => reading(() => binary('bundles', index)),
     checkpoint: size =>

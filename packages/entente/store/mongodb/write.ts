@@ -1,5 +1,5 @@
 import type { AnyBulkWriteOperation, ClientSession, Db, Document } from 'mongodb'
-import { type Batch, type Mending, StoreError, type StoredHead } from '#store/store.ts'
+import { type Batch, type Mending, StoreError, type StoredHead, type TileWrite } from '#store/store.ts'
 import { fromCollectionHead, fromRecordRow, fromStatusRow, type RecordDocument } from './rows.ts'
 import { meta } from './schema.ts'
 
@@ -8,7 +8,13 @@ type Options = { session: ClientSession }
 type Keyed = Document & { _id: number | string }
 type Tiles = Pick<Batch, 'tiles' | 'entryBundles'>
 
+/** The `_id` of a tile, and back. */
 export const tileId = (tree: number, level: number, index: number): string => `${tree}/${level}/${index}`
+
+export function tileOf(document: Document): TileWrite {
+  const [tree = NaN, level = NaN, index = NaN] = String(document['_id']).split('/').map(Number)
+  return { tree, level, index, data: document['data'] as Uint8Array }
+}
 
 /**
  * Writes a batch in a transaction; the head last, and only over the expected one. Until then nobody else waits for this transaction.
@@ -95,7 +101,7 @@ function bulkOf(db: Db, options: Options) {
 }
 
 /** In the place of what has this `_id`. */
-const put = <T extends Keyed | RecordDocument>(document: T) => ({
+export const put = <T extends Keyed | RecordDocument>(document: T) => ({
   replaceOne: { filter: { _id: document._id }, replacement: document as Document, upsert: true },
 })
 

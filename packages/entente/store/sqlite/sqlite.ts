@@ -15,6 +15,7 @@ import type {
 } from '#store/store.ts'
 import { StoreError, type StoreErrorCode } from '#store/store.ts'
 import { migrate } from './schema.ts'
+import { createPieces } from './pieces.ts'
 import { createRoutes } from './routes.ts'
 import { fromRecordRow, RECORD_COLUMNS, toAnchorRow, toRecordRow, toStatusRow } from './rows.ts'
 
@@ -420,6 +421,7 @@ export function openSqliteStore(options: SqliteOptions): Store & Journal {
         return { present, firstMissing: expected }
       }),
     ...createRoutes({ sql, reading, changing }),
+    ...createPieces({ sql, reading, changing }),
     tile: (tree, level, index) =>
       reading(
         () =>
