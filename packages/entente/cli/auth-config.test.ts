@@ -103,3 +103,25 @@ test('that people send their passwords here is warned of at the start', async t 
   assert.equal(logged.length, 1)
   assert.match(logged[0] as string, /auth\.passwordGrant is on/)
 })
+
+test('users of client certificates: only with an authority for them, each subject once', t => {
+  const open = (tls: string) => {
+    const data = folderFor(t)
+    const file = join(data, 'entente.yaml')
+    writeFileSync(file, `server: { tls: { cert: c.pem, key: k.pem${tls} } }`)
+    return loadConfig({ file, data, env: {} }).config.server.tls?.clients
+  }
+  const feed = '{ subject: [O=Example, CN=feed], name: feed, roles: [taxii-write] }'
+  const ca = ', clientCa: ca.pem'
+  assert.deepEqual(open(`${ca}, clients: [${feed}]`), [
+    { subject: ['O=Example', 'CN=feed'], name: 'feed', roles: ['taxii-write'] },
+  ])
+  for (const [tls, message] of [
+    [`, clients: [${feed}]`, /needs server\.tls\.clientCa/],
+    [`${ca}, clients: [${feed}, ${feed}]`, /the subject O=Example, CN=feed twice/],
+    [`${ca}, clients: [{ subject: [feed], name: feed, roles: [] }]`, /subject/],
+    [`${ca}, clients: [{ subject: [], name: feed, roles: [] }]`, /subject/],
+    [`${ca}, clients: [{ subject: [CN=feed], roles: [] }]`, /name/],
+  ] as const)
+    assert.throws(() => open(tls), { code: 'usage', message }, tls)
+})

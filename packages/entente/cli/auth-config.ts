@@ -75,6 +75,35 @@ export const AuthSchema = Type.Object(
 )
 export type AuthConfig = Static<typeof AuthSchema>
 
+/** `server.tls.clients`: who needs no password. */
+export const CertificatesSchema = Type.Optional(
+  Type.Array(
+    object({
+      subject: Type.Array(Type.String({ pattern: '^[A-Za-z0-9.]+=[^\\n]+$' }), {
+        minItems: 1,
+        description: 'Of the certificate, its parts in their order: [O=Example, CN=feed]',
+      }),
+      name: Type.String({ minLength: 1, maxLength: 255 }),
+      roles: Type.Array(Type.String({ minLength: 1 })),
+    }),
+    { description: 'Users who are known by their certificate, and need no other credentials' },
+  ),
+)
+
+/** @throws CliError `usage` */
+export function checkCertificates(
+  tls: { clientCa?: string | undefined; clients?: Static<typeof CertificatesSchema> } | undefined,
+): void {
+  if (tls?.clients && tls.clientCa === undefined)
+    throw usage('server.tls.clients needs server.tls.clientCa: whose certificates are believed')
+  const subjects = new Set<string>()
+  for (const { subject } of tls?.clients ?? []) {
+    const text = subject.join(', ')
+    if (subjects.has(text)) throw usage(`server.tls.clients has the subject ${text} twice`)
+    subjects.add(text)
+  }
+}
+
 /** Keycloak has the issuer of a realm below its own address. */
 export const issuerOf = ({ url, realm, issuer }: AuthConfig): string =>
   issuer ?? `${(url as string).replace(/\/$/, '')}/realms/${realm}`

@@ -10,7 +10,7 @@ import { DEFAULT_CONNECTIONS, DEFAULT_CONNECTIONS_PER_CLIENT, DEFAULT_TIMEOUTS }
 import { DEFAULT_CLOCK_BOUNDS } from '#notary/clock.ts'
 import { parseMicros } from '#notary/time.ts'
 import type { Hold } from '#taxii/context.ts'
-import { AuthSchema, checkAuth } from './auth-config.ts'
+import { AuthSchema, CertificatesSchema, checkAuth, checkCertificates } from './auth-config.ts'
 import { CliError } from './errors.ts'
 import { checkWitnesses, WitnessSchema, witnessKeys } from './witness-config.ts'
 import { ChannelsSchema, checkChannels, ForwardSchema } from './channel-config.ts'
@@ -94,6 +94,7 @@ export const ConfigSchema = object({
           clientCa: Type.Optional(
             Type.String({ description: 'PEM file: only clients with a certificate of these may connect' }),
           ),
+          clients: CertificatesSchema,
         }),
       ),
       allowPlainHttp: Type.Boolean({
@@ -282,6 +283,7 @@ export function loadConfig(options: {
   checkChannels(config)
   checkStore(config)
   checkAuth(config.auth)
+  checkCertificates(config.server.tls)
   const data = resolve(options.data)
   const base = file === undefined ? data : dirname(resolve(file))
   const at = (path: string) => (isAbsolute(path) ? path : join(base, path))

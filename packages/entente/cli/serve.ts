@@ -14,6 +14,7 @@ import { outboxCursor } from '#notary/outbox.ts'
 import { createPurge } from '#notary/purge.ts'
 import type { Clock } from '#notary/time.ts'
 import { openSqliteSent } from '#store/sqlite/sent.ts'
+import { certificateIdentify } from '#taxii/auth/certificate.ts'
 import { createUser, readUsers, ROLES, writeUsers } from '#taxii/auth/local.ts'
 import type { TaxiiContext } from '#taxii/context.ts'
 import { createMemory } from '#taxii/memory.ts'
@@ -72,6 +73,7 @@ export async function startServer(
     const purge = createPurge({ notary, hours: config.server.statusHours, policies: new Map(policies), log })
     closers.push(() => purge.close())
     if (config.auth.kind === 'local') await ensureAdmin(paths)
+    const { clients } = config.server.tls ?? {}
     const auth = await openAuth(config.auth, paths, process.env, log)
 
     const alert = (message: string, details: Record<string, unknown>) => log('error', message, details)
@@ -120,6 +122,7 @@ export async function startServer(
       },
       streams,
       ...auth,
+      identify: clients && certificateIdentify(clients, Date.now),
       // Or a body that is allowed would find no room.
       memory: createMemory({ ...limits, bodies: Math.max(limits.bodies, 2 * maxContentLength) }, maxContentLength),
       newId: randomUUID,

@@ -10,7 +10,7 @@ import type { Forward } from '#notary/route.ts'
 import type { Notary } from '#notary/notary.ts'
 import type { Witnessing } from '#notary/witnessing.ts'
 import type { AnchorRow } from '#store/store.ts'
-import type { Authenticate, Login, Principal, Rights } from './auth/auth.ts'
+import type { Authenticate, Identify, Login, Principal, Rights } from './auth/auth.ts'
 import { canRead, canWrite } from './auth/auth.ts'
 import { TaxiiError } from './errors.ts'
 import type { Memory } from './memory.ts'
@@ -89,6 +89,8 @@ export type TaxiiContext = {
   streams: Streams
   authenticate: Authenticate
   login: Login
+  /** Left out: nobody is known by the connection. */
+  identify?: Identify | undefined
   memory: Memory
   newId: () => string
   ledgers: () => LedgerState[]

@@ -67,7 +67,7 @@ export type HttpOptions = {
 }
 
 /** What every server needs, whatever it serves. */
-export type HttpContext = Pick<TaxiiContext, 'authenticate' | 'login' | 'memory' | 'newId' | 'log'> & {
+export type HttpContext = Pick<TaxiiContext, 'authenticate' | 'login' | 'identify' | 'memory' | 'newId' | 'log'> & {
   title: string
   maxContentLength: number
 }
@@ -135,7 +135,10 @@ export function createHttpServer(context: HttpContext, options: HttpOptions = {}
     const { anyone, uncounted } = request.routeOptions.config
     if (uncounted) return
     const { authorization } = request.headers
-    const principal = await gate.principal(authorization, request.ip)
+    const principal =
+      authorization === undefined
+        ? context.identify?.(request.raw.socket)
+        : await gate.principal(authorization, request.ip)
     if (principal) request.principal = principal
     else if (anyone || authorization === undefined) gate.anonymous(request.ip)
     if (!principal && !anyone) {

@@ -70,7 +70,7 @@ export function sendStream(context: TaxiiContext, request: FastifyRequest, reply
     if (isUntrusted(context.notary)) return cut('this server has stopped')
     let found: Principal | undefined
     try {
-      found = await context.authenticate(authorization)
+      found = authorization === undefined ? context.identify?.(socket) : await context.authenticate(authorization)
       checked = performance.now()
     } catch {
       if (performance.now() - checked < UNCHECKED_MS) return

@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict'
 import { spawn, spawnSync } from 'node:child_process'
-import { copyFileSync, mkdtempSync, readFileSync, rmSync, utimesSync } from 'node:fs'
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { request } from 'node:https'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls'
 import { loadConfig } from '#cli/config.ts'
+import { TAXII } from './media.ts'
 import { openEvents } from './test/events.ts'
 import { basic, indicator, startTestServer, type TestServer } from './test/server.ts'
 
@@ -103,6 +104,42 @@ test('T05 client certificates, where they are asked for: none, or one of another
     assert.equal(await get(server), null)
     assert.equal(await get(server, read(other)), null)
     assert.equal(await get(server, read(client)), 200)
+  } finally {
+    await server.stop()
+  }
+})
+
+test('a certificate is a login where its subject is configured; credentials go before it', async t => {
+  const [pair, feed, other] = [makePair('server'), makePair('feed'), makePair('other')]
+  if (!pair || !feed || !other) return t.skip(NO_OPENSSL)
+  const clientCa = join(folder, 'clients.pem')
+  writeFileSync(clientCa, `${readFileSync(feed.cert)}${readFileSync(other.cert)}`)
+  const clients = [{ subject: ['CN=feed'], name: 'the feed', roles: ['taxii-write'] }]
+  const server = await startTestServer({
+    server: { tls: { ...pair, clientCa, clients } },
+  })
+  const ask = (by: Pair, path: string, headers: Record<string, string> = {}, body?: unknown) =>
+    new Promise<{ status: number | undefined; text: string }>((resolve, reject) => {
+      const options = { rejectUnauthorized: false, key: readFileSync(by.key), cert: readFileSync(by.cert) }
+      const method = body === undefined ? 'GET' : 'POST'
+      const media = body === undefined ? {} : { 'content-type': TAXII }
+      const asked = request(`${server.url}${path}`, { ...options, method, headers: { ...headers, ...media } }, r => {
+        let text = ''
+        r.on('data', part => (text += part)).on('end', () => resolve({ status: r.statusCode, text }))
+      })
+      asked.on('error', reject).end(body === undefined ? undefined : JSON.stringify(body))
+    })
+  const objects = '/api/collections/default/objects/'
+  try {
+    const posted = await ask(feed, objects, {}, { objects: [indicator()] })
+    assert.equal(posted.status, 202, posted.text)
+    assert.equal((await ask(feed, `/api/status/${JSON.parse(posted.text).id}/`)).status, 200)
+    assert.equal((await ask(feed, objects)).status, 403, 'it may only write')
+    const status = async (by: Pair, authorization: string) => (await ask(by, objects, { authorization })).status
+    assert.equal(await status(feed, basic('both', 'both-password')), 200)
+    assert.equal(await status(feed, basic('both', 'wrong')), 401, 'wrong credentials are not mended by a certificate')
+    assert.equal((await ask(other, objects)).status, 401)
+    assert.equal(await status(other, basic('both', 'both-password')), 200)
   } finally {
     await server.stop()
   }

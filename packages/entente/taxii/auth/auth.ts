@@ -1,3 +1,5 @@
+import type { Socket } from 'node:net'
+
 /** Who makes a request, and what it may do. Roles come from configuration or signed tokens, never from the store. */
 export type Principal = { name: string; roles: readonly string[] }
 
@@ -15,6 +17,9 @@ export type Authenticate = (
   authorization: string | undefined,
   attempt?: (name: string) => void,
 ) => Promise<Principal | undefined>
+
+/** Port: who is known by the connection itself, where a request comes without credentials. MUST NOT throw; asked with each request. */
+export type Identify = (socket: Socket) => Principal | undefined
 
 export type Rights = { read: readonly string[]; write: readonly string[] }
 
