@@ -64,7 +64,7 @@ export const AuthSchema = Type.Object(
       Type.Integer({ minimum: 0, maximum: MAX_CLOCK_SKEW_S, description: "From our clock to the provider's" }),
     ),
     keepKeysMs: Type.Optional(
-      Type.Integer({ minimum: 0, description: 'How long its keys hold while the provider does not answer' }),
+      Type.Integer({ minimum: 60_000, description: 'How long its keys hold while the provider does not answer' }),
     ),
     timeoutMs: Type.Optional(Type.Integer({ minimum: 100, maximum: 60_000, description: 'For its answer' })),
     caFile: Text('PEM file of who signs its certificate, where that is an authority of your own'),

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { createHmac } from 'node:crypto'
 import type { ServerResponse } from 'node:http'
 import { afterEach, before, beforeEach, describe, test } from 'node:test'
+import fc from 'fast-check'
 import { CompactEncrypt, SignJWT } from 'jose'
 import { TaxiiError } from '../errors.ts'
 import type { Authenticate } from './auth.ts'
@@ -43,7 +44,12 @@ beforeEach(async () => {
 afterEach(() => provider.stop())
 let at: ReturnType<typeof setUp>
 
-type More = Partial<OidcRules> & { clientSecret?: string; allowPlainHttp?: boolean; timeoutMs?: number }
+type More = Partial<OidcRules> & {
+  keepKeysMs?: number
+  clientSecret?: string
+  allowPlainHttp?: boolean
+  timeoutMs?: number
+}
 function setUp(more: More = {}) {
   const clock = { ms: START }
   const reports: (string | undefined)[] = []
@@ -66,7 +72,7 @@ function setUp(more: More = {}) {
     clientId: 'taxii-server',
     clientSecret,
     allowPlainHttp,
-    keepKeysMs: DEFAULT_KEEP_KEYS_MS,
+    keepKeysMs: more.keepKeysMs ?? DEFAULT_KEEP_KEYS_MS,
   }
   const known = createProvider(options, createExchange({ timeoutMs }), elapsed, failure =>
     reports.push(failure?.message),
@@ -231,6 +237,21 @@ describe('a token', () => {
       assert.equal(await at.authenticate(header), undefined)
   })
 
+  test('whatever comes is nobody and no error', async () => {
+    const part = fc.oneof(
+      fc.json().map(text => Buffer.from(text).toString('base64url')),
+      fc.constantFrom(encode({ alg: 'ES256', kid: 'one' }), encode({ alg: 'RS256', kid: 'two' }), encode(payload())),
+      fc.base64String(),
+      fc.string({ unit: 'binary', maxLength: 20 }),
+    )
+    const token = fc.array(part, { maxLength: 6 }).map(parts => parts.join('.'))
+    const scheme = fc.constantFrom('Bearer ', 'token ', 'Basic ', '')
+    const header = fc.tuple(scheme, fc.oneof(token, fc.string())).map(words => words.join(''))
+    const nobody = async (text: string) => assert.equal(await at.authenticate(text), undefined)
+    await fc.assert(fc.asyncProperty(header, nobody), { seed: 24, numRuns: 2000 })
+    assert.ok(provider.asked.length <= 2, 'nor a reason to ask the provider')
+  })
+
   test('clocks may be apart by what is configured, and no further', async () => {
     const seconds = START / 1000
     assert.ok(await at.authenticate(bearer(await at.token({ claims: { exp: seconds - 29 } }))))
@@ -354,6 +375,14 @@ describe('keys', () => {
     assert.ok(await at.authenticate(bearer(await at.token())))
     assert.match(at.reports[0] ?? '', /ECONNREFUSED/)
     assert.deepEqual(at.reports.slice(1), [undefined], 'each change is told once')
+  })
+
+  test('that may be kept for less than they are asked for by themselves are asked for then', async () => {
+    at = setUp({ keepKeysMs: 60_000 })
+    assert.ok(await at.authenticate(bearer(await at.token())))
+    at.clock.ms += 60_001
+    assert.ok(await at.authenticate(bearer(await at.token())))
+    assert.equal(count('/keys'), 2)
   })
 
   test('a provider that was never there is asked again, not by each request', async () => {

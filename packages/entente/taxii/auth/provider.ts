@@ -107,7 +107,7 @@ export function createProvider(
 
   async function current() {
     const age = known ? elapsed() - known.at : Number.POSITIVE_INFINITY
-    if (age > REFRESH_MS && mayAsk()) {
+    if (age > Math.min(REFRESH_MS, options.keepKeysMs) && mayAsk()) {
       const refreshing = refresh()
       if (age > options.keepKeysMs) await refreshing
     }
