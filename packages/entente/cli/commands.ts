@@ -471,6 +471,25 @@ export const commands: readonly Command[] = [
   ),
   lazily(
     {
+      name: 'migrate',
+      summary: 'Copy the store of a stopped server into one of another kind, audited on both sides',
+      usage: 'migrate --from sqlite|mongodb --to sqlite|mongodb [--data DIR] --config FILE',
+      options: { ...DATA, from: TEXT, to: TEXT },
+      help: {
+        '--from KIND':
+          'sqlite: the file store.db of the data folder; mongodb: the database that the configuration names',
+        '--to KIND': 'the other; it must be empty, or hold what a migration that was cut off left',
+        ...DATA_HELP,
+      },
+      examples: [
+        'entente migrate --from sqlite --to mongodb --data /var/lib/entente --config /etc/entente.yaml',
+        'entente migrate --from mongodb --to sqlite --data /var/lib/entente --config /etc/entente.yaml',
+      ],
+    },
+    () => import('./commands/migrate.ts'),
+  ),
+  lazily(
+    {
       name: 'collection',
       summary: 'Show the collections of a server, their rights and ledgers',
       usage: 'collection list | show ID|ALIAS',

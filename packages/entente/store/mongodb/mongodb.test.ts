@@ -7,10 +7,11 @@ import { after, before, describe, test, type TestContext } from 'node:test'
 import { setTimeout } from 'node:timers/promises'
 import { type Db, type Document, MongoClient } from 'mongodb'
 import { commitRecords, headOf, rejects, row, statusRow, storeConformance } from '#store/conformance.ts'
-import { emptyBatch, type Journal, type Store } from '#store/store.ts'
+import { emptyBatch, type Journal, type RecordRow, type Store } from '#store/store.ts'
 import { startFlakyProxy } from '../../../../test/support/flaky-proxy.ts'
 import { freePort, installMongod, type Mongod, startMongod } from '../../../../test/support/mongod.ts'
 import { type MongoOptions, openMongoStore } from './mongodb.ts'
+import { INDEXES } from './schema.ts'
 
 const installed = installMongod()
 let mongod: Mongod
@@ -175,6 +176,155 @@ describe('a MongoDB store beside others', () => {
     assert.deepEqual(await store.integrity(), [])
   })
 })
+
+describe('queries of MongoDB', () => {
+  // A collection of a few documents; statuses of days, looked through when an object is erased or from the oldest on; all of a store, when it is copied.
+  const SMALL = ['meta', 'collections']
+  const isWalk = (c: Document) =>
+    (c['find'] === 'erased' && Object.keys(c['filter']).length === 0) ||
+    (c['cursor'] !== undefined && c['pipeline']?.[0]?.$currentOp)
+
+  onMongod('none walks a collection that grows, none sorts, each uses its index', async (t, place) => {
+    const commands: Document[] = []
+    const store = await opened(t, { ...place, observe: command => void commands.push(command) })
+    await useEverything(store)
+    const db = await rawDatabase(t, place)
+    const used = new Set<string>()
+    for (const command of commands) {
+      for (const plain of toExplained(command)) {
+        const name = String(Object.values(plain)[0])
+        if (SMALL.includes(name) || isWalk(plain)) continue
+        const plan = JSON.stringify(await db.command({ explain: plain, verbosity: 'queryPlanner' }))
+        const where = `${JSON.stringify(plain)}\n${plan}`
+        assert.doesNotMatch(plan, /"stage":"COLLSCAN"/, where)
+        assert.doesNotMatch(plan, /"stage":"SORT"/, where)
+        for (const [, index] of plan.matchAll(/"indexName":"(\w+)"/g)) used.add(`${name}.${index}`)
+        assert.equal(JSON.stringify(plain).includes('"$or":[{"coll'), false)
+        // Texts are read where they are asked for.
+        if (plain['projection']?.seq === 1)
+          assert.equal(plain['projection'].text === 1, plain['projection'].packed === 1)
+      }
+    }
+    const meant = Object.entries(INDEXES).flatMap(([name, indexes]) => indexes.map(index => `${name}.${index.name}`))
+    assert.deepEqual(
+      meant.filter(index => !used.has(index) && index !== 'collections.id'),
+      [],
+      'every index is for some query',
+    )
+  })
+
+  onMongod('known looks into the index once for an id, however many versions it has', async (t, place) => {
+    const store = await opened(t, place)
+    const versions = Array.from({ length: 300 }, (_, i) => `2026-01-01T00:00:00.${String(i).padStart(6, '0')}Z`)
+    await commitRecords(
+      store,
+      versions.map(version => ({ version })),
+    )
+    const db = await rawDatabase(t, place)
+    const id = (await store.recordAt(0))?.id
+    const explained = await db.command({
+      explain: { distinct: 'records', key: 'id', query: { coll: 1, kind: 0, id: { $in: [id, 'tool--x'] } } },
+      verbosity: 'executionStats',
+    })
+    assert.ok(explained['executionStats'].totalKeysExamined < 10, JSON.stringify(explained['executionStats']))
+  })
+})
+
+const OF_SESSIONS = 'lsid $db $clusterTime txnNumber startTransaction autocommit readConcern writeConcern'.split(' ')
+
+/** What of a command has a plan, without its session. */
+function toExplained(command: Document): Document[] {
+  const plain: Document = Object.fromEntries(Object.entries(command).filter(([key]) => !OF_SESSIONS.includes(key)))
+  const [verb] = Object.keys(plain)
+  if (verb === 'find' || verb === 'count' || verb === 'distinct') return [plain]
+  if (verb === 'aggregate') return plain['aggregate'] === 1 ? [] : [plain]
+  // An upsert of one document is found by its key as any update is.
+  if (verb === 'update')
+    return (plain['updates'] as Document[]).map(one => ({ update: plain['update'], updates: [one] }))
+  if (verb === 'delete')
+    return (plain['deletes'] as Document[]).map(one => ({ delete: plain['delete'], deletes: [one] }))
+  return []
+}
+
+async function useEverything(store: Store & Journal): Promise<void> {
+  const tile = { tree: 0, level: 0, index: 0, data: Buffer.alloc(32) }
+  const more = {
+    routes: [{ leaf: 0, channel: 'A' }],
+    tiles: [tile],
+    entryBundles: [{ index: 0, data: Buffer.alloc(34) }],
+    erasedTags: [Buffer.alloc(32)],
+    statuses: [statusRow('zero')],
+  }
+  const { head, rows } = await commitRecords(store, [{}, {}, {}], more)
+  const [id, version] = [rows[0]?.id as string, rows[0]?.version as string]
+  await store.commit(head, {
+    ...emptyBatch(headOf(9)),
+    supersede: [{ leaf: 0, by: 1 }],
+    erase: [{ leaf: 1, by: 2 }],
+    statuses: [statusRow('one')],
+  })
+  await store.head()
+  await store.recordAt(0)
+  for (const text of ['last', 'versions', 'all', 'none'] as const)
+    for (const types of [undefined, ['indicator'], ['indicator', 'tool']])
+      for (const specs of [undefined, ['2.1'], ['2.0', '2.1']])
+        for (const versions of [undefined, [version]])
+          await store.records(1, { from: 0, limit: 9, types, specs, versions, text })
+  const many = Array.from({ length: 250 }, (_, i) => `x-type-${i}`)
+  await store.records(1, { from: 0, limit: 9, types: [...many, 'indicator'], specs: ['2.0', '2.1'], text: 'last' })
+  await store.versions(1, id)
+  await store.lookup(1, id, version)
+  await store.lookup(1, id, undefined)
+  await store.known(1, [id])
+  await store.equivocations(1, id)
+  await store.wasErased()
+  await store.wasErased(Buffer.alloc(32))
+  await store.misfiled(1, { from: 0, limit: 9 })
+  await store.rewriteStatuses(1, id, s => s)
+  await store.gaps(1, 9)
+  await store.tile(0, 0, 0)
+  await store.entryBundle(0)
+  await store.checkpoint(5)
+  await store.checkpointFrom(5)
+  await store.putCosignature({ size: 5, witness: 'w1', line: 'x' })
+  await store.cosignatures(5)
+  await store.cosignedSize(['w1'], 1)
+  await store.status('none')
+  await store.purgeStatuses(Number.MAX_SAFE_INTEGER, new Map([[1, 9]]), 1)
+  await store.opening('none')
+  await store.routed('A', { from: 0, limit: 9 })
+  await store.countRouted('A', 0, 9)
+  await store.routedTo(0, ['A'])
+  await store.forgetRoutes(1)
+  await store.continued(rows)
+  await store.putCursor('a', 1)
+  await store.cursor('a')
+  await store.scan(0, 9)
+  for (const size of [3, 5]) await store.putAnchor({ ...ANCHOR, size })
+  await store.anchors()
+  await store.anchors({ ledger: 'local', final: true, limit: 1 })
+  await store.anchorCovering('local', 1, true)
+  await store.finalSizeAt('local', 9)
+  await store.label(0, true)
+  await store.mend(undefined, {
+    rows: [rows[2] as RecordRow],
+    remove: [],
+    supersede: [],
+    tiles: [],
+    entryBundles: [],
+    collections: [],
+  })
+}
+
+const ANCHOR = {
+  ledger: 'local',
+  root: Buffer.alloc(32),
+  transaction: '0x1',
+  block: 1,
+  blockHash: '0x1',
+  final: true,
+  at: 1,
+}
 
 describe('commits to MongoDB', () => {
   onMongod('a thousand records, some of megabytes, are one commit', async (t, place) => {

@@ -22,12 +22,16 @@ export async function selectRecords(
   const filters = await toFilters(db, collection, selection, options)
   const [first] = filters
   if (!first) return []
-  const documents = await readTo(db, filters.length === 1 ? first : await merge(db, filters, limit, options), {
-    ...options,
-    limit,
-    maxBytes,
-    text,
-  })
+  const documents = await readTo(
+    db,
+    filters.length === 1 ? first : await merge(db, collection, filters, limit, options),
+    {
+      ...options,
+      limit,
+      maxBytes,
+      text,
+    },
+  )
   if (text === 'none') return documents.map(toRecordRow)
   if (text !== 'all') await completeTexts(db, documents, text, options)
   const rows: RecordRow[] = []
@@ -95,15 +99,15 @@ async function specsOf(db: Db, collection: number, options: Snapshot): Promise<s
   }
 }
 
-/** The rows that several conditions select together, by their places in the log. */
-async function merge(db: Db, filters: Where[], limit: number, options: Snapshot): Promise<Where> {
-  const places: { _id: number; seq: number }[] = []
+/** The rows that several conditions select together, by their places in the collection. */
+async function merge(db: Db, collection: number, filters: Where[], limit: number, options: Snapshot): Promise<Where> {
+  const places: number[] = []
   for (const { filter, hint } of filters) {
     const found = records(db).find(filter, { ...options, hint, sort: { seq: 1 }, limit, projection: { seq: 1 } })
-    for await (const { _id, seq } of found) places.push({ _id, seq })
+    for await (const { seq } of found) places.push(seq)
   }
-  places.sort((a, b) => a.seq - b.seq)
-  return { filter: { _id: { $in: places.slice(0, limit).map(p => p._id) } }, hint: '_id_' }
+  places.sort((a, b) => a - b)
+  return { filter: { coll: collection, seq: { $in: places.slice(0, limit) } }, hint: 'seq' }
 }
 
 /** What a superseded row has in place of its text, where that is left out as a rule. */
