@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
-import { type AuthConfig, claimsOf, issuerOf } from './auth-config.ts'
+import { parse } from 'yaml'
+import { type AuthConfig, AuthSchema, claimsOf, issuerOf } from './auth-config.ts'
 import { loadConfig } from './config.ts'
 import { openAuth } from './open-auth.ts'
 
@@ -124,4 +125,14 @@ test('users of client certificates: only with an authority for them, each subjec
     [`${ca}, clients: [{ subject: [CN=feed], roles: [] }]`, /name/],
   ] as const)
     assert.throws(() => open(tls), { code: 'usage', message }, tls)
+})
+
+test('docs/operating.md has every key of auth, and what it has is taken', t => {
+  const text = readFileSync(join(import.meta.dirname, '../../../docs/operating.md'), 'utf8')
+  const example = /^auth:\n((?: {2}.*\n)+)/m.exec(text)?.[1] ?? ''
+  const lines = [...example.matchAll(/^ {2}# (\w+: .*)$/gm)].map(([, line = '']) => line)
+  const values = parse(lines.join('\n'))
+  assert.deepEqual(['kind', 'issuer', ...Object.keys(values)].sort(), Object.keys(AuthSchema.properties).sort())
+  const auth = JSON.stringify({ kind: 'oidc', ...values, passwordGrant: true })
+  assert.equal(issuerOf(load(t, auth.slice(1, -1))), 'https://id.example/realms/taxii')
 })

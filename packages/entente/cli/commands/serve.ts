@@ -35,7 +35,7 @@ export async function run({ values }: Args): Promise<number> {
   for (const root of server.context.config.apiRoots) {
     for (const c of root.collections) say(`  ${c.title}: ${server.url}${root.path}collections/${c.alias ?? c.id}/`)
   }
-  if (config.auth.kind === 'oidc') say(`  who may log in, ${issuerOf(config.auth)} knows`)
+  if (config.auth.kind === 'oidc') say(`  users are those of ${issuerOf(config.auth)}`)
   else
     say(
       `  user "admin", password ${process.env['ENTENTE_ADMIN_PASSWORD'] === undefined ? `in ${paths.adminPassword}` : 'from ENTENTE_ADMIN_PASSWORD'}`,
