@@ -5,6 +5,7 @@ import { measureLedger } from './ledger.ts'
 import { ledgers } from './ledgers.ts'
 import { million } from './million.ts'
 import { startMedallion } from './medallion.ts'
+import { mongodb } from './mongodb.ts'
 import { type Client, createStarted, type Server, type Started, startClient, startServer } from './processes.ts'
 import type { Figure } from './report.ts'
 import { alternate, median, quantile } from './statistics.ts'
@@ -277,6 +278,7 @@ export const benches: Record<string, Bench> = {
   brokers,
   ledger,
   ledgers,
+  mongodb,
   million,
 }
 

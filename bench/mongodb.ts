@@ -1,0 +1,88 @@
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { installMongod, startMongod } from '../test/support/mongod.ts'
+import type { Result, Side } from './client.ts'
+import type { Bench } from './figures.ts'
+import { startMedallion } from './medallion.ts'
+import { startServer } from './processes.ts'
+import type { Figure } from './report.ts'
+import { alternate, median, quantile } from './statistics.ts'
+
+/** `entente serve` on MongoDB against the same on SQLite, and against medallion on the same mongod. */
+export const mongodb: Bench = async (run, started, client) => {
+  const installed = installMongod()
+  if ('reason' in installed) {
+    run.say(`there is no MongoDB here: ${installed.reason}`)
+    return []
+  }
+  const folder = join(run.folder, 'mongodb')
+  mkdirSync(folder, { recursive: true })
+  const mongod = started.add(await startMongod(installed.path, folder))
+  const config = join(folder, 'entente.yaml')
+  writeFileSync(config, `store: { kind: mongodb, url: "${mongod.url}" }\n`)
+  const ours = started.add(await startServer('entente', join(folder, 'data'), run.profile, {}, config)).side
+  const file = started.add(await startServer('entente', join(run.folder, 'sqlite'), run.profile)).side
+  const medallion = started.add(await startMedallion(join(run.folder, 'medallion'), run.say, mongod))
+
+  const sides = new Map<Side, { next: number }>()
+  const take = (side: Side, n: number): number => {
+    const numbers = sides.get(side) ?? { next: 0 }
+    sides.set(side, numbers)
+    numbers.next += n
+    return numbers.next - n
+  }
+  const post = (side: Side, count: number) => () =>
+    client.run({ do: 'post', side, from: take(side, count * 2), count, objects: 2, connections: 1 })
+  const get = (side: Side, count: number) => () => client.run({ do: 'get', side, from: 0, count, each: 1 })
+  const bulk = (side: Side, objects: number) => () =>
+    client.run({ do: 'post', side, from: take(side, objects), count: objects / 500, objects: 500, connections: 4 })
+  const page = (side: Side, objects: number) => () => client.run({ do: 'read', side, limit: 1000, objects, passes: 1 })
+
+  const posts = run.quick ? 50 : 200
+  const objects = run.quick ? 2000 : 10_000
+  const rounds = run.quick ? 2 : 5
+  const against = async (
+    other: Side,
+    name: string,
+    most: { bulk: number; get: number } | undefined,
+  ): Promise<Figure[]> => {
+    for (const side of [ours, other]) {
+      await post(side, posts)()
+      await get(side, posts)()
+    }
+    const figure = (what: string, pairs: [Result, Result][], goal?: Figure['goal']): Figure => {
+      const all = (at: 0 | 1) =>
+        quantile(
+          pairs.flatMap(pair => pair[at].times),
+          0.5,
+        )
+      const value = median(pairs.map(([a, b]) => median(a.times) / median(b.times)))
+      const details = `median ${all(0).toFixed(2)} ms : ${all(1).toFixed(2)} ms`
+      return { figure: '16', what: `${what}, MongoDB : ${name}`, value, unit: '×', details, ...(goal ? { goal } : {}) }
+    }
+    const posted = await alternate(rounds, post(ours, posts), post(other, posts))
+    const got = await alternate(rounds, get(ours, posts), get(other, posts))
+    const some = most ? objects / 5 : objects
+    const loaded = await alternate(most ? 1 : 3, bulk(ours, some), bulk(other, some))
+    const rate = (r: Result) => (r.objects / r.ms) * 1000
+    const speeds = [0, 1].map(at => Math.round(median(loaded.map(pair => rate(pair[at] as Result)))))
+    const pages = await alternate(rounds, page(ours, 1000), page(other, 1000))
+    return [
+      figure('POST of 2 objects', posted),
+      figure('GET by id', got, most && { most: most.get }),
+      {
+        figure: '16',
+        what: `bulk, objects/s, MongoDB : ${name}`,
+        value: median(loaded.map(([a, b]) => rate(a) / rate(b))),
+        unit: '×',
+        details: `${speeds[0]}/s : ${speeds[1]}/s`,
+        ...(most ? { goal: { least: most.bulk } } : {}),
+      },
+      figure('page of 1,000', pages),
+    ]
+  }
+  const figures = await against(file, 'SQLite', undefined)
+  if (medallion.side)
+    figures.push(...(await against(medallion.side, 'medallion on the same mongod', { bulk: 10, get: 0.25 })))
+  return figures
+}
