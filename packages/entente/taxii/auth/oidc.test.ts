@@ -315,6 +315,8 @@ describe('roles', () => {
       assert.deepEqual(await roles({ scope: value, realm_access: { roles: value } }), [], JSON.stringify(value))
     }
     assert.deepEqual(await roles({ realm_access: JSON.parse('{"__proto__":{"roles":["x"]}}') }), [])
+    const inherited = { name: 'sub', scope: 'scope', roles: [['constructor', 'name']] }
+    assert.deepEqual(await roles({}, { claims: inherited }), [])
   })
 
   test('admin is not what the provider calls so, but who has a role that is configured for it', async () => {
@@ -383,6 +385,17 @@ describe('keys', () => {
     at.clock.ms += 60_001
     assert.ok(await at.authenticate(bearer(await at.token())))
     assert.equal(count('/keys'), 2)
+  })
+
+  test('nobody waits for newer ones while the old ones hold', async () => {
+    at = setUp({ timeoutMs: 500 })
+    assert.ok(await at.authenticate(bearer(await at.token())))
+    provider.answers['/keys'] = () => undefined
+    at.clock.ms += REFRESH_MS + 1
+    assert.ok(await at.authenticate(bearer(await at.token())))
+    assert.deepEqual(at.reports, [], 'the provider is still being asked')
+    while (at.reports.length === 0) await new Promise(resolve => setTimeout(resolve, 20))
+    assert.match(at.reports[0] ?? '', /did not answer in 500 ms/)
   })
 
   test('a provider that was never there is asked again, not by each request', async () => {
