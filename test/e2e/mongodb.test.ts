@@ -1,20 +1,11 @@
-// A whole server with its store in a real MongoDB: what it answers, what somebody who writes to the database gains, and the way from a file and back.
+// A whole server with its store in a real MongoDB: what it answers, what somebody who writes to the database gains.
 import assert from 'node:assert/strict'
-import { spawnSync } from 'node:child_process'
-import { cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, suite, test } from 'node:test'
-import { type Db, type Document, MongoClient } from 'mongodb'
-import { installMongod, type Mongod, startMongod } from '../support/mongod.ts'
-import {
-  complete,
-  OBJECTS,
-  root,
-  sampleObjects,
-  startEntente,
-  temporaryFolder,
-  type TestServer,
-} from '../support/server.ts'
+import type { Db, Document } from 'mongodb'
+import { installMongod } from '../support/mongod.ts'
+import { type Site, type Sites, startSites } from '../support/mongodb-sites.ts'
+import { complete, OBJECTS, sampleObjects, startEntente, type TestServer } from '../support/server.ts'
 
 const installed = installMongod()
 const skip = 'reason' in installed ? installed.reason : false
@@ -23,44 +14,14 @@ const idOf = (i: number) => objects[i]?.['id'] as string
 type Keyed = Document & { _id: number | string }
 
 suite('a server on MongoDB', { concurrency: false, skip }, () => {
-  let mongod: Mongod
-  let client: MongoClient
-  let folder: string
-  let databases = 0
-  const atEnd: (() => void)[] = []
+  let sites: Sites
   before(async () => {
-    if ('reason' in installed) return
-    folder = temporaryFolder({ after: f => void atEnd.push(f) })
-    mongod = await startMongod(installed.path, join(folder, 'mongod').replace(/mongod$/, ''))
-    client = await MongoClient.connect(mongod.url)
+    if ('path' in installed) sites = await startSites(installed.path)
   })
-  after(async () => {
-    await client?.close()
-    await mongod?.stop()
-    for (const f of atEnd) f()
-  })
-
-  /** A data folder and a configuration with a database of its own. */
-  function site(): { data: string; config: string; args: string[]; db: Db } {
-    const database = `server-${++databases}`
-    const place = join(folder, database)
-    mkdirSync(place)
-    const config = join(place, 'entente.yaml')
-    writeFileSync(join(place, 'database-url'), `${mongod.url}\n`, { mode: 0o600 })
-    writeFileSync(
-      config,
-      `store: { kind: mongodb, urlFile: database-url, database: ${database} }\nanchoring: { intervalMs: 50 }\naudit: { share: 0 }\n`,
-    )
-    return { data: join(place, 'data'), config, args: ['--config', config], db: client.db(database) }
-  }
+  after(() => sites?.close())
   const rows = (db: Db) => db.collection<Keyed>('records')
 
-  function entente(...args: string[]): { code: number | null; json: any; err: string } {
-    const main = join(root, 'packages/entente/cli/main.ts')
-    const { status, stdout, stderr } = spawnSync(process.execPath, [main, ...args, '--json'], { encoding: 'utf8' })
-    return { code: status, json: stdout.trim() === '' ? undefined : JSON.parse(stdout), err: stdout + stderr }
-  }
-  const audit = ({ data, args }: ReturnType<typeof site>) => entente('audit', '--data', data, ...args)
+  const audit = ({ data, args }: Site) => sites.entente('audit', '--data', data, ...args)
 
   async function publish(server: TestServer, list: unknown[]): Promise<string> {
     const { status, json, text } = await server.request('POST', OBJECTS, { objects: list })
@@ -72,7 +33,7 @@ suite('a server on MongoDB', { concurrency: false, skip }, () => {
     (await server.request('GET', OBJECTS)).json.objects.map((o: Document) => o['id'])
 
   test('takes, gives, deletes and proves; and after a restart the same', async t => {
-    const here = site()
+    const here = sites.site()
     let server = await startEntente(here.data, here)
     t.after(() => server.kill())
     const status = await publish(server, objects)
@@ -82,7 +43,7 @@ suite('a server on MongoDB', { concurrency: false, skip }, () => {
     )
     assert.equal((await server.request('GET', `${OBJECTS}?limit=7&match[type]=indicator`)).json.objects.length, 7)
     assert.equal((await server.request('GET', `${OBJECTS}${idOf(3)}/`)).json.objects[0].name, 'test indicator 3')
-    const got = entente(
+    const got = sites.entente(
       'get',
       `${server.url}/api/collections/default/`,
       '--data',
@@ -91,8 +52,8 @@ suite('a server on MongoDB', { concurrency: false, skip }, () => {
       '--out',
       join(here.data, 'read.json'),
     )
-    assert.equal(got.code, 0, got.err)
-    const proof = entente(
+    assert.equal(got.code, 0, got.said)
+    const proof = sites.entente(
       'get',
       `${server.url}${OBJECTS}${idOf(3)}/`,
       '--data',
@@ -101,12 +62,12 @@ suite('a server on MongoDB', { concurrency: false, skip }, () => {
       '--out',
       join(here.data, 'proof.json'),
     )
-    assert.equal(proof.code, 0, proof.err)
+    assert.equal(proof.code, 0, proof.said)
     assert.equal((await server.request('DELETE', `${OBJECTS}${idOf(5)}/`)).status, 200)
     assert.equal((await server.request('GET', `${OBJECTS}${idOf(5)}/`)).status, 404)
     assert.equal(await rows(here.db).countDocuments({ id: idOf(5) }), 0)
     const beside = audit(here)
-    assert.equal(beside.code, 0, beside.err)
+    assert.equal(beside.code, 0, beside.said)
     await server.stop()
 
     server = await startEntente(here.data, here)
@@ -115,14 +76,17 @@ suite('a server on MongoDB', { concurrency: false, skip }, () => {
     await publish(server, sampleObjects(1, 100))
     await server.stop()
     assert.deepEqual(audit(here).json.problems, [])
-    assert.equal(entente('collection', 'list', '--data', here.data, ...here.args).json.collections[0].records, 22)
-    const repaired = entente('repair', '--data', here.data, ...here.args)
-    assert.equal(repaired.code, 0, repaired.err)
-    assert.match(entente('backup', '--data', here.data, ...here.args, '--to', join(here.data, 'b')).err, /mongodump/)
+    assert.equal(sites.entente('collection', 'list', '--data', here.data, ...here.args).json.collections[0].records, 22)
+    const repaired = sites.entente('repair', '--data', here.data, ...here.args)
+    assert.equal(repaired.code, 0, repaired.said)
+    assert.match(
+      sites.entente('backup', '--data', here.data, ...here.args, '--to', join(here.data, 'b')).said,
+      /mongodump/,
+    )
   })
 
   test('a server that is killed while it stores has all that it acknowledged, and the next one is there at once', async t => {
-    const here = site()
+    const here = sites.site()
     let server = await startEntente(here.data, here)
     t.after(() => server.kill())
     const taken: string[] = []
@@ -154,7 +118,7 @@ suite('a server on MongoDB', { concurrency: false, skip }, () => {
   })
 
   test('whoever writes to the database gains nothing', async t => {
-    const here = site()
+    const here = sites.site()
     let server = await startEntente(here.data, here)
     t.after(() => server.kill())
     await publish(server, objects)
@@ -177,7 +141,7 @@ suite('a server on MongoDB', { concurrency: false, skip }, () => {
     for (const i of [1, 2, 6, 8, 10]) {
       const { status, json } = await server.request('GET', `${OBJECTS}${idOf(i)}/`)
       assert.equal(status, 500, `object ${i} was answered`)
-      assert.equal(json.error_code, 'integrity')
+      assert.equal(json.saidor_code, 'integrity')
     }
     assert.equal((await server.request('GET', `${OBJECTS}${idOf(0)}/`)).status, 200)
 
@@ -196,7 +160,7 @@ suite('a server on MongoDB', { concurrency: false, skip }, () => {
   })
 
   test('an older copy of the database is found by the ledger', async t => {
-    const here = site()
+    const here = sites.site()
     let server = await startEntente(here.data, here)
     t.after(() => server.kill())
     await publish(server, objects.slice(0, 10))
@@ -218,49 +182,5 @@ suite('a server on MongoDB', { concurrency: false, skip }, () => {
     server = await startEntente(here.data, here)
     assert.equal((await server.request('POST', OBJECTS, { objects: sampleObjects(1, 50) })).status, 503)
     await server.stop()
-  })
-
-  test('migrate: from a file to MongoDB and back, with proofs, and the server goes on in each', async t => {
-    const here = site()
-    let server = await startEntente(here.data)
-    t.after(() => server.kill())
-    await publish(server, objects)
-    assert.equal((await server.request('DELETE', `${OBJECTS}${idOf(5)}/`)).status, 200)
-    const migrate = (from: string, to: string) =>
-      entente('migrate', '--from', from, '--to', to, '--data', here.data, ...here.args)
-    assert.match(migrate('sqlite', 'mongodb').err, /a server runs on/)
-    await server.stop()
-    assert.match(migrate('sqlite', 'sqlite').err, /both sqlite/)
-
-    // What is changed in the file is not carried over.
-    const original = join(here.data, 'store.db')
-    cpSync(original, `${original}.kept`)
-    const { DatabaseSync } = await import('node:sqlite')
-    const file = new DatabaseSync(original)
-    file.exec('update record set added = added + 1 where seq = 3')
-    file.close()
-    assert.equal(migrate('sqlite', 'mongodb').code, 4)
-    for (const end of ['-wal', '-shm']) rmSync(`${original}${end}`, { force: true })
-    cpSync(`${original}.kept`, original)
-
-    // As if one had been cut off in the middle.
-    await rows(here.db).insertOne({ _id: 3, coll: 1, seq: 3, kind: 0 })
-    const there = migrate('sqlite', 'mongodb')
-    assert.equal(there.code, 0, there.err)
-    assert.equal(there.json.counts.records, 21)
-    assert.match(migrate('sqlite', 'mongodb').err, /already holds a log/)
-
-    server = await startEntente(here.data, here)
-    assert.equal((await listed(server)).length, 19)
-    await publish(server, sampleObjects(5, 100))
-    await server.stop()
-
-    rmSync(original)
-    const back = migrate('mongodb', 'sqlite')
-    assert.equal(back.code, 0, back.err)
-    server = await startEntente(here.data)
-    assert.equal((await listed(server)).length, 24)
-    await server.stop()
-    assert.equal(entente('audit', '--data', here.data).code, 0)
   })
 })
