@@ -155,6 +155,18 @@ describe('the file of users is read again when it changes', () => {
     assert.deepEqual(await authenticate(basic('alice', 'another')), { name: 'alice', roles: ['taxii-read'] })
   })
 
+  test('what was being checked while it changed is not remembered', async () => {
+    const { authenticate, clock, file } = setUp()
+    const changed = await createUser('alice', 'another', ['taxii-read'])
+    const old = basic('alice', 'pass:word ü')
+    const checking = authenticate(old)
+    writeUsers(file, { version: 1, users: [changed], tokens: [] })
+    clock.now += 1000
+    assert.equal(await authenticate(basic('alice', 'wrong')), undefined)
+    await checking
+    assert.equal(await authenticate(old), undefined)
+  })
+
   test('who is removed is out, roles that go are gone', async () => {
     const { authenticate, clock, file } = setUp()
     const header = basic('alice', 'pass:word ü')
