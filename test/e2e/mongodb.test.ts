@@ -139,7 +139,7 @@ suite('a server on MongoDB', { concurrency: false, skip }, () => {
     const ids: string[] = list.json.objects.map((o: Document) => o['id'])
     for (const i of [1, 2, 3, 6, 8, 10]) assert.ok(!ids.includes(idOf(i)), `object ${i} was listed`)
     for (const i of [1, 2, 6, 8, 10]) {
-      const { status, json, text } = await server.request('GET', `${OBJECTS}${idOf(i)}/`)
+      const { status, json } = await server.request('GET', `${OBJECTS}${idOf(i)}/`)
       assert.equal(status, 500, `object ${i} was answered`)
       assert.equal(json.error_code, 'integrity')
     }
