@@ -101,13 +101,22 @@ export const toChannels = ({ names, audience }: ChannelsConfig): ConfiguredChann
       : { name: c.name, title: c.title, audience: c.audience ?? audience },
   )
 
+/** The kinds of channels that a key means something for, where that is not all of them. */
+const KINDS_OF: Record<string, string[]> = {
+  url: ['rabbitmq'],
+  urlFile: ['rabbitmq'],
+  brokers: ['kafka'],
+  sasl: ['kafka'],
+  tls: ['rabbitmq', 'kafka'],
+}
+
 /** @throws CliError `usage` */
 export function checkChannels(config: {
   channels: ChannelsConfig
   apiRoots: { path: string; collections: { title: string; forward?: ForwardConfig | undefined }[] }[]
 }): void {
   const { channels } = config
-  const { kind, url, urlFile, brokers, tls, sasl } = channels
+  const { kind, url, urlFile, brokers } = channels
   const names = new Set<string>()
   for (const { name } of toChannels(channels)) {
     if (names.has(name)) throw new CliError('usage', `two channels are called "${name}"`)
@@ -117,15 +126,8 @@ export function checkChannels(config: {
     throw new CliError('usage', 'channels of the kind rabbitmq need url, amqp://…, or urlFile, the file that holds it')
   if (kind === 'kafka' && !brokers)
     throw new CliError('usage', 'channels of the kind kafka need brokers, such as ["kafka.example:9092"]')
-  const unused = { url: kind !== 'rabbitmq' && url, urlFile: kind !== 'rabbitmq' && urlFile }
-  const idle = {
-    ...unused,
-    brokers: kind !== 'kafka' && brokers,
-    sasl: kind !== 'kafka' && sasl,
-    tls: kind === 'embedded' && tls,
-  }
-  for (const [key, value] of Object.entries(idle))
-    if (value !== undefined && value !== false)
+  for (const [key, kinds] of Object.entries(KINDS_OF))
+    if (channels[key as keyof ChannelsConfig] !== undefined && !kinds.includes(kind))
       throw new CliError(
         'usage',
         `channels.${key} means nothing for the kind ${kind}: leave it out, or set channels.kind`,

@@ -1,38 +1,28 @@
 import { Counter, Gauge, type Registry } from 'prom-client'
 import { MOST_BEHIND, type Streams } from '#channel/stream.ts'
-import { MOST_COUNTED } from '#notary/outbox.ts'
+import { MOST_COUNTED, type OutboxState } from '#notary/outbox.ts'
 import type { Broker } from './brokers.ts'
 
 /** Metrics whose values, and labels, are only what they are at the moment somebody asks. */
 function createFamily(registry: Registry) {
-  type Collect<T> = (metric: T) => void | Promise<void>
+  const kept = <M extends { reset(): void }>(
+    name: string,
+    help: string,
+    labelNames: string[],
+    collect: (metric: M) => void | Promise<void>,
+  ) => ({
+    name,
+    help,
+    labelNames,
+    registers: [],
+    collect(this: M) {
+      this.reset()
+      return collect(this)
+    },
+  })
   return {
-    gauge: (name: string, help: string, labelNames: string[], collect: Collect<Gauge>) =>
-      registry.registerMetric(
-        new Gauge({
-          name,
-          help,
-          labelNames,
-          registers: [],
-          collect() {
-            this.reset()
-            return collect(this)
-          },
-        }),
-      ),
-    counter: (name: string, help: string, labelNames: string[], collect: Collect<Counter>) =>
-      registry.registerMetric(
-        new Counter({
-          name,
-          help,
-          labelNames,
-          registers: [],
-          collect() {
-            this.reset()
-            return collect(this)
-          },
-        }),
-      ),
+    gauge: (...of: Parameters<typeof kept<Gauge>>) => registry.registerMetric(new Gauge(kept(...of))),
+    counter: (...of: Parameters<typeof kept<Counter>>) => registry.registerMetric(new Counter(kept(...of))),
   }
 }
 
@@ -65,21 +55,29 @@ export function streamMetrics(registry: Registry, streams: Streams): void {
 export function brokerMetrics(registry: Registry, { publisher, outbox }: Broker): void {
   const { gauge, counter } = createFamily(registry)
   const { kind } = publisher
+  // All of them are asked for at once, and counting what waits is work.
+  let asked: Promise<OutboxState[]> | undefined
+  const states = () => {
+    asked ??= outbox.states().finally(() => {
+      asked = undefined
+    })
+    return asked
+  }
   gauge('entente_broker_connected', 'Whether the broker of the channels can be reached', ['kind'], all =>
     all.set({ kind }, publisher.state().connected ? 1 : 0),
   )
   const pending = `Events of a channel that the broker has not confirmed yet, up to ${MOST_COUNTED}`
   gauge('entente_broker_pending_events', pending, ['channel'], async all => {
-    for (const { channel, pending: n } of await outbox.states()) all.set({ channel }, n)
+    for (const { channel, pending: n } of await states()) all.set({ channel }, n)
   })
   gauge('entente_broker_failing', '1 while the broker takes nothing of a channel', ['channel'], async all => {
-    for (const { channel, error } of await outbox.states()) all.set({ channel }, error === undefined ? 0 : 1)
+    for (const { channel, error } of await states()) all.set({ channel }, error === undefined ? 0 : 1)
   })
   counter('entente_broker_deliveries_total', 'Events that the broker has confirmed', ['channel'], async all => {
-    for (const { channel, delivered } of await outbox.states()) all.inc({ channel }, delivered)
+    for (const { channel, delivered } of await states()) all.inc({ channel }, delivered)
   })
   const again = 'Events among them that may have been sent before, and are marked so'
   counter('entente_broker_redeliveries_total', again, ['channel'], async all => {
-    for (const { channel, redelivered } of await outbox.states()) all.inc({ channel }, redelivered)
+    for (const { channel, redelivered } of await states()) all.inc({ channel }, redelivered)
   })
 }

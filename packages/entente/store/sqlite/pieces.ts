@@ -1,6 +1,14 @@
 import type { StatementSync } from 'node:sqlite'
 import type { Piece, Store } from '#store/store.ts'
-import { fromRecordRow, RECORD_COLUMNS, toAnchorRow, toRecordRow, toStatusRow } from './rows.ts'
+import {
+  fromRecordRow,
+  fromStatusRow,
+  RECORD_COLUMNS,
+  STATUS_COLUMNS,
+  toAnchorRow,
+  toRecordRow,
+  toStatusRow,
+} from './rows.ts'
 
 type Access = {
   sql: (text: string, arrays?: boolean) => StatementSync
@@ -115,23 +123,7 @@ export function createPieces({ sql, reading, changing }: Access): Pick<Store, 'p
           cosignatures.map(c => [c.size, c.witness, c.line]),
         )
         const { statuses = [], openings = [], erasedTags = [], routes = [], cursors = [], anchors = [], head } = piece
-        put(
-          'status',
-          'id, api_root, coll, submitter, requested, size, accepted, failed, receipt, gone_accepted, gone_failed',
-          statuses.map(s => [
-            s.id,
-            s.apiRoot,
-            s.collection,
-            s.submitter,
-            s.requested,
-            s.size,
-            JSON.stringify(s.accepted),
-            JSON.stringify(s.failed),
-            s.receipt,
-            s.gone?.accepted ?? 0,
-            s.gone?.failed ?? 0,
-          ]),
-        )
+        put('status', STATUS_COLUMNS, statuses.map(fromStatusRow))
         put(
           'opening',
           'submitter, opening, name',

@@ -62,6 +62,24 @@ export function fromRecordRow(r: RecordRow): (number | string | null | Uint8Arra
   ]
 }
 
+/** Columns of `status` in the order in which {@link fromStatusRow} gives them. */
+export const STATUS_COLUMNS =
+  'id, api_root, coll, submitter, requested, size, accepted, failed, receipt, gone_accepted, gone_failed'
+
+export const fromStatusRow = (s: StatusRow): (number | string)[] => [
+  s.id,
+  s.apiRoot,
+  s.collection,
+  s.submitter,
+  s.requested,
+  s.size,
+  JSON.stringify(s.accepted),
+  JSON.stringify(s.failed),
+  s.receipt,
+  s.gone?.accepted ?? 0,
+  s.gone?.failed ?? 0,
+]
+
 export function toStatusRow(row: Record<string, unknown>): StatusRow {
   const gone = { accepted: row['gone_accepted'] as number, failed: row['gone_failed'] as number }
   return {

@@ -17,7 +17,15 @@ import { StoreError, type StoreErrorCode } from '#store/store.ts'
 import { migrate } from './schema.ts'
 import { createPieces } from './pieces.ts'
 import { createRoutes } from './routes.ts'
-import { fromRecordRow, RECORD_COLUMNS, toAnchorRow, toRecordRow, toStatusRow } from './rows.ts'
+import {
+  fromRecordRow,
+  fromStatusRow,
+  RECORD_COLUMNS,
+  STATUS_COLUMNS,
+  toAnchorRow,
+  toRecordRow,
+  toStatusRow,
+} from './rows.ts'
 
 export type SqliteOptions = {
   /** The database file. Created where `create` is set, else its absence is an error. */
@@ -204,21 +212,8 @@ export function openSqliteStore(options: SqliteOptions): Store & Journal {
         'insert into collection(number, api_root, id, count, last_added, root) values(?,?,?,?,?,?) on conflict(number) do update set count = excluded.count, last_added = excluded.last_added, root = excluded.root',
       ).run(c.number, c.apiRoot, c.id, c.count, c.lastAdded, c.root)
     }
-    for (const s of batch.statuses) {
-      sql(
-        'insert into status(id, api_root, coll, submitter, requested, size, accepted, failed, receipt) values(?,?,?,?,?,?,?,?,?)',
-      ).run(
-        s.id,
-        s.apiRoot,
-        s.collection,
-        s.submitter,
-        s.requested,
-        s.size,
-        JSON.stringify(s.accepted),
-        JSON.stringify(s.failed),
-        s.receipt,
-      )
-    }
+    for (const s of batch.statuses)
+      sql(`insert into status(${STATUS_COLUMNS}) values(?,?,?,?,?,?,?,?,?,?,?)`).run(...fromStatusRow(s))
     for (const o of batch.openings)
       sql('insert into opening(submitter, opening, name) values(?,?,?)').run(o.submitter, o.opening, o.name)
     for (const r of batch.routes) sql('insert into route(channel, leaf) values(?,?)').run(r.channel, r.leaf)
