@@ -60,6 +60,8 @@ const DEFAULT_RETRY_MS = 200
 const MAX_RETRY_MS = 1000
 /** Cursors are written so often: each is a durable write, and what a crash loses of them is sent again. */
 const CURSOR_MS = 250
+/** Between two publishes of a channel: what is stored meanwhile goes out together, which costs the server and the broker a fraction. Who comes first waits for nothing. */
+const PACE_MS = 20
 
 /** The name of the cursor of a channel, in the store. */
 export const outboxCursor = (kind: string, channel: string): string => `outbox:${kind}:${channel}`
@@ -126,6 +128,8 @@ function createLine(
   let delivered = 0
   let redelivered = 0
   let isAwake = true
+  /** When something was last given to the broker. */
+  let sent = -PACE_MS
   let rouse: (() => void) | undefined
 
   async function send(messages: Message[], next: number): Promise<void> {
@@ -147,17 +151,19 @@ function createLine(
     error = undefined
   }
 
-  /** @returns whether there was something */
+  /** @returns whether there was more already when this was read */
   async function step(): Promise<boolean> {
+    const size = notary.log.size
     const { messages, next } = await readRouted(notary, source, name, { from: position, limit }, isWhole)
     if (messages.length === 0) {
-      const isEnd = next === position || next >= notary.log.size
       position = next
-      return !isEnd
+      return next < size
     }
+    sent = performance.now()
     try {
       await send(messages, next)
       limit = AT_ONCE
+      return next < size
     } catch (cause) {
       if (!(cause instanceof ChannelError && cause.code === 'too-large')) throw cause
       if (messages.length > 1) {
@@ -204,6 +210,8 @@ function createLine(
         await new Promise<void>(resolve => {
           rouse = resolve
         })
+      const pause = sent + PACE_MS - performance.now()
+      if (pause > 0) await sleep(pause, undefined, { signal }).catch(() => {})
     }
   }
 

@@ -38,6 +38,7 @@ export async function readRouted(
     const key = !one.ok ? `${row.leaf}` : whole ? (row.id as string) : one.commitment.toString('base64')
     return { position: row.leaf, collection: row.collection, key, event, body, redelivered: false }
   })
+  const isCut = found.length >= limit || found.reduce((sum, row) => sum + (row.text?.length ?? 0), 0) > MAX_BYTES
   const last = found.findLast(r => r.leaf < size)
-  return { messages, next: last ? last.leaf + 1 : Math.max(from, size) }
+  return { messages, next: isCut && last ? last.leaf + 1 : Math.max(from, size) }
 }
