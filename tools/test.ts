@@ -13,6 +13,8 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
 })
 if (values.long) process.env['ENTENTE_TEST_LONG'] = '1'
+// Each test file is a process of its own, and many start more: what one has compiled the others need not.
+process.env['NODE_COMPILE_CACHE'] ??= join(root, '.cache', 'compiled')
 const isTest = (f: string) => f.endsWith('.test.ts')
 const files = values.files
   ? positionals.map(f => join(root, f))

@@ -9,7 +9,7 @@ import { OBJECTS, root, sampleObjects, startEntente, temporaryFolder, type TestS
 import { createRandom } from '../support/random.ts'
 
 const LONG = process.env['ENTENTE_TEST_LONG'] !== undefined
-const KILLS = LONG ? 200 : 20
+const KILLS = LONG ? 200 : 8
 const SEED = Number(process.env['ENTENTE_TEST_SEED'] ?? 20260101)
 const crashing = join(root, 'test/support/crashing-server.ts')
 
