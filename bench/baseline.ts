@@ -1,5 +1,5 @@
 import { EMPTY_ROOT, TreeEdge } from '@entente/verify/tlog'
-import { decide, nothingDecided, type Plan } from '../packages/entente/notary/decide.ts'
+import { decideAll, nothingDecided } from '../packages/entente/notary/decide.ts'
 import type { Collection, Log } from '../packages/entente/notary/log.ts'
 import { BATCH_OBJECTS, type Notary } from '../packages/entente/notary/notary.ts'
 import type { Opened, Reader } from '../packages/entente/notary/reader.ts'
@@ -62,8 +62,9 @@ export function openBaseline(store: Store & Journal, wanted: { apiRoot: string; 
       const c = grown.get(request.collection) ?? { ...(collections.get(request.collection) as Collection) }
       grown.set(c.number, c)
       const accepted: StatusRow['accepted'] = []
-      for (const object of request.objects) {
-        const plan: Plan = await decide({ store, reader }, c.number, object, decided)
+      const asked = request.objects.map(object => ({ object, rules: {} }))
+      for (const plan of await decideAll({ store, reader }, c.number, asked, decided)) {
+        const { object } = plan
         if (plan.do !== 'store') throw new Error('the bench publishes new objects only')
         const at = { leaf: size + records.length, seq: c.count++, added: Math.max(systemClock(), c.lastAdded + 1) }
         c.lastAdded = at.added

@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto'
 import { sameMeaning } from '@entente/stix'
-import type { Store } from '#store/store.ts'
+import type { Lookup, Store } from '#store/store.ts'
 import type { Reader } from './reader.ts'
 import type { SubmittedObject } from './sequence.ts'
 
@@ -57,14 +57,41 @@ const SAME_MEANING = 'differs from the stored object only in the precision of a 
 export type Rules = {
   /** Another content under a stored version. `fail` (the default): it is refused. `keepBoth`: both are stored, the one added last is served. */
   onConflict?: 'fail' | 'keepBoth' | undefined
-  /** Whether the object was erased here and must not come back. */
-  wasErased?: ((object: SubmittedObject) => Promise<boolean>) | undefined
+  /** What was erased may come back (the default), or not. */
+  repost?: 'allow' | 'refuse' | undefined
 }
 
 /** Contents of one version that are kept; each is compared with what comes. */
 export const MAX_KEPT = 16
 
-type Context = { store: Store; reader: Reader }
+/** Texts of stored objects that are held at a time, to compare with. */
+const LOOKUP_BYTES = 8 * 1024 * 1024
+
+export type Context = {
+  store: Pick<Store, 'lookups'>
+  reader: Pick<Reader, 'open'>
+  /** Which of these objects were erased in the collection, and must not come back. */
+  erasedOf?: (collection: number, objects: readonly SubmittedObject[]) => Promise<ReadonlySet<SubmittedObject>>
+}
+
+/** Decides on objects of a collection in their order. The store is asked about all of them at once, or as many as fit into memory. */
+export async function decideAll(
+  context: Context,
+  collection: number,
+  asked: readonly { object: SubmittedObject; rules: Rules }[],
+  decided: Decided,
+): Promise<Plan[]> {
+  const plans: Plan[] = []
+  const objects = asked.map(a => a.object)
+  for await (const found of context.store.lookups(collection, objects, LOOKUP_BYTES)) {
+    const some = asked.slice(plans.length, plans.length + found.length)
+    const refusing = some.filter(a => a.rules.repost === 'refuse').map(a => a.object)
+    const erased = refusing.length > 0 ? await context.erasedOf?.(collection, refusing) : undefined
+    for (const [i, { object, rules }] of some.entries())
+      plans.push(await decide(context.reader, object, found[i] as Lookup, decided, rules, erased?.has(object)))
+  }
+  return plans
+}
 
 /**
  * Decides on one object, and enters what it decided in `decided`.
@@ -73,21 +100,21 @@ type Context = { store: Store; reader: Reader }
  * they are written the same: one instant in another precision and with other content is another version. An object without a version has
  * the date it was added as its version, so other content is a newer one.
  */
-export async function decide(
-  context: Context,
-  collection: number,
+async function decide(
+  reader: Context['reader'],
   object: SubmittedObject,
+  found: Lookup,
   decided: Decided,
-  rules: Rules = {},
+  rules: Rules,
+  wasErased = false,
 ): Promise<Plan> {
   const { id, version } = object
-  const found = await context.store.lookup(collection, id, version)
   const key = `${id} ${version ?? ''}`
   const staged = decided.stored.get(key) ?? []
 
   const candidates: { of: Stored | Plan; digits: number; canonical: string }[] = []
   for (const row of staged.length > 0 && version === undefined ? [] : found.same) {
-    const opened = await context.reader.open(row)
+    const opened = await reader.open(row)
     // With what can't be trusted nothing can be compared: neither a duplicate nor equivocation could be proven.
     if (!opened.ok) {
       const message = `integrity: the stored copy of this version fails verification (${opened.reason})`
@@ -110,7 +137,7 @@ export async function decide(
   const other = version === undefined ? undefined : candidates.findLast(c => c.digits === object.versionDigits)
   if (other && (rules.onConflict !== 'keepBoth' || candidates.length >= MAX_KEPT))
     return refuse(object, other.canonical, decided, found.refused)
-  if (await rules.wasErased?.(object)) return { object, do: 'refuse', leaf: -1, message: ERASED }
+  if (wasErased) return { object, do: 'refuse', leaf: -1, message: ERASED }
 
   const before = decided.newest.get(id) ?? (found.newest && { at: found.newest.leaf, version: found.newest.version })
   const plan: Plan = { object, do: 'store', superseded: null, leaf: -1, commitment: NONE, version: version ?? '' }

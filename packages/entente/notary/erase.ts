@@ -1,4 +1,4 @@
-import type { Batch, RecordRow, StatusItem, StatusRow, Store } from '#store/store.ts'
+import type { Batch, RecordRow, Sought, StatusItem, StatusRow, Store } from '#store/store.ts'
 import type { ErasedTags } from './erased.ts'
 import { formatMicros } from './time.ts'
 
@@ -61,15 +61,20 @@ export function toTags(tags: ErasedTags, collection: Uint8Array, erase: Erase, {
   return [tags.check, ...made]
 }
 
-/** By its id where all of it went, and by its version. */
-export async function wasErased(
-  store: Store,
+/** Which of these were erased: known by the id where all of it went, else by the version. */
+export async function erasedOf<T extends Sought>(
+  store: Pick<Store, 'wereErased'>,
   tags: ErasedTags,
   collection: Uint8Array,
-  { id, version }: { id: string; version: string | undefined },
-): Promise<boolean> {
-  if (await store.wasErased(tags.tag(collection, id))) return true
-  return version !== undefined && (await store.wasErased(tags.tag(collection, id, version)))
+  objects: readonly T[],
+): Promise<Set<T>> {
+  const made = objects.flatMap(object => {
+    const { id, version } = object
+    const versions = version === undefined ? [undefined] : [undefined, version]
+    return versions.map(v => ({ object, tag: tags.tag(collection, id, v) }))
+  })
+  const kept = await store.wereErased(made.map(m => m.tag))
+  return new Set(made.filter((_, i) => kept[i]).map(m => m.object))
 }
 
 /** A status without what it says of an object: the counts stay, the details go (TAXII 2.1 section 4.3.1: they are optional). */

@@ -35,7 +35,7 @@ export function createErasedTags(key: Uint8Array): ErasedTags {
  * @throws NotaryError `integrity` where the key is missing, is none, or is not the one that the store's tags were made with
  */
 export async function openErasedTags(file: string, store: Store): Promise<ErasedTags> {
-  const isUsed = await store.wasErased()
+  const isUsed = await store.hasErased()
   if (!existsSync(file)) {
     if (isUsed)
       throw new NotaryError(
@@ -49,7 +49,7 @@ export async function openErasedTags(file: string, store: Store): Promise<Erased
   if (key.length !== KEY_BYTES || key.toString('base64url') !== text)
     throw new NotaryError('integrity', `${file}: not a key of ${KEY_BYTES} bytes in base64url`)
   const tags = createErasedTags(key)
-  if (isUsed && !(await store.wasErased(tags.check)))
+  if (isUsed && !(await store.wereErased([tags.check]))[0])
     throw new NotaryError(
       'integrity',
       `${file}: not the key that the store's tags of erased objects were made with. Restore the right one from your backup`,

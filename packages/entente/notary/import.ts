@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { emptyBatch, type StatusItem, type StatusRow } from '#store/store.ts'
-import { decide, nothingDecided } from './decide.ts'
+import { decideAll, nothingDecided, type Plan } from './decide.ts'
 import type { Notary } from './notary.ts'
 import type { Request, SubmittedObject } from './sequence.ts'
 import { formatMicros } from './time.ts'
@@ -48,14 +48,14 @@ export async function planImport(
   const plan: ImportPlan = { store: [], present: 0, refused: [] }
   const last = (collection !== undefined && notary.log.collections.get(collection)?.lastAdded) || 0
   const now = notary.clock()
-  const decided = nothingDecided()
-  for (const object of objects) {
+  const past = objects.filter(o => o.imported <= now)
+  const asked = past.map(object => ({ object, rules: {} }))
+  const decisions = await decideAll(notary, collection ?? NO_COLLECTION, asked, nothingDecided())
+  for (const object of objects.slice(past.length))
+    plan.refused.push({ object, reason: `its date_added ${formatMicros(object.imported)} lies in the future` })
+  for (const [i, object] of past.entries()) {
+    const decision = decisions[i] as Plan
     const refuse = (reason: string) => plan.refused.push({ object, reason })
-    if (object.imported > now) {
-      refuse(`its date_added ${formatMicros(object.imported)} lies in the future`)
-      continue
-    }
-    const decision = await decide(notary, collection ?? NO_COLLECTION, object, decided)
     if (decision.do === 'duplicate') plan.present++
     else if (decision.do === 'refuse')
       refuse(decision.details === undefined ? decision.message : `${decision.message} (${decision.details})`)

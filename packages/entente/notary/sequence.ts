@@ -4,16 +4,16 @@ import { statementChannels } from '@entente/stix'
 import type { NoteSigner } from '@entente/verify/tlog'
 import type { Batch, RecordRow, StatusItem, StatusRow, Store, StoredHead } from '#store/store.ts'
 import { StoreError } from '#store/store.ts'
-import { decide, type Decided, nothingDecided, type Plan, type Rules, type Stored } from './decide.ts'
+import { decideAll, type Decided, nothingDecided, type Plan, type Rules, type Stored } from './decide.ts'
 import {
   type Erase,
   type Erasure,
+  erasedOf,
   findErasure,
   NOTHING_ERASED,
   redactStatus,
   revive,
   toTags,
-  wasErased,
 } from './erase.ts'
 import type { ErasedTags } from './erased.ts'
 import { NotaryError } from './errors.ts'
@@ -54,7 +54,7 @@ export type Request = {
   /** Default: `fail` (notary/decide.ts). */
   onConflict?: Rules['onConflict']
   /** What was erased may come back (the default), or not. */
-  repost?: 'allow' | 'refuse'
+  repost?: Rules['repost']
   /** Channels that marking definitions in the envelope name. */
   channels?: readonly string[]
   /** Where objects go that no marking sends anywhere. */
@@ -104,17 +104,10 @@ export async function sequence(
 
   // 1. Decide on every object against what is stored and what this batch holds so far. Reads only.
   const byCollection = new Map<number, Decided>()
-  const decidedIn = (collection: number) => getOrSet(byCollection, collection, nothingDecided)
-  const plans: Plan[][] = []
+  const plans = await decideRequests(sequencer, requests, byCollection)
   const erasures: Erasure[] = []
-  for (const request of requests) {
-    const own: Plan[] = []
-    const rules = toRules(sequencer, request)
-    for (const object of request.objects)
-      own.push(await decide(sequencer, request.collection, object, decidedIn(request.collection), rules))
-    plans.push(own)
-    erasures.push(request.erase ? await findErasure(store, request.collection, request.erase) : NOTHING_ERASED)
-  }
+  for (const { erase, collection } of requests)
+    erasures.push(erase ? await findErasure(store, collection, erase) : NOTHING_ERASED)
 
   // 2. Give every record its place: index in the log, seq and date in its collection.
   const counts = new Map<number, number>()
@@ -175,6 +168,32 @@ type Placed = {
   unknown: Map<Plan, string[]>
   erasure: Erasure
   rows: { row: RecordRow; plan?: Plan; erases?: RecordRow }[]
+}
+
+/** Of each request what becomes of its objects; each collection is asked about once, in the order of the requests. */
+async function decideRequests(
+  sequencer: Sequencer,
+  requests: Request[],
+  byCollection: Map<number, Decided>,
+): Promise<Plan[][]> {
+  const { store, reader, log, erased } = sequencer
+  const context = {
+    store,
+    reader,
+    erasedOf: async (collection: number, objects: readonly SubmittedObject[]) =>
+      erasedOf(store, ...needTags(erased, log, collection), objects),
+  }
+  const plans = requests.map((): Plan[] => [])
+  for (const [collection, own] of Map.groupBy(requests.entries(), ([, request]) => request.collection)) {
+    const asked = own.flatMap(([, request]) => request.objects.map(object => ({ object, rules: request })))
+    if (asked.length === 0) continue
+    const decided = nothingDecided()
+    byCollection.set(collection, decided)
+    const all = await decideAll(context, collection, asked, decided)
+    let at = 0
+    for (const [i, { objects }] of own) plans[i] = all.slice(at, (at += objects.length))
+  }
+  return plans
 }
 
 /** What is refused of an import happened elsewhere, if at all: it is no event of this log. */
@@ -291,23 +310,15 @@ async function noteMarkings({ routing }: Sequencer, { request, plans, erasure }:
     if (id !== null) await routing.markings.forget(request.collection, id)
 }
 
-/** Tags and key of a collection that refuses re-posting; undefined of one that doesn't. */
-function refusing({ log, erased }: Sequencer, { collection, repost }: Request) {
-  if (repost !== 'refuse') return undefined
+/** Tags and key of a collection that refuses re-posting. */
+function needTags(erased: ErasedTags | undefined, log: Log, collection: number): [ErasedTags, Uint8Array] {
   if (!erased) throw new TypeError('a collection that refuses re-posting needs the key of erased objects')
-  return { tags: erased, key: (log.collections.get(collection) as { key: Uint8Array }).key }
+  return [erased, (log.collections.get(collection) as { key: Uint8Array }).key]
 }
 
-function toRules(sequencer: Sequencer, request: Request): Rules {
-  const { onConflict } = request
-  const refuses = refusing(sequencer, request)
-  if (!refuses) return { onConflict }
-  return { onConflict, wasErased: object => wasErased(sequencer.store, refuses.tags, refuses.key, object) }
-}
-
-function tagsOf(sequencer: Sequencer, { request, erasure }: Placed): Uint8Array[] {
-  const refuses = request.erase && refusing(sequencer, request)
-  return refuses && request.erase ? toTags(refuses.tags, refuses.key, request.erase, erasure) : []
+function tagsOf({ log, erased }: Sequencer, { request, erasure }: Placed): Uint8Array[] {
+  const { erase, repost, collection } = request
+  return erase && repost === 'refuse' ? toTags(...needTags(erased, log, collection), erase, erasure) : []
 }
 
 function alertConflicts({ log, alert }: Sequencer, { request, rows }: Placed): void {
@@ -371,15 +382,6 @@ async function commit(store: Store, before: StoredHead | undefined, batch: Batch
     if (moved && now?.note === batch.head.note) return // it was written, only the answer was lost
     throw new NotaryError('unavailable', `the batch was not stored: ${(error as Error).message}`, { cause: error })
   }
-}
-
-function getOrSet<K, V>(map: Map<K, V>, key: K, make: () => V): V {
-  let value = map.get(key)
-  if (value === undefined) {
-    value = make()
-    map.set(key, value)
-  }
-  return value
 }
 
 export const systemRandom = (bytes: number): Buffer => randomBytes(bytes)

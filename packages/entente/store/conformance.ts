@@ -8,8 +8,10 @@ import {
   type CollectionHead,
   emptyBatch,
   type Journal,
+  type Lookup,
   type Mending,
   type RecordRow,
+  type Sought,
   type StatusRow,
   type Store,
   StoreError,
@@ -52,10 +54,11 @@ export function storeConformance(name: string, create: () => Promise<StoreSubjec
       assert.equal(await store.recordAt(0), undefined)
       same(await store.records(1, { from: 0, limit: 10, text: 'all' }), [])
       same(await store.versions(1, ID), [])
-      same(await store.lookup(1, ID, undefined), { same: [], refused: [] })
+      same(await lookup(store, 1, ID, undefined), { same: [], refused: [] })
       same(await store.equivocations(1, ID), [])
       assert.equal((await store.known(1, [ID])).size, 0)
-      assert.equal(await store.wasErased(), false)
+      assert.equal(await store.hasErased(), false)
+      same(await store.wereErased([]), [])
       same(await store.gaps(1, 0), { present: 0, firstMissing: undefined })
       assert.equal(await store.tile(0, 0, 0), undefined)
       assert.equal(await store.entryBundle(0), undefined)
@@ -214,8 +217,8 @@ export function storeConformance(name: string, create: () => Promise<StoreSubjec
       same(seqs(await store.versions(1, ID)), [0])
       same(seqs(await store.records(1, { from: 0, limit: 9, text: 'all' })), [0, 1, 2])
       same(seqs(await store.records(1, { from: 0, limit: 9, text: 'all', types: ['indicator'] })), [0])
-      assert.equal((await store.lookup(1, ID, undefined)).newest?.leaf, 0)
-      same((await store.lookup(1, ID, V2)).same, [])
+      assert.equal((await lookup(store, 1, ID, undefined)).newest?.leaf, 0)
+      same((await lookup(store, 1, ID, V2)).same, [])
       same(await store.gaps(1, 3), { present: 3, firstMissing: undefined })
     })
 
@@ -226,7 +229,7 @@ export function storeConformance(name: string, create: () => Promise<StoreSubjec
       const left = await store.recordAt(1)
       same([left?.id, left?.version, left?.refused, left?.text, left?.superseded], [null, null, null, null, 3])
       same(await store.equivocations(1, ID), [])
-      same((await store.lookup(1, ID, V1)).refused, [])
+      same((await lookup(store, 1, ID, V1)).refused, [])
     })
 
     conforms('tags of what was erased are kept with the commit, each once', async (store, subject) => {
@@ -235,8 +238,8 @@ export function storeConformance(name: string, create: () => Promise<StoreSubjec
       await store.commit(headOf(1), { ...emptyBatch(headOf(2)), erasedTags: [two] })
       await store.close()
       const again = await subject.open()
-      same(await Promise.all([one, two, other].map(tag => again.wasErased(tag))), [true, true, false])
-      assert.equal(await again.wasErased(), true)
+      same(await again.wereErased([one, other, two, one]), [true, false, true, true])
+      assert.equal(await again.hasErased(), true)
       await again.close()
     })
 
@@ -447,19 +450,57 @@ export function storeConformance(name: string, create: () => Promise<StoreSubjec
         { version: V1, versionDigits: 6 },
         { version: V1, kind: 'equivocation', refused },
       ])
-      const found = await store.lookup(1, ID, V1)
+      const found = await lookup(store, 1, ID, V1)
       same(found.newest, { leaf: 0, version: V2 })
       same(found.same.sort(bySeq), [rows[1], rows[2]])
       same(found.refused, [refused])
-      same((await store.lookup(1, ID, undefined)).same[0], rows[0])
-      same((await store.lookup(1, ID, V2)).refused, [])
-      same((await store.lookup(1, ID, '2030-01-01T00:00:00.000000Z')).same, [])
-      same(await store.lookup(2, ID, V1), { same: [], refused: [] })
+      same((await lookup(store, 1, ID, undefined)).same[0], rows[0])
+      same((await lookup(store, 1, ID, V2)).refused, [])
+      same((await lookup(store, 1, ID, '2030-01-01T00:00:00.000000Z')).same, [])
+      same(await lookup(store, 2, ID, V1), { same: [], refused: [] })
     })
 
     conforms('lookup: of one version in two rows the later is the newest', async store => {
       await commitRecords(store, [{ version: V1 }, { version: V1, versionDigits: 6 }])
-      assert.equal((await store.lookup(1, ID, undefined)).newest?.leaf, 1)
+      assert.equal((await lookup(store, 1, ID, undefined)).newest?.leaf, 1)
+    })
+
+    conforms('lookups: many at once are answered in their order, each as if it were alone', async store => {
+      const ids = Array.from({ length: 1200 }, (_, i) => `tool--${i}`)
+      const values = ids.flatMap((id, i) =>
+        i % 3 === 0 ? [] : [{ id }, ...(i % 3 === 2 ? [{ id, version: V2 }] : [])],
+      )
+      await commitRecords(store, [...values, { id: 'tool--1', kind: 'equivocation', refused: 'ab'.repeat(32) }])
+      const sought = [...ids, ...ids].map((id, i) => ({ id, version: [V1, V2, undefined][i % 7] }))
+      const found = (await Array.fromAsync(store.lookups(1, sought, Number.POSITIVE_INFINITY))).flat()
+      assert.equal(found.length, sought.length)
+      for (const [i, { newest, same: rows, refused }] of found.entries()) {
+        const { id, version } = sought[i] as Sought
+        const versions = [[], [V1], [V1, V2]][Number(id.slice(6)) % 3] as string[]
+        assert.equal(newest?.version, versions.at(-1))
+        const expected = version === undefined ? versions.slice(-1) : versions.filter(v => v === version)
+        same(
+          rows.map(r => [r.id, r.version, r.text !== null]),
+          expected.map(v => [id, v, true]),
+        )
+        assert.equal(refused.length, id === 'tool--1' && version === V1 ? 1 : 0)
+      }
+    })
+
+    conforms('lookups: a piece ends once its texts have more than maxBytes', async store => {
+      const ids = ['tool--a', 'tool--b', 'tool--c', 'tool--d', 'tool--e']
+      await commitRecords(
+        store,
+        ids.slice(1).map(id => ({ id, text: bytes(100, 1) })),
+      )
+      const sizes = async (maxBytes: number) => {
+        const sought = ids.map(id => ({ id, version: V1 }))
+        return (await Array.fromAsync(store.lookups(1, sought, maxBytes))).map(piece => piece.length)
+      }
+      same(await sizes(0), [2, 1, 1, 1])
+      same(await sizes(150), [3, 2])
+      same(await sizes(1000), [5])
+      same(await Array.fromAsync(store.lookups(1, [], 0)), [])
     })
 
     conforms('gaps: how many rows are there, and the first that is not', async store => {
@@ -920,6 +961,11 @@ const ALL_PARTS =
   )
 
 /** What all pieces of a store have together, in an order of its own. */
+async function lookup(store: Store, collection: number, id: string, version: string | undefined): Promise<Lookup> {
+  const [piece] = await Array.fromAsync(store.lookups(collection, [{ id, version }], 0))
+  return piece?.[0] as Lookup
+}
+
 async function piecesOf(store: Store): Promise<Record<string, unknown>> {
   const all: Record<string, string[]> = {}
   for await (const piece of store.pieces())
@@ -947,14 +993,20 @@ async function assertHolds(store: Store, batch: Batch): Promise<void> {
   same((await store.collections()).sort(byNumber), batch.collections)
   for (const s of batch.statuses) same(await store.status(s.id), s)
   for (const { submitter, opening, name } of batch.openings) same(await store.opening(submitter), { opening, name })
-  for (const tag of batch.erasedTags) assert.equal(await store.wasErased(tag), true)
+  same(
+    await store.wereErased(batch.erasedTags),
+    batch.erasedTags.map(() => true),
+  )
 }
 
 async function assertLacks(store: Store, batch: Batch): Promise<void> {
   assert.equal(await store.checkpoint(batch.head.size), undefined)
   for (const s of batch.statuses) assert.equal(await store.status(s.id), undefined)
   for (const o of batch.openings) assert.equal(await store.opening(o.submitter), undefined)
-  for (const tag of batch.erasedTags) assert.equal(await store.wasErased(tag), false)
+  same(
+    await store.wereErased(batch.erasedTags),
+    batch.erasedTags.map(() => false),
+  )
 }
 
 /** Equal by value: a driver may give rows without a prototype, and Buffers for Uint8Arrays. */

@@ -29,16 +29,20 @@ export interface Store {
   /** All object rows with this id, ascending by `seq`. */
   versions(collection: number, id: string): Promise<RecordRow[]>
   /**
-   * What a new object would meet: the newest version of its id, the rows of this version (the newest row, where the object
-   * has no version of its own), and which contents were refused for it. Versions of the same instant are told apart by their digits.
+   * What new objects would meet, in their order: of each the newest version of its id, the rows of this version (the newest row, where the
+   * object has no version of its own) in order of the log, and which contents were refused for it. Versions of the same instant are told apart by
+   * their digits. It comes in pieces: none goes on once its texts have more bytes than `maxBytes`. A thousand objects that nobody has
+   * MUST cost no more than a few questions to another machine.
    */
-  lookup(collection: number, id: string, version: string | undefined): Promise<Lookup>
+  lookups(collection: number, objects: readonly Sought[], maxBytes: number): AsyncIterable<Lookup[]>
   /** All equivocation rows with this id, ascending by `seq`. */
   equivocations(collection: number, id: string): Promise<RecordRow[]>
   /** Which of these ids an object row of the collection has. Asked in bulk: MUST cost one look into an index an id. */
   known(collection: number, ids: string[]): Promise<Set<string>>
-  /** Whether this tag was kept when an object was erased ({@link Batch.erasedTags}); without a tag, whether any was. */
-  wasErased(tag?: Uint8Array): Promise<boolean>
+  /** Which of these tags were kept when objects were erased ({@link Batch.erasedTags}), in their order. */
+  wereErased(tags: readonly Uint8Array[]): Promise<boolean[]>
+  /** Whether any tag was kept. */
+  hasErased(): Promise<boolean>
   /**
    * The `seq` of those of the rows from `from` on, `limit` places, that a filter does not find where they belong, because what the store derived
    * for finding them (the STIX type of an object row's id, the entries of its indexes) is not theirs. Ascending.
@@ -209,6 +213,7 @@ export type RecordSelection = {
   text: 'last' | 'versions' | 'all' | 'none'
 }
 
+export type Sought = { id: string; version: string | undefined }
 export type Lookup = { newest?: { leaf: number; version: string }; same: RecordRow[]; refused: string[] }
 
 export type TileWrite = { tree: number; level: number; index: number; data: Uint8Array }

@@ -176,8 +176,9 @@ async function readStored(
   id: string,
   version: string | undefined,
 ): Promise<Record<string, unknown> | undefined> {
-  const { same } = await notary.store.lookup(collection, id, version && parseTimestamp(version)?.normalized)
-  const row = same.findLast(r => r.leaf < notary.log.size)
+  const sought = { id, version: version && parseTimestamp(version)?.normalized }
+  const [found] = await Array.fromAsync(notary.store.lookups(collection, [sought], 0))
+  const row = found?.[0]?.same.findLast(r => r.leaf < notary.log.size)
   const opened = row && (await notary.reader.open(row))
   return opened?.ok ? JSON.parse(opened.object.toString()) : undefined
 }

@@ -40,6 +40,8 @@ export type Connection = {
   reads: Partial<Snapshot>
   /** Reads that see one moment, also beside commits. */
   together<T>(read: (options: Snapshot) => Promise<T>): Promise<T>
+  /** As {@link Connection.together}, until it is ended. */
+  snapshot(): { options: Snapshot; end(): Promise<void> }
   /**
    * One transaction, that is tried once. The driver asks again only what became of a commit whose answer it did not get, under the
    * transaction's number, so that nothing is done twice.
@@ -132,17 +134,23 @@ export async function connect(options: MongoOptions): Promise<Connection> {
     }
   }
 
+  const snapshot = () => {
+    if (pinned) return { options: pinned, end: async () => {} }
+    const options = toSnapshot()
+    return { options, end: () => options.session.endSession() }
+  }
+
   return {
     db,
     name,
     reads: pinned ?? {},
+    snapshot,
     together: async read => {
-      if (pinned) return read(pinned)
-      const snapshot = toSnapshot()
+      const { options, end } = snapshot()
       try {
-        return await read(snapshot)
+        return await read(options)
       } finally {
-        await snapshot.session.endSession()
+        await end()
       }
     },
     transact: async change => {

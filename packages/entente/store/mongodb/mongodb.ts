@@ -1,6 +1,7 @@
 import type { Document } from 'mongodb'
 import { type Batch, type Journal, type Store, StoreError, type StoredHead, type StoreErrorCode } from '#store/store.ts'
 import { connect, type MongoOptions, toStoreError } from './connection.ts'
+import { createLookups } from './lookups.ts'
 import { createPieces } from './pieces.ts'
 import { createRoutes } from './routes.ts'
 import {
@@ -16,7 +17,7 @@ import {
 } from './rows.ts'
 import { INDEXES, meta, migrate, readVersion, rebuild, wrongIndexes } from './schema.ts'
 import { MOST_VALUES, pieces, records, selectRecords } from './selection.ts'
-import { tileId, writeBatch, writeMending } from './write.ts'
+import { tileId, toTagId, writeBatch, writeMending } from './write.ts'
 
 export type { MongoOptions }
 
@@ -41,7 +42,7 @@ const DUPLICATE_KEY = 11_000
 export async function openMongoStore(options: MongoOptions): Promise<Store & Journal> {
   const { create = false, readOnly = false, fault } = options
   const connection = await connect(options)
-  const { db, name, reads, together, transact } = connection
+  const { db, name, reads, together, snapshot, transact } = connection
 
   const reading = async <T>(read: () => Promise<T>): Promise<T> => {
     try {
@@ -146,30 +147,6 @@ export async function openMongoStore(options: MongoOptions): Promise<Store & Jou
       reading(() => together(options => selectRecords(db, collection, selection, options))),
     versions: (collection, id) => ofId(collection, id, OBJECT),
     equivocations: (collection, id) => ofId(collection, id, EQUIVOCATION),
-    lookup: (collection, id, version) =>
-      reading(async () => {
-        const place = { coll: collection, kind: OBJECT, id }
-        const newest = { hint: 'id', sort: { version: -1, _id: -1 }, limit: 1, projection: { version: 1 } } as const
-        return together(async options => {
-          const found = await records(db)
-            .find(place, { ...options, ...newest })
-            .next()
-          if (!found) return { same: [], refused: [] }
-          const at = { newest: { leaf: found._id, version: found.version ?? '' }, refused: [] }
-          if (version === undefined) {
-            const row = await records(db).findOne({ _id: found._id }, options)
-            return { ...at, same: row ? [toRecordRow(row)] : [] }
-          }
-          const same = await records(db)
-            .find({ ...place, version }, { ...options, hint: 'id' })
-            .toArray()
-          if (same.length === 0) return { ...at, same: [] }
-          const refused = await records(db)
-            .find({ ...place, kind: EQUIVOCATION, version }, { ...options, hint: 'id', projection: { refused: 1 } })
-            .toArray()
-          return { ...at, same: same.map(toRecordRow), refused: refused.map(r => String(r.refused)) }
-        })
-      }),
     known: (collection, ids) =>
       reading(async () => {
         const found = new Set<string>()
@@ -179,11 +156,17 @@ export async function openMongoStore(options: MongoOptions): Promise<Store & Jou
         }
         return found
       }),
-    wasErased: tag =>
+    wereErased: tags =>
       reading(async () => {
-        const filter = tag ? { _id: Buffer.from(tag).toString('base64') } : {}
-        return (await keyed('erased').findOne(filter, reads)) !== null
+        const ids = tags.map(toTagId)
+        const found = new Set<unknown>()
+        for (const some of pieces([...new Set(ids)], MOST_VALUES)) {
+          const kept = keyed('erased').find({ _id: { $in: some } }, { ...reads, batchSize: MOST_VALUES })
+          for await (const { _id } of kept) found.add(_id)
+        }
+        return ids.map(id => found.has(id))
       }),
+    hasErased: () => reading(async () => (await keyed('erased').findOne({}, reads)) !== null),
     misfiled: (collection, { from, limit }) =>
       reading(async () => {
         // That an index has an entry for each document is the database's to keep; `integrity` asks for it.
@@ -219,6 +202,7 @@ export async function openMongoStore(options: MongoOptions): Promise<Store & Jou
           return { present, firstMissing: expected }
         }),
       ),
+    ...createLookups({ db, snapshot, reading }),
     ...createRoutes({ db, reads, together, reading, writing }),
     ...createPieces({ db, reads, reading, writing }),
     tile: (tree, level, index) => reading(() => binary('tiles', tileId(tree, level, index))),

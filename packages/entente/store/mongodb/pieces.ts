@@ -11,7 +11,7 @@ import {
   toStatusRow,
 } from './rows.ts'
 import { meta } from './schema.ts'
-import { put, tileId, tileOf } from './write.ts'
+import { put, tileId, tileOf, toTagId } from './write.ts'
 
 type Access = Pick<Connection, 'db' | 'reads'> & {
   reading: <T>(read: () => Promise<T>) => Promise<T>
@@ -111,7 +111,7 @@ export function createPieces({ db, reads, reading, writing }: Access): Pick<Stor
         )
         await bulk(
           'erased',
-          erasedTags.map(tag => put({ _id: Buffer.from(tag).toString('base64') })),
+          erasedTags.map(tag => put({ _id: toTagId(tag) })),
         )
         await bulk(
           'routes',

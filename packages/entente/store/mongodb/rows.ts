@@ -69,7 +69,7 @@ export const COLUMNS = {
 } as const
 
 /** A document may have 16 MiB (`maxBsonObjectSize`); what is larger than this is packed. */
-const PACK_FROM = 12 * 1024 * 1024
+export const PACK_FROM = 12 * 1024 * 1024
 const MOST = 15.5 * 1024 * 1024
 /** What somebody put there need not unpack to what fits into memory. */
 const MOST_UNPACKED = 512 * 1024 * 1024

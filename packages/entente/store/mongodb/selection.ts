@@ -185,7 +185,8 @@ function vouches(newer: Document | undefined, row: Document, text: 'last' | 'ver
   return newer['version'] > row['version'] || (newer['version'] === row['version'] && isLater)
 }
 
-async function byPlace(
+/** Of the documents at these places what the projection names. */
+export async function byPlace(
   db: Db,
   leaves: number[],
   projection: Document,

@@ -16,6 +16,9 @@ export function tileOf(document: Document): TileWrite {
   return { tree, level, index, data: document['data'] as Uint8Array }
 }
 
+/** The `_id` of the tag of something erased. */
+export const toTagId = (tag: Uint8Array): string => Buffer.from(tag).toString('base64')
+
 /**
  * Writes a batch in a transaction; the head last, and only over the expected one. Until then nobody else waits for this transaction.
  *
@@ -40,7 +43,7 @@ export async function writeBatch(
   ])
   await bulk(
     'erased',
-    batch.erasedTags.map(tag => put({ _id: Buffer.from(tag).toString('base64') })),
+    batch.erasedTags.map(tag => put({ _id: toTagId(tag) })),
   )
   await writeTiles(batch, bulk)
   await bulk(

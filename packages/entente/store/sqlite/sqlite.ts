@@ -6,9 +6,11 @@ import type {
   CollectionHead,
   CosignatureRow,
   Journal,
+  Lookup,
   Mending,
   RecordRow,
   RecordSelection,
+  Sought,
   Store,
   StoredHead,
   TileWrite,
@@ -53,6 +55,9 @@ const CODES: Record<number, StoreErrorCode> = {
 
 /** Each may hold details of a thousand objects and more. */
 const STATUSES_AT_ONCE = 50
+
+/** Others get their turn between two pieces. */
+const LOOKUPS_AT_ONCE = 1000
 
 /** How long a statement waits for another connection. */
 const BUSY_MS = 5000
@@ -179,6 +184,27 @@ export function openSqliteStore(options: SqliteOptions): Store & Journal {
       if (spec === null) return specs
       specs.push(spec)
     }
+  }
+
+  function lookup(collection: number, { id, version }: Sought): Lookup {
+    const newest = sql(
+      'select leaf, version from record where coll = ? and id = ? and kind = 0 order by version desc, leaf desc limit 1',
+      true,
+    ).get(collection, id) as unknown as [number, string] | undefined
+    if (!newest) return { same: [], refused: [] }
+    const [leaf, newestVersion] = newest
+    const found = { newest: { leaf, version: newestVersion }, refused: [] }
+    if (version === undefined)
+      return { ...found, same: sql(`${selectRecord} where leaf = ?`, true).all(leaf).map(toRecordRow) }
+    const at = [collection, id, version] as const
+    const same = sql(`${selectRecord} where coll = ? and id = ? and version = ? and kind = 0 order by leaf`, true)
+      .all(...at)
+      .map(toRecordRow)
+    if (same.length === 0) return { ...found, same }
+    const refused = sql('select refused from record where coll = ? and id = ? and version = ? and kind = 2', true).all(
+      ...at,
+    )
+    return { ...found, same, refused: (refused as unknown as [string][]).map(r => r[0]) }
   }
 
   /** Set while erased text may still lie in the write-ahead log. */
@@ -341,28 +367,20 @@ export function openSqliteStore(options: SqliteOptions): Store & Journal {
           .all(collection, id)
           .map(toRecordRow),
       ),
-    lookup: (collection, id, version) =>
-      reading(() => {
-        const newest = sql(
-          'select leaf, version from record where coll = ? and id = ? and kind = 0 order by version desc, leaf desc limit 1',
-          true,
-        ).get(collection, id) as unknown as [number, string] | undefined
-        if (!newest) return { same: [], refused: [] }
-        const [leaf, newestVersion] = newest
-        const found = { newest: { leaf, version: newestVersion }, refused: [] }
-        if (version === undefined)
-          return { ...found, same: sql(`${selectRecord} where leaf = ?`, true).all(leaf).map(toRecordRow) }
-        const at = [collection, id, version] as const
-        const same = sql(`${selectRecord} where coll = ? and id = ? and version = ? and kind = 0`, true)
-          .all(...at)
-          .map(toRecordRow)
-        if (same.length === 0) return { ...found, same }
-        const refused = sql(
-          'select refused from record where coll = ? and id = ? and version = ? and kind = 2',
-          true,
-        ).all(...at)
-        return { ...found, same, refused: (refused as unknown as [string][]).map(r => r[0]) }
-      }),
+    async *lookups(collection, objects, maxBytes) {
+      for (let at = 0; at < objects.length; ) {
+        const found = await reading(() => {
+          const some: Lookup[] = []
+          for (let bytes = 0; at < objects.length && some.length < LOOKUPS_AT_ONCE && bytes <= maxBytes; at++) {
+            const one = lookup(collection, objects[at] as Sought)
+            for (const { text } of one.same) bytes += text?.length ?? 0
+            some.push(one)
+          }
+          return some
+        })
+        yield found
+      }
+    },
     equivocations: (collection, id) =>
       reading(() =>
         sql(`${selectRecord} indexed by record_id where coll = ? and id = ? and kind = 2 order by seq`, true)
@@ -377,13 +395,9 @@ export function openSqliteStore(options: SqliteOptions): Store & Journal {
         ).all(JSON.stringify(ids), collection)
         return new Set((rows as unknown as [string][]).map(r => r[0]))
       }),
-    wasErased: tag =>
-      reading(
-        () =>
-          (tag === undefined
-            ? sql('select 1 from erased limit 1').get()
-            : sql('select 1 from erased where tag = ?').get(tag)) !== undefined,
-      ),
+    wereErased: tags =>
+      reading(() => tags.map(tag => sql('select 1 from erased where tag = ?').get(tag) !== undefined)),
+    hasErased: () => reading(() => sql('select 1 from erased limit 1').get() !== undefined),
     misfiled: (collection, { from, limit }) =>
       reading(() =>
         (
