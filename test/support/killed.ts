@@ -36,11 +36,11 @@ export async function postUntilDeath(
       const objects = sampleObjects(2, next)
       next += 2
       for (const o of objects) unknown.set(o['id'] as string, o)
-      try {
-        const { status } = await server.request('POST', OBJECTS, { objects })
-        assert.equal(status, 202)
-      } catch {
-        return
+      const answer = await server.request('POST', OBJECTS, { objects }).catch(() => undefined)
+      if (!answer) return
+      if (answer.status !== 202) {
+        await server.kill() // or the test would wait for its end
+        assert.fail(`${answer.status}: ${answer.text}`)
       }
       for (const o of objects) {
         acknowledged.add(o['id'] as string)
