@@ -139,7 +139,10 @@ export function openBaseline(store: Store & Journal, wanted: { apiRoot: string; 
     found: async () => {},
     collection: (apiRoot, id) => [...collections.values()].find(c => c.apiRoot === apiRoot && c.id === id),
     halt: () => {},
-    onCheckpoint: () => {},
+    lead: async () => {},
+    follow: async () => {},
+    advance: async () => false,
+    onCheckpoint: () => () => {},
     onErased: () => {},
     close: async () => running,
   }

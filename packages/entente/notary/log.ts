@@ -9,10 +9,12 @@ import {
   signNote,
   type Tile,
   TreeEdge,
+  treeRoot,
   verifyCheckpoint,
 } from '@entente/verify/tlog'
 import { collectionKey, formatHeadsEntry, type Head, headsMapRoot } from '@entente/verify/proof'
 import type { Batch, CollectionHead, Store, StoredHead, TileWrite } from '#store/store.ts'
+import { createAsk } from './ask.ts'
 import { NotaryError } from './errors.ts'
 import { type RecordFrame, recordFrame } from './record.ts'
 import { createVerifiedTiles, decodeBundle, type Edge, entryOf, type VerifiedTiles } from './tiles.ts'
@@ -34,6 +36,13 @@ export type Log = {
   stage(): Stage
   /** The staged batch is durable: it is the log now. */
   publish(stage: Stage): void
+  /**
+   * Goes on to the head that the store has now, where that is another: it must be signed by the log's key and continue this one.
+   *
+   * @returns whether the log has grown
+   * @throws NotaryError `rolled-back` where it is smaller, `forked` where it does not continue this log, `integrity`
+   */
+  advance(): Promise<boolean>
 }
 
 export type Collection = CollectionHead & { readonly key: Uint8Array; readonly frame: RecordFrame; edge: TreeEdge }
@@ -59,6 +68,8 @@ export type Stage = {
   /** Appends the heads entry, and signs the checkpoint over everything. */
   seal(signer: NoteSigner): StoredHead
   writes(): Pick<Batch, 'tiles' | 'entryBundles' | 'collections'>
+  /** The head that it builds on: what the store must still have when it is committed. */
+  readonly base: StoredHead | undefined
   /** What the log becomes; for {@link Log.publish}. */
   readonly sealed: Sealed | undefined
 }
@@ -71,7 +82,7 @@ type State = {
   collections: Map<number, Collection>
 }
 type Bundle = { index: number; data: Uint8Array }
-type Sealed = { state: State; fullTiles: Tile[]; fullBundles: Bundle[] }
+type Sealed = { base: State; state: State; fullTiles: Tile[]; fullBundles: Bundle[] }
 
 /**
  * Opens the log that a store holds: the checkpoint must carry the log's signature, the tiles at the right edge must give its
@@ -81,11 +92,32 @@ type Sealed = { state: State; fullTiles: Tile[]; fullBundles: Bundle[] }
  * @throws NotaryError `integrity` where the store contradicts itself
  */
 export async function openLog(store: Store, origin: string, vkey: string): Promise<Log> {
-  const head = await store.head()
-  const state = head ? await load(store, head, origin, vkey) : emptyState()
-  const log = createLog(store, origin, state)
-  if (head) await checkHeads(log)
-  return log
+  const start = emptyState()
+  return createLog(store, origin, vkey, (await readHead(store, origin, vkey, start)) ?? start)
+}
+
+/** Tries to read head and collections of one moment, while others write. */
+const TRIES = 20
+
+/**
+ * The state under the head that the store has now; undefined where that is `known`.
+ *
+ * @throws NotaryError `integrity`
+ */
+async function readHead(store: Store, origin: string, vkey: string, known: State): Promise<State | undefined> {
+  let failed: string | undefined
+  for (let tries = 1; ; tries++) {
+    const [head, heads] = await Promise.all([store.head(), store.collections()])
+    if (head?.note === known.head?.note) return undefined
+    if (!head) return emptyState()
+    try {
+      return await load(store, head, heads, origin, vkey, known)
+    } catch (error) {
+      // The collections may be those of the batch before, or after.
+      if (tries === TRIES || failed === head.note) throw error
+      failed = head.note
+    }
+  }
 }
 
 const NO_EDGE: Edge = { size: 0, tiles: new Map(), lastBundle: new Uint8Array(0) }
@@ -97,11 +129,23 @@ const emptyState = (): State => ({
   collections: new Map(),
 })
 
-async function load(store: Store, head: StoredHead, origin: string, vkey: string): Promise<State> {
+async function load(
+  store: Store,
+  head: StoredHead,
+  heads: CollectionHead[],
+  origin: string,
+  vkey: string,
+  known: State,
+): Promise<State> {
   const checkpoint = verifyStored(head, origin, vkey)
   const { tree, tiles } = await openEdge(store, 0, head.size, checkpoint.root, 'the log')
   const collections = new Map<number, Collection>()
-  for (const c of await store.collections()) {
+  for (const c of heads) {
+    const before = known.collections.get(c.number)
+    if (before && isSameHead(before, c)) {
+      collections.set(c.number, before)
+      continue
+    }
     const own = await openEdge(store, c.number, c.count, c.root, `collection ${c.id}`)
     collections.set(c.number, {
       ...c,
@@ -119,8 +163,17 @@ async function load(store: Store, head: StoredHead, origin: string, vkey: string
     if (!hash?.equals((tiles.get(0)?.data ?? lastBundle).subarray(i * 32, i * 32 + 32)))
       throw broken(`entry ${index * 256 + i} does not match its leaf`)
   }
-  return { head, root: checkpoint.root, tree, edge: { size: head.size, tiles, lastBundle }, collections }
+  const state = { head, root: checkpoint.root, tree, edge: { size: head.size, tiles, lastBundle }, collections }
+  await checkHeads(store, state)
+  return state
 }
+
+const isSameHead = (a: CollectionHead, b: CollectionHead): boolean =>
+  a.apiRoot === b.apiRoot &&
+  a.id === b.id &&
+  a.count === b.count &&
+  a.lastAdded === b.lastAdded &&
+  Buffer.from(a.root).equals(b.root)
 
 function verifyStored(head: StoredHead, origin: string, vkey: string): { size: number; root: Uint8Array } {
   try {
@@ -137,12 +190,33 @@ function verifyStored(head: StoredHead, origin: string, vkey: string): { size: n
 }
 
 /** The heads entry, last under the checkpoint, commits to count and root of every collection. */
-async function checkHeads(log: Log): Promise<void> {
-  const last = log.size - 1
-  const entry = entryOf(await log.tiles.bundle(Math.floor(last / 256)), last % 256)
-  if (entry.toString() !== headsEntry(log.collections)) {
+async function checkHeads(store: Store, { edge, collections }: State): Promise<void> {
+  const last = edge.size - 1
+  const bundle = await createVerifiedTiles(store, 0, edge).bundle(Math.floor(last / 256))
+  if (entryOf(bundle, last % 256).toString() !== headsEntry(collections)) {
     throw broken('the heads of the collections are not those under the checkpoint')
   }
+}
+
+/**
+ * What this process knows is never taken back: another head must be larger, and have the same beginning.
+ *
+ * @throws NotaryError `rolled-back`, `forked`
+ */
+async function requireContinued(store: Store, known: State, next: State): Promise<void> {
+  const [was, is] = [known.edge.size, next.edge.size]
+  if (was === 0) return
+  if (is < was)
+    throw new NotaryError(
+      'rolled-back',
+      `the store has this log at size ${is} now, and had it at ${was}: it was put back to an older copy or lost its end. Nothing is written until the newer store is restored`,
+    )
+  const root = await createVerifiedTiles(store, 0, next.edge).prove(reader => treeRoot(was, reader))
+  if (!Buffer.from(root).equals(known.root))
+    throw new NotaryError(
+      'forked',
+      `at size ${was} this server knows the root ${Buffer.from(known.root).toString('base64')}, the store has ${Buffer.from(root).toString('base64')} there now, signed by the log's key: somebody else has that key, or an older copy of the store was written on`,
+    )
 }
 
 /** All collections as the heads map takes them (docs/formats.md 4). */
@@ -184,9 +258,30 @@ const broken = (what: string) =>
     `the store contradicts itself: ${what}. Run "entente audit" to see what is damaged; restore the store from a backup`,
   )
 
-function createLog(store: Store, origin: string, start: State): Log {
+/** A database whose primary changes may show what it had a moment ago. */
+const OLDER_TRIES = 8
+const OLDER_MS = 250
+
+function createLog(store: Store, origin: string, vkey: string, start: State): Log {
   let state = start
   const tiles = createVerifiedTiles(store, 0, state.edge)
+  async function advance(): Promise<boolean> {
+    for (let tries = 1; ; tries++) {
+      const known = state
+      const next = await readHead(store, origin, vkey, known)
+      if (!next) return false
+      if (next.edge.size < known.edge.size && tries < OLDER_TRIES) {
+        await new Promise(resolve => setTimeout(resolve, OLDER_MS))
+        continue
+      }
+      await requireContinued(store, known, next)
+      if (state !== known) continue // this process has published meanwhile
+      state = next
+      tiles.advance(state.edge, [], [])
+      return next.edge.size > known.edge.size
+    }
+  }
+
   return {
     origin,
     tiles,
@@ -205,9 +300,12 @@ function createLog(store: Store, origin: string, start: State): Log {
     stage: () => createStage(origin, state),
     publish: stage => {
       if (!stage.sealed) throw new TypeError('this stage was not sealed')
+      // Else it was read from the store since, with what followed: nobody else can have committed on this base.
+      if (state !== stage.sealed.base) return
       state = stage.sealed.state
       tiles.advance(state.edge, stage.sealed.fullTiles, stage.sealed.fullBundles)
     },
+    advance: createAsk(advance),
   }
 }
 
@@ -293,12 +391,14 @@ function createStage(origin: string, base: State): Stage {
       const edge = nextEdge(base.edge, tree.size, tiles, bundles)
       const state = { head, root, tree, edge, collections }
       sealed = {
+        base,
         state,
         fullTiles: tiles.filter(t => t.data.length === 8192),
         fullBundles: bundles.filter(b => (b.index + 1) * 256 <= tree.size),
       }
       return head
     },
+    base: base.head,
     get sealed() {
       return sealed
     },

@@ -2,7 +2,7 @@ import type { NoteSigner } from '@entente/verify/tlog'
 import { emptyBatch, type Journal, type StatusRow, type Store, StoreError } from '#store/store.ts'
 import type { ErasedTags } from './erased.ts'
 import { type ClockBounds, type ClockGuard, createClockGuard, DEFAULT_CLOCK_BOUNDS } from './clock.ts'
-import { NotaryError } from './errors.ts'
+import { isContradiction, NotaryError } from './errors.ts'
 import { type Collection, type Log, openLog } from './log.ts'
 import { createReader, type Reader } from './reader.ts'
 import { readMarkings } from './route.ts'
@@ -25,6 +25,16 @@ export type NotaryOptions = {
   alert?: (message: string, details: Record<string, unknown>) => void
   /** Objects that may wait for the sequencer before a request is refused as `overloaded`. */
   maxWaiting?: number
+  /** Where other processes serve the same log: one of them writes, and this one only once {@link Notary.lead} was called. */
+  others?: Others
+}
+
+/** What a notary needs of the others that serve its log. */
+export type Others = {
+  /** Puts a request through whoever writes now. It may have been begun here: what is there already under its status id is the answer. */
+  submit(request: Request): Promise<StatusRow>
+  /** Another process has written while this one did: it has stopped. */
+  conflict(): void
 }
 
 /** A hundred batches of a large import: some ten seconds of work. */
@@ -53,22 +63,48 @@ export type Notary = {
   /** Enters the configured collections; the log knows them, empty, from its next checkpoint on. */
   found(wanted: { apiRoot: string; id: string }[]): Promise<void>
   collection(apiRoot: string, id: string): Collection | undefined
+  /**
+   * This process writes from now on: goes on to what others have stored, enters the configured collections, and reads anew what the
+   * sequencer keeps of it all.
+   *
+   * @throws NotaryError `rolled-back`, `forked`, `integrity`, StoreError
+   */
+  lead(wanted: { apiRoot: string; id: string }[]): Promise<void>
+  /** Another one writes from now on: what waits here goes there. Resolves once nothing is under way here. */
+  follow(): Promise<void>
+  /**
+   * Goes on to the head that the store has now: what was stored before it was called is in the log when it resolves.
+   *
+   * @throws NotaryError `rolled-back`, `forked`, which stop all writing; `integrity`, StoreError
+   */
+  advance(): Promise<boolean>
   /** Stops all writing, for good: the reason is answered to every request from now on. */
   halt(reason: NotaryError): void
-  /** Called after every new checkpoint, with the channels that something under it goes to. */
-  onCheckpoint(listener: (channels: ReadonlySet<string>) => void): void
+  /**
+   * Called after every new checkpoint, with the channels that something under it goes to.
+   *
+   * @returns what ends that
+   */
+  onCheckpoint(listener: (channels: ReadonlySet<string>) => void): () => void
   /** Called when objects were erased, before whoever asked for it is answered: what holds copies of objects lets go of them. */
   onErased(listener: () => void): void
   /** Waits for what is under way and takes nothing more. */
   close(): Promise<void>
 }
 
+/** Another process writes now, and nothing was done about this request. */
+export class Moved extends NotaryError {
+  constructor() {
+    super('unavailable', 'another server has begun to write: try again')
+  }
+}
+
 /** @throws NotaryError `integrity` where the store contradicts itself */
 export async function openNotary(options: NotaryOptions): Promise<Notary> {
   const { store, signer, clock = systemClock, random = systemRandom, maxWaiting = DEFAULT_MAX_WAITING } = options
   const log = await openLog(store, options.origin, options.vkey)
-  const reader = createReader(store, log)
-  const { erased, alert } = options
+  const reader = createReader(store, log, advance)
+  const { erased, alert, others } = options
   const routing = { known: new Set(options.channels), markings: await readMarkings(store, reader, log) }
   const sequencer: Sequencer = { store, log, reader, signer, clock, random, erased, routing, alert }
 
@@ -77,12 +113,13 @@ export async function openNotary(options: NotaryOptions): Promise<Notary> {
 
   type Waiting = { request: Request; resolve: (s: StatusRow) => void; reject: (e: unknown) => void }
   const waiting: Waiting[] = []
-  const listeners: ((channels: ReadonlySet<string>) => void)[] = []
+  const listeners = new Set<(channels: ReadonlySet<string>) => void>()
   const erasedListeners: (() => void)[] = []
   let objects = 0
   let running: Promise<void> | undefined
   let halted: NotaryError | undefined
   let closed = false
+  let leads = others === undefined
 
   function halt(reason: NotaryError): void {
     halted ??= reason
@@ -108,8 +145,17 @@ export async function openNotary(options: NotaryOptions): Promise<Notary> {
         batch.forEach((w, i) => w.resolve(statuses[i] as StatusRow))
         if (log.size !== before) for (const listener of listeners) listener(channels)
       } catch (error) {
+        const isConflict = error instanceof StoreError && error.code === 'conflict'
+        if (isConflict && others) {
+          // Nothing of it is stored: whoever writes now takes it.
+          leads = false
+          waiting.unshift(...batch)
+          handOver(others)
+          others.conflict()
+          return
+        }
         for (const w of batch) w.reject(error)
-        if (error instanceof StoreError && error.code === 'conflict') {
+        if (isConflict) {
           halt(
             new NotaryError(
               'forked',
@@ -121,6 +167,39 @@ export async function openNotary(options: NotaryOptions): Promise<Notary> {
       }
       await new Promise(resolve => setImmediate(resolve)) // reads get their turn between two batches
     }
+  }
+
+  /** A deletion is asked for again by who knows what it is of. */
+  function handOver(to: Others): void {
+    for (const { request, resolve, reject } of waiting.splice(0)) {
+      if (request.erase) reject(new Moved())
+      else to.submit(request).then(resolve, reject)
+    }
+    objects = 0
+  }
+
+  async function advance(): Promise<boolean> {
+    try {
+      const isMoved = await log.advance()
+      // Which channels it goes to is not told: whoever follows them looks.
+      if (isMoved) for (const listener of listeners) listener(routing.known)
+      return isMoved
+    } catch (error) {
+      if (isContradiction(error)) halt(error)
+      throw error
+    }
+  }
+
+  async function found(wanted: { apiRoot: string; id: string }[]): Promise<void> {
+    const known = new Set([...log.collections.values()].map(c => `${c.apiRoot} ${c.id}`))
+    const missing = wanted.filter(w => !known.has(`${w.apiRoot} ${w.id}`))
+    if (missing.length === 0 && log.head) return
+    const stage = log.stage()
+    for (const { apiRoot, id } of missing) stage.found(apiRoot, id)
+    const head = stage.seal(signer)
+    await store.commit(stage.base, { ...emptyBatch(head), ...stage.writes() })
+    log.publish(stage)
+    for (const listener of listeners) listener(new Set())
   }
 
   /** A deletion goes alone: which versions it takes, and which is the newest after it, depends on all that came before. */
@@ -153,6 +232,7 @@ export async function openNotary(options: NotaryOptions): Promise<Notary> {
       new Promise((resolve, reject) => {
         if (halted) return reject(halted)
         if (closed) return reject(new NotaryError('closed', 'the server is shutting down'))
+        if (!leads && others) return request.erase ? reject(new Moved()) : resolve(others.submit(request))
         const w = { request, resolve, reject }
         if (waiting.length > 0 && objects + size(w) > maxWaiting) {
           return reject(new NotaryError('overloaded', `${objects} objects wait to be logged: try again in a moment`))
@@ -163,26 +243,30 @@ export async function openNotary(options: NotaryOptions): Promise<Notary> {
           running = undefined
         })
       }),
-    found: async wanted => {
-      const known = new Set([...log.collections.values()].map(c => `${c.apiRoot} ${c.id}`))
-      const missing = wanted.filter(w => !known.has(`${w.apiRoot} ${w.id}`))
-      if (missing.length === 0 && log.head) return
-      const stage = log.stage()
-      for (const { apiRoot, id } of missing) stage.found(apiRoot, id)
-      const head = stage.seal(signer)
-      await store.commit(log.head, { ...emptyBatch(head), ...stage.writes() })
-      log.publish(stage)
-      for (const listener of listeners) listener(new Set())
-    },
+    found,
     collection: (apiRoot, id) => {
       for (const c of log.collections.values()) if (c.apiRoot === apiRoot && c.id === id) return c
       return undefined
     },
     onCheckpoint: listener => {
-      listeners.push(listener)
+      listeners.add(listener)
+      return () => void listeners.delete(listener)
     },
     onErased: listener => {
       erasedListeners.push(listener)
+    },
+    advance,
+    lead: async wanted => {
+      await advance()
+      await found(wanted)
+      sequencer.routing.markings = await readMarkings(store, reader, log)
+      leads = true
+    },
+    follow: async () => {
+      if (!others) throw new TypeError('this process alone writes')
+      leads = false
+      handOver(others)
+      await running
     },
     close: async () => {
       closed = true

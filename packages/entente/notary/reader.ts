@@ -22,7 +22,8 @@ export type Reader = {
   isErased(row: RecordRow): Promise<boolean>
 }
 
-export function createReader(store: Store, log: Log): Reader {
+/** @param advance goes on to what is stored by now */
+export function createReader(store: Store, log: Log, advance: () => Promise<unknown> = log.advance): Reader {
   async function openAll(rows: RecordRow[]): Promise<(Opened | Invalid)[]> {
     const results: (Opened | Invalid)[] = []
     let bundle: EntryBundle | undefined
@@ -44,7 +45,10 @@ export function createReader(store: Store, log: Log): Reader {
     openAll,
     isErased: async row => {
       const event = row.superseded === null ? undefined : await store.recordAt(row.superseded)
-      if (event?.kind !== 'deleted' || event.collection !== row.collection || event.leaf >= log.size) return false
+      if (event?.kind !== 'deleted' || event.collection !== row.collection) return false
+      // Erased since this process last looked: by another server, or by a commit whose answer is still on its way.
+      if (event.leaf >= log.size) await advance()
+      if (event.leaf >= log.size) return false
       const opened = await open(event)
       if (!opened.ok) return false
       return deletedSeq(opened.text) === row.seq

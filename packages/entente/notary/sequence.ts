@@ -131,7 +131,7 @@ export async function sequence(
   routeAll(sequencer, placed, draft)
 
   // 4. Close the batch: heads entry, signed checkpoint, and a receipt for each request.
-  const head = stage.empty ? log.head : stage.seal(sequencer.signer)
+  const head = stage.empty ? stage.base : stage.seal(sequencer.signer)
   if (!head) throw new NotaryError('unavailable', 'the log has no checkpoint yet')
   const statuses = placed.map(p => toStatus(sequencer, head.size, p))
 
@@ -144,7 +144,7 @@ export async function sequence(
   // C0: a crash here has cost some statuses details, nothing else.
 
   // C1: a crash here loses nothing that was acknowledged.
-  await commit(store, log.head, {
+  await commit(store, stage.base, {
     head,
     ...draft,
     ...stage.writes(),
