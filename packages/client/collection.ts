@@ -1,4 +1,4 @@
-import type { ObjectProof } from '@entente/verify/proof'
+import type { ObjectProof, WithheldProof } from '@entente/verify/proof'
 import { canonicalize } from '@entente/verify/json'
 import { ClientError } from './error.ts'
 import type { Http } from './http.ts'
@@ -40,8 +40,8 @@ export type TaxiiCollection = {
   proof(id: string, version?: string): Promise<ObjectProof>
   /** docs/formats.md 13: nothing of it is verified; `verifyCoseReceipt` of @entente/verify/cose does. */
   coseReceipt(id: string, version?: string): Promise<Uint8Array>
-  /** docs/formats.md 7, of any record by its `seq`, for verifyObject. Unverified. */
-  recordProof(seq: number): Promise<ObjectProof>
+  /** docs/formats.md 7, of any record by its `seq`, for verifyObject; where the client may not see it, for verifyWithheld. Unverified. */
+  recordProof(seq: number): Promise<ObjectProof | WithheldProof>
   /** docs/formats.md 9, for verifyCollectionProof. Unverified. */
   collectionProof(): Promise<object>
 }
@@ -116,7 +116,8 @@ export function openCollection(http: Http, clock: Clock, address: string): Taxii
       const { json } = await http(`${objectUrl(id)}receipt/${query}`, { accept: COSE, answer: 'bytes' })
       return json as Uint8Array
     },
-    recordProof: async seq => (await http(`${url}records/${seq}/proof/`, { accept: PROOF })).json as ObjectProof,
+    recordProof: async seq =>
+      (await http(`${url}records/${seq}/proof/`, { accept: PROOF })).json as ObjectProof | WithheldProof,
     collectionProof: async () => (await http(`${url}proof/`, { accept: PROOF })).json as object,
   }
 }

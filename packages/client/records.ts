@@ -4,10 +4,12 @@ import {
   type ObjectRecord,
   ProofError,
   readRecord,
+  readWithheld,
   type RecordEvent,
   recordCommitment,
   type ReferenceEvent,
   verifyEventContent,
+  type WithheldProof,
 } from '@entente/verify/proof'
 import { encodeBase64, parseCheckpoint, parseNote, parseTlogProof } from '@entente/verify/tlog'
 import type { TaxiiClient } from './client.ts'
@@ -26,13 +28,25 @@ const IN_FLIGHT = 8
 export async function fetchReference(client: TaxiiClient, event: ReferenceEvent): Promise<RecordEvent | undefined> {
   const collection = client.collection(`${origin(client)}${event.api_root}collections/${event.collection}/`)
   const proof = await orNothing(collection.recordProof(event.seq))
-  if (!proof) return undefined
+  if (!proof || isWithheld(proof, event)) return undefined
   const record = readRecord(proof.record)
   if (!('object' in record))
     throw new ProofError('event', `record ${event.seq} of ${event.collection} is referred to as an object, and is none`)
   const found: RecordEvent = { ...event, event: nameOf(record), record }
   verifyEventContent(found)
   return found
+}
+
+/** @throws ProofError `event` where it stands for another record than the reference does */
+function isWithheld(proof: ObjectProof | WithheldProof, event: ReferenceEvent): proof is WithheldProof {
+  if (proof.kind !== 'withheld') return false
+  const { seq, commitment } = readWithheld(proof.record, 'the record')
+  if (seq !== event.seq || encodeBase64(commitment) !== event.commitment)
+    throw new ProofError(
+      'event',
+      `record ${event.seq} of ${event.collection} has another commitment than its reference`,
+    )
+  return true
 }
 
 /**

@@ -20,6 +20,7 @@ const entry = (values: Partial<SentEntry> = {}): SentEntry => ({
   last: 3,
   whole: 2,
   references: 0,
+  withheld: [],
   ...values,
 })
 

@@ -1,3 +1,5 @@
+import type { Runs } from './stream.ts'
+
 /** What went to one subscriber, or was confirmed by a broker, at once: everything of a topic from `first` to `last` that it may see. */
 export type SentEntry = {
   /** Tells this subscriber from all others that are there at the same time. */
@@ -19,6 +21,8 @@ export type SentEntry = {
   /** Messages that held what they are about, and messages that only said where it is. */
   whole: number
   references: number
+  /** Places of those collections of which it was sent nothing, or a reference, because of their markings; places outside `first` to `last` too. */
+  withheld: Runs
 }
 
 /** Entries that follow each other, as one. Microseconds since 1970. */
@@ -73,6 +77,8 @@ const SHORTEST_CUT = 10_000_000
 const PURGE_EVERY_MS = 3_600_000
 /** Ranges that are held while the disk is full; the oldest go then. */
 const MOST_UNWRITTEN = 100_000
+/** A range ends before it has more places that were withheld than this, but for what one entry brings. */
+const MOST_WITHHELD = 200
 /** Ranges that are written in one transaction. */
 const AT_ONCE = 100
 
@@ -140,12 +146,19 @@ export function createSentLog({ store, keepMs, clock, log, flushMs = FLUSH_MS }:
       const at = clock()
       const known = open.get(entry.connection)
       const range = known?.range
-      if (!known || !range || !isSame(range.collections, entry.collections) || at - range.from > LONGEST_RANGE)
+      if (
+        !known ||
+        !range ||
+        !isSame(range.collections, entry.collections) ||
+        at - range.from > LONGEST_RANGE ||
+        range.withheld.length + entry.withheld.length > MOST_WITHHELD
+      )
         return begin(entry, at)
       range.first = Math.min(range.first, entry.first)
       range.last = Math.max(range.last, entry.last)
       range.whole += entry.whole
       range.references += entry.references
+      if (entry.withheld.length > 0) range.withheld = [...range.withheld, ...entry.withheld]
       range.until = at
       range.collections = entry.collections // mostly the same array the next time
       known.isChanged = true

@@ -35,7 +35,7 @@ export type Topic = {
    *
    * @returns besides them, the place behind all that was looked at
    */
-  read(from: number, limit: number): Promise<{ messages: Message[]; next: number }>
+  read(from: number, limit: number): Promise<{ messages: Labelled[]; next: number }>
   /** The place behind the newest. */
   end(): number
   /** The first place from which on everything is still kept. */
@@ -56,8 +56,26 @@ export type Subscriber = {
   gap(after: number, next: number): Promise<string>
 }
 
+/** Nobody looks into it but who made it. */
+export type Label = object
+/** A message, and what it takes to see it besides the right to its collection; where that is nothing, there is no label. */
+export type Labelled = Message & {
+  label?: Label | undefined
+  /** What goes out instead to who is not cleared for it; without this, nothing does. */
+  reference?: Pick<Message, 'event' | 'body'> | undefined
+}
+
 /** What a subscriber may see. `key` is the same where it is the same; `collections` are the ids. */
-export type Sight = { key: string; collections: readonly string[]; has(collection: number): boolean }
+export type Sight = {
+  key: string
+  collections: readonly string[]
+  has(collection: number): boolean
+  /** Of a message with a label. Asked once for all subscribers of the same key at the same place. */
+  clears(label: Label): boolean
+}
+
+/** Places from the first to the last of each pair, ascending. */
+export type Runs = readonly (readonly [first: number, last: number])[]
 
 /** A connection. */
 export type Sink = {

@@ -1,8 +1,10 @@
-import type { Message, Publisher } from '#channel/channel.ts'
+import type { ChannelState, Message, Publisher } from '#channel/channel.ts'
+import type { KafkaConnection } from '#channel/kafka/client.ts'
 import type { SentEntry, SentLog } from '#channel/sent.ts'
 import type { Notary } from '#notary/notary.ts'
 import { createOutbox, type Outbox } from '#notary/outbox.ts'
 import type { ApiRootConfig, CollectionConfig } from '#taxii/context.ts'
+import type { Markings } from '#taxii/markings.ts'
 import { type ChannelsConfig, type ConfiguredChannel, toChannels } from './channel-config.ts'
 import type { Config, Paths } from './config.ts'
 import { readConfigured } from './configured-file.ts'
@@ -32,11 +34,12 @@ export async function openBroker(
     notary: Notary
     apiRoots: ApiRootConfig[]
     log: Logger
+    markings?: Markings | undefined
     sent?: Pick<SentLog, 'note'> | undefined
     fault?: Fault | undefined
   },
 ): Promise<Broker | undefined> {
-  const { notary, apiRoots, log, sent, fault } = options
+  const { notary, apiRoots, log, markings, sent, fault } = options
   const channels = toChannels(config.channels)
   const publisher = await openPublisher(config.channels, channels, paths)
   if (!publisher) return undefined
@@ -46,7 +49,7 @@ export async function openBroker(
         .filter(c => isForAll(c, audience))
         .flatMap(c => {
           const known = notary.collection(root.path, c.id)
-          return known ? [known] : []
+          return known ? [{ ...known, unmarked: c.unmarked }] : []
         }),
     )
   const whole = new Map(channels.map(c => [c.name, toWhole(c)]))
@@ -54,16 +57,24 @@ export async function openBroker(
     notary,
     publisher,
     source: toSource(config, notary.log.origin),
-    channels: channels.map(({ name }) => {
-      const numbers = new Set(whole.get(name)?.map(c => c.number))
-      return { name, isWhole: collection => numbers.has(collection) }
+    channels: channels.map(({ name, audience }) => {
+      const collections = new Map(whole.get(name)?.map(c => [c.number, c]))
+      const clearances = audience.map(role => markings?.clearance([role])).filter(c => c && !c.isFull)
+      return {
+        name,
+        isWhole: (number, object) => {
+          const collection = collections.get(number)
+          if (!collection || !markings || clearances.length === 0) return collection !== undefined
+          const label = markings.label(object, collection.unmarked)
+          return clearances.every(c => c?.clears(label))
+        },
+      }
     }),
     log,
     confirmed:
       sent &&
       ((channel, messages) => {
-        const collections = whole.get(channel)?.map(c => c.id) ?? []
-        sent.note(toSentEntry(publisher, channel, collections, messages))
+        sent.note(toSentEntry(publisher, channel, whole.get(channel) ?? [], messages))
       }),
     fault,
   })
@@ -82,10 +93,21 @@ export async function openBroker(
 function toSentEntry(
   publisher: Publisher,
   topic: string,
-  collections: string[],
+  collections: readonly { id: string; number: number }[],
   messages: readonly Message[],
 ): SentEntry {
-  const references = messages.filter(m => m.event === 'reference').length
+  const numbers = new Set(collections.map(c => c.number))
+  const withheld: [number, number][] = []
+  let references = 0
+  let isRun = false
+  for (const { event, position, collection } of messages) {
+    const isReference = event === 'reference'
+    if (isReference) references++
+    if (!numbers.has(collection)) continue
+    if (isReference && isRun) (withheld.at(-1) as [number, number])[1] = position
+    else if (isReference) withheld.push([position, position])
+    isRun = isReference
+  }
   return {
     connection: `${publisher.kind} ${topic}`,
     via: publisher.kind,
@@ -93,11 +115,12 @@ function toSentEntry(
     topic,
     subscriber: publisher.address(topic),
     address: '',
-    collections,
+    collections: collections.map(c => c.id),
     first: messages[0]?.position ?? 0,
     last: messages.at(-1)?.position ?? 0,
     whole: messages.length - references,
     references,
+    withheld,
   }
 }
 
@@ -105,11 +128,14 @@ function toSentEntry(
 const isForAll = ({ read }: Pick<CollectionConfig, 'read'>, audience: string[]): boolean =>
   audience.every(role => read.includes(role))
 
-async function openPublisher(
-  config: ChannelsConfig,
-  channels: ConfiguredChannel[],
-  paths: Paths,
-): Promise<Publisher | undefined> {
+/** How the broker is reached, with what its files hold. */
+type Reached =
+  | { kind: 'rabbitmq'; url: string; tls: Pem | undefined; prefix: string }
+  | ({ kind: 'kafka' } & Pick<KafkaConnection, 'brokers' | 'sasl'> & { tls: Pem | undefined; prefix: string })
+type Pem = { ca?: Buffer; cert?: Buffer; key?: Buffer }
+
+/** @throws CliError `usage` where a file can't be read */
+function toReached(config: ChannelsConfig, paths: Pick<Paths, 'base'>): Reached | undefined {
   const read = (file: string, what: string) => readConfigured(paths, file, what)
   const line = (file: string, what: string) => read(file, what).toString().trim()
   const tls = config.tls && {
@@ -117,26 +143,56 @@ async function openPublisher(
     ...(config.tls.cert === undefined ? {} : { cert: read(config.tls.cert, 'channels.tls.cert') }),
     ...(config.tls.key === undefined ? {} : { key: read(config.tls.key, 'channels.tls.key') }),
   }
-  const common = { prefix: config.prefix, channels: channels.map(c => c.name), now: Date.now }
+  const { prefix } = config
   switch (config.kind) {
     case 'embedded':
       return undefined
     case 'rabbitmq': {
-      // Only who has such a broker loads its client.
-      const { openRabbitPublisher } = await import('#channel/rabbitmq/publisher.ts')
       const url = config.url ?? line(config.urlFile as string, 'channels.urlFile')
-      return openRabbitPublisher({ ...common, url, tls })
+      return { kind: 'rabbitmq', url, tls, prefix }
     }
     case 'kafka': {
-      const { openKafkaPublisher } = await import('#channel/kafka/publisher.ts')
       const sasl = config.sasl && {
         mechanism: config.sasl.mechanism,
         username: config.sasl.username,
         password: line(config.sasl.passwordFile, 'channels.sasl.passwordFile'),
       }
-      // A topic that is there already keeps what it keeps.
-      const keepMs = config.keepHours * 3_600_000
-      return openKafkaPublisher({ ...common, brokers: config.brokers as string[], tls, sasl, keepMs })
+      return { kind: 'kafka', brokers: config.brokers as string[], sasl, tls, prefix }
     }
   }
+}
+
+async function openPublisher(
+  config: ChannelsConfig,
+  channels: ConfiguredChannel[],
+  paths: Paths,
+): Promise<Publisher | undefined> {
+  const reached = toReached(config, paths)
+  if (!reached) return undefined
+  const common = { channels: channels.map(c => c.name), now: Date.now }
+  if (reached.kind === 'rabbitmq') {
+    // Only who has such a broker loads its client.
+    const { openRabbitPublisher } = await import('#channel/rabbitmq/publisher.ts')
+    return openRabbitPublisher({ ...reached, ...common })
+  }
+  const { openKafkaPublisher } = await import('#channel/kafka/publisher.ts')
+  // A topic that is there already keeps what it keeps.
+  return openKafkaPublisher({ ...reached, ...common, keepMs: config.keepHours * 3_600_000 })
+}
+
+/**
+ * What the configured broker has of each channel; nothing is made.
+ *
+ * @throws CliError `usage`, ChannelError
+ */
+export async function inspectBroker(config: ChannelsConfig, paths: Pick<Paths, 'base'>): Promise<ChannelState[]> {
+  const reached = toReached(config, paths)
+  if (!reached) return []
+  const channels = toChannels(config).map(c => c.name)
+  if (reached.kind === 'rabbitmq') {
+    const { inspectRabbit } = await import('#channel/rabbitmq/inspect.ts')
+    return inspectRabbit({ ...reached, channels })
+  }
+  const { inspectKafka } = await import('#channel/kafka/inspect.ts')
+  return inspectKafka({ ...reached, channels })
 }

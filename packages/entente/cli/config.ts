@@ -15,6 +15,7 @@ import { CliError } from './errors.ts'
 import { checkWitnesses, WitnessSchema, witnessKeys } from './witness-config.ts'
 import { ChannelsSchema, checkChannels, ForwardSchema } from './channel-config.ts'
 import { LedgerSchema } from './ledger-config.ts'
+import { checkMarkings, MarkingsSchema, UnmarkedSchema } from './markings-config.ts'
 import { checkStore, StoreSchema } from './store-config.ts'
 
 const strict = { additionalProperties: false }
@@ -71,6 +72,7 @@ const CollectionSchema = object({
     description: 'Whether what was erased may be added again',
   }),
   forward: ForwardSchema,
+  unmarked: Type.Optional(UnmarkedSchema),
 })
 
 const ApiRootSchema = object({
@@ -212,6 +214,7 @@ export const ConfigSchema = object({
     { ...strict, default: {} },
   ),
   channels: ChannelsSchema,
+  markings: Type.Optional(MarkingsSchema),
   auth: AuthSchema,
   discovery: Type.Object(
     {
@@ -281,6 +284,7 @@ export function loadConfig(options: {
   checkReferences(config)
   checkWitnesses(config.log)
   checkChannels(config)
+  checkMarkings(config)
   checkStore(config)
   checkAuth(config.auth)
   checkCertificates(config.server.tls)

@@ -51,6 +51,7 @@ export function toApiRoots(config: Config, vkey: string): ApiRootConfig[] {
       hold: c.hold === undefined ? undefined : parseHold(c.hold),
       repost: c.repost,
       forward: c.forward,
+      unmarked: c.unmarked,
     })),
   }))
 }

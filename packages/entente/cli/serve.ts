@@ -17,6 +17,7 @@ import { openSqliteSent } from '#store/sqlite/sent.ts'
 import { certificateIdentify } from '#taxii/auth/certificate.ts'
 import { createUser, readUsers, ROLES, writeUsers } from '#taxii/auth/local.ts'
 import type { TaxiiContext } from '#taxii/context.ts'
+import { createMarkings } from '#taxii/markings.ts'
 import { createMemory } from '#taxii/memory.ts'
 import { createTaxiiServer } from '#taxii/server.ts'
 import { DEFAULT_STALLED_MS } from '#taxii/sse.ts'
@@ -78,9 +79,10 @@ export async function startServer(
 
     const alert = (message: string, details: Record<string, unknown>) => log('error', message, details)
     const source = toSource(config, notary.log.origin)
+    const markings = config.markings && createMarkings(config.markings)
     const sent = openSent(config, paths, notary.clock, log)
     closers.push(async () => sent?.close())
-    const broker = await openBroker(config, paths, { notary, apiRoots, log, sent, fault })
+    const broker = await openBroker(config, paths, { notary, apiRoots, log, markings, sent, fault })
     closers.push(async () => broker?.close())
     await broker?.outbox.start()
     const { keepHours, heartbeatMs, maxSubscribers } = config.channels
@@ -123,6 +125,7 @@ export async function startServer(
       streams,
       ...auth,
       identify: clients && certificateIdentify(clients, Date.now),
+      markings,
       // Or a body that is allowed would find no room.
       memory: createMemory({ ...limits, bodies: Math.max(limits.bodies, 2 * maxContentLength) }, maxContentLength),
       newId: randomUUID,

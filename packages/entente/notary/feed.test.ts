@@ -51,7 +51,13 @@ async function open(t: TestContext) {
       db.close()
     },
     read: (from: number, limit: number) =>
-      readFeed(notary, source, 1, { from, limit }, (row, reason) => void invalid.push([row.seq, reason])),
+      readFeed(
+        notary,
+        source,
+        1,
+        { from, limit },
+        { onInvalid: (row, reason) => void invalid.push([row.seq, reason]) },
+      ),
   }
 }
 

@@ -1,8 +1,9 @@
-import type { Message } from '#channel/channel.ts'
+import type { Labelled } from '#channel/stream.ts'
 import type { RecordRow } from '#store/store.ts'
 import { type EventSource, formatEvent, formatIntegrity, nameEvents } from './event.ts'
 import type { Notary } from './notary.ts'
 import type { Invalid, Opened } from './reader.ts'
+import type { RoutedOptions } from './routed.ts'
 
 /** Texts of about this many bytes are read at a time: messages of one read are held in memory together. */
 const MAX_BYTES = 4_194_304
@@ -12,6 +13,8 @@ const MAX_BYTES = 4_194_304
  * What was erased meanwhile is not among them; what is damaged or missing is an `integrity` event in its place.
  *
  * @param collection its number
+ * @param options.label what it takes to see a record; who may not gets a `reference` in its place, so that a feed is whole for everybody
+ * @param options.onInvalid told of each row that is not what was logged
  * @returns the messages, ascending by `position`, which is the `seq`, and the `seq` behind all that was looked at
  */
 export async function readFeed(
@@ -19,8 +22,8 @@ export async function readFeed(
   source: EventSource,
   collection: number,
   { from, limit }: { from: number; limit: number },
-  onInvalid: (row: RecordRow, reason: string) => void = () => {},
-): Promise<{ messages: Message[]; next: number }> {
+  { label, onInvalid = () => {} }: Omit<RoutedOptions, 'isWhole'> = {},
+): Promise<{ messages: Labelled[]; next: number }> {
   const { log, store, reader } = notary
   const head = log.collections.get(collection)
   const end = Math.min(head?.count ?? 0, from + limit) // before the read: what is committed meanwhile comes next time
@@ -32,7 +35,7 @@ export async function readFeed(
   const opened = await reader.openAll(rows)
   const names = await nameEvents(store, rows, opened)
 
-  const messages: Message[] = []
+  const messages: Labelled[] = []
   let expected = from
   const missing = (until: number) => {
     for (; expected < until; expected++)
@@ -50,7 +53,12 @@ export async function readFeed(
       onInvalid(row, one.reason)
     }
     const name = names[i] as (typeof names)[number]
-    messages.push({ ...toMessage(collection, row.seq), ...formatEvent(source, head, row, one, name) })
+    const needs = one.ok ? label?.(row, one) : undefined
+    messages.push({
+      ...toMessage(collection, row.seq),
+      ...formatEvent(source, head, row, one, name),
+      ...(needs ? { label: needs, reference: formatEvent(source, head, row, one, 'reference') } : {}),
+    })
   }
   missing(next)
   return { messages, next }

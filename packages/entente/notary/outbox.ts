@@ -10,8 +10,8 @@ export type OutboxOptions = {
   notary: Notary
   publisher: Publisher
   source: EventSource
-  /** `isWhole`: everybody in the channel's audience may read this collection (by its number), so its objects go out as they are. */
-  channels: { name: string; isWhole: (collection: number) => boolean }[]
+  /** `isWhole`: everybody in the channel's audience may read this object (canonical JSON) of this collection (by its number), so it goes out as it is. */
+  channels: { name: string; isWhole: (collection: number, object: Buffer) => boolean }[]
   log: (level: 'info' | 'warn' | 'error', message: string, details: Record<string, unknown>) => void
   /** Told of everything that the broker has confirmed. */
   confirmed?: ((channel: string, messages: readonly Message[]) => void) | undefined
@@ -154,7 +154,7 @@ function createLine(
   /** @returns whether there was more already when this was read */
   async function step(): Promise<boolean> {
     const size = notary.log.size
-    const { messages, next } = await readRouted(notary, source, name, { from: position, limit }, isWhole)
+    const { messages, next } = await readRouted(notary, source, name, { from: position, limit }, { isWhole })
     if (messages.length === 0) {
       position = next
       return next < size
@@ -178,7 +178,7 @@ function createLine(
   /** Nothing may stand in the way of what follows, and nothing may be lost. */
   async function refer(message: Message, cause: ChannelError): Promise<void> {
     const at = { from: message.position, limit: 1 }
-    const { messages, next } = await readRouted(notary, source, name, at, () => false)
+    const { messages, next } = await readRouted(notary, source, name, at, { isWhole: () => false })
     if (message.event === 'reference' || messages[0]?.position !== message.position) throw cause
     await send(messages, next)
     log('error', 'an object is too large for the broker: its channel got a reference to it instead', {

@@ -1,8 +1,10 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { Sight, Topic } from '#channel/stream.ts'
 import { readFeed } from '#notary/feed.ts'
+import type { Opened } from '#notary/reader.ts'
 import { readRouted } from '#notary/routed.ts'
 import { formatMicros, parseMicros } from '#notary/time.ts'
+import type { RecordRow } from '#store/store.ts'
 import { canRead, type Principal } from './auth/auth.ts'
 import {
   type ApiRootConfig,
@@ -11,8 +13,11 @@ import {
   requireRead,
   type Target,
   type TaxiiContext,
+  toLabel,
+  toSees,
 } from './context.ts'
 import { TaxiiError } from './errors.ts'
+import type { Label } from './markings.ts'
 import { checkAccept, EVENT_STREAM, isAccepted, sendJson, TAXII } from './media.ts'
 import { queryString, type Resolve } from './objects.ts'
 import { OPERATIONS } from './operations.ts'
@@ -72,32 +77,53 @@ export function feedRoute(app: FastifyInstance, context: TaxiiContext, base: str
     return sendStream(context, request, reply, {
       topic,
       from: await parseFrom(request, topic, micros => seekAdded(context, target, micros)),
-      sight: principal => (canRead(principal, target.config) ? wholeOf(target.config.id) : undefined),
+      sight: principal => wholeOf(context, target, principal),
       // A feed has all its places: a client that was further has read another log.
       gap: (_principal, after, next) => formatGap(context, [target], after, next, false),
     })
   })
 }
 
-const wholeOf = (id: string): Sight => ({ key: '', collections: [id], has: () => true })
+/** What no marking hides from a caller. @param key of what it may read */
+function toClears({ markings }: TaxiiContext, { roles }: Principal, key: string): Pick<Sight, 'key' | 'clears'> {
+  const clearance = markings?.clearance(roles)
+  if (!clearance) return { key, clears: () => true }
+  return { key: `${key} ${clearance.key}`, clears: label => clearance.clears(label as Label) }
+}
 
-function channelTopic({ notary, source, damage }: TaxiiContext, name: string): Topic {
+function wholeOf(context: TaxiiContext, { config }: Target, principal: Principal): Sight | undefined {
+  if (!canRead(principal, config)) return undefined
+  return { ...toClears(context, principal, ''), collections: [config.id], has: () => true }
+}
+
+function channelTopic({ notary, source, damage, markings, config }: TaxiiContext, name: string): Topic {
+  const collections = new Map(
+    config.apiRoots.flatMap(root =>
+      root.collections.map(c => [notary.collection(root.path, c.id)?.number, c] as const),
+    ),
+  )
+  const label =
+    markings &&
+    ((row: RecordRow, opened: Opened) => {
+      return toLabel(row, opened, markings, collections.get(row.collection) ?? {})
+    })
   return {
     kind: 'channel',
     name,
-    read: (from, limit) => readRouted(notary, source, name, { from, limit }, undefined, damage.note),
+    read: (from, limit) => readRouted(notary, source, name, { from, limit }, { label, onInvalid: damage.note }),
     end: () => notary.log.size,
     start: () => notary.store.routesFrom(),
     count: (from, most) => notary.store.countRouted(name, from, most),
   }
 }
 
-function feedTopic({ notary, source, damage }: TaxiiContext, { number, config }: Target): Topic {
+function feedTopic({ notary, source, damage, markings }: TaxiiContext, { number, config }: Target): Topic {
+  const label = markings && ((row: RecordRow, opened: Opened) => toLabel(row, opened, markings, config))
   const end = () => notary.log.collections.get(number)?.count ?? 0
   return {
     kind: 'feed',
     name: config.id,
-    read: (from, limit) => readFeed(notary, source, number, { from, limit }, damage.note),
+    read: (from, limit) => readFeed(notary, source, number, { from, limit }, { label, onInvalid: damage.note }),
     end,
     start: async () => 0,
     count: async (from, most) => Math.min(most, end() - from),
@@ -134,7 +160,16 @@ const readable = (context: TaxiiContext, root: ApiRootConfig, principal: Princip
   root.collections.flatMap(config => {
     const collection = context.notary.collection(root.path, config.id)
     return collection && canRead(principal, config)
-      ? [{ root, config, number: collection.number, read: true, write: false }]
+      ? [
+          {
+            root,
+            config,
+            number: collection.number,
+            read: true,
+            write: false,
+            sees: toSees(context, config, principal),
+          },
+        ]
       : []
   })
 
@@ -145,7 +180,8 @@ function toSight(context: TaxiiContext, root: ApiRootConfig, principal: Principa
   const targets = readable(context, root, principal)
   if (targets.length === 0) return undefined
   const numbers = new Set(targets.map(t => t.number))
-  return { key: [...numbers].join(), collections: targets.map(t => t.config.id), has: number => numbers.has(number) }
+  const clears = toClears(context, principal, [...numbers].join())
+  return { ...clears, collections: targets.map(t => t.config.id), has: number => numbers.has(number) }
 }
 
 /**

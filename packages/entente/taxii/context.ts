@@ -9,10 +9,12 @@ import type { EventSource } from '#notary/event.ts'
 import type { Forward } from '#notary/route.ts'
 import type { Notary } from '#notary/notary.ts'
 import type { Witnessing } from '#notary/witnessing.ts'
-import type { AnchorRow } from '#store/store.ts'
+import type { Opened } from '#notary/reader.ts'
+import type { AnchorRow, RecordRow } from '#store/store.ts'
 import type { Authenticate, Identify, Login, Principal, Rights } from './auth/auth.ts'
 import { canRead, canWrite } from './auth/auth.ts'
 import { TaxiiError } from './errors.ts'
+import { FOR_ALL, type Label, type Markings, type TlpName } from './markings.ts'
 import type { Memory } from './memory.ts'
 
 export type CollectionConfig = Rights &
@@ -34,6 +36,8 @@ export type CollectionConfig = Rights &
     repost: 'allow' | 'refuse'
     /** Where objects go that no marking sends to a channel. */
     forward?: Forward | undefined
+    /** What an object counts as that has no marking of TLP, where it is not what `markings.unmarked` says. */
+    unmarked?: TlpName | undefined
   }
 
 /** A date, or a time counted from `date_added`; microseconds. */
@@ -91,6 +95,8 @@ export type TaxiiContext = {
   login: Login
   /** Left out: nobody is known by the connection. */
   identify?: Identify | undefined
+  /** Left out: whoever may read a collection sees all of it. */
+  markings?: Markings | undefined
   memory: Memory
   newId: () => string
   ledgers: () => LedgerState[]
@@ -108,7 +114,41 @@ export type TaxiiContext = {
 }
 
 /** A collection that a request names, with what the caller may do there. */
-export type Target = { root: ApiRootConfig; config: CollectionConfig; number: number; read: boolean; write: boolean }
+export type Target = {
+  root: ApiRootConfig
+  config: CollectionConfig
+  number: number
+  read: boolean
+  write: boolean
+  /** Whether the caller may see a record of it; undefined where no marking hides anything from this caller. */
+  sees: Sees | undefined
+}
+/** Of a row that was verified: what an unverified one is marked with, nobody knows. */
+export type Sees = (row: RecordRow, opened: Opened) => boolean
+
+/** What it takes to see a record: the markings of an object, nothing for a deletion, and everything for what was never stored. */
+export const toLabel = (
+  { kind }: RecordRow,
+  { object }: Opened,
+  markings: Markings,
+  { unmarked }: Pick<CollectionConfig, 'unmarked'>,
+): Label | undefined => {
+  if (kind === 'object') return markings.label(object, unmarked)
+  return kind === 'deleted' ? undefined : FOR_ALL
+}
+
+export function toSees(
+  { markings }: Pick<TaxiiContext, 'markings'>,
+  config: Pick<CollectionConfig, 'unmarked'>,
+  principal: Principal,
+): Sees | undefined {
+  const clearance = markings?.clearance(principal.roles)
+  if (!markings || !clearance || clearance.isFull) return undefined
+  return (row, opened) => {
+    const label = toLabel(row, opened, markings, config)
+    return !label || clearance.clears(label)
+  }
+}
 
 /** A store that is behind a ledger, or a ledger that is not ours: nothing of it is served as good. */
 export const isUntrusted = ({ halted }: Pick<Notary, 'halted'>): boolean =>
@@ -130,6 +170,7 @@ export function findTarget(context: TaxiiContext, root: ApiRootConfig, name: str
       number: collection.number,
       read: canRead(principal, config),
       write: canWrite(principal, config),
+      sees: toSees(context, config, principal),
     }
   // Who may neither read nor write isn't told that it exists.
   if (!target || !(target.read || target.write))

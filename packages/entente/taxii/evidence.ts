@@ -10,11 +10,12 @@ import {
   parseVkey,
   tileWidth,
 } from '@entente/verify/tlog'
-import { formatHeadsEntry, headsMapPath, headsMapRoot } from '@entente/verify/proof'
+import { formatHeadsEntry, headsMapPath, headsMapRoot, type WithheldReason } from '@entente/verify/proof'
 import type { FastifyInstance } from 'fastify'
 import type { CosignedHead } from '#notary/cosigned.ts'
 import { type Collection, toHeads } from '#notary/log.ts'
 import { recordJson } from '#notary/record.ts'
+import type { Opened } from '#notary/reader.ts'
 import { entryOf } from '#notary/tiles.ts'
 import type { AnchorRow, RecordRow, StoredHead } from '#store/store.ts'
 import { requireRead, type Target, type TaxiiContext } from './context.ts'
@@ -22,7 +23,7 @@ import { TaxiiError } from './errors.ts'
 import { checkAccept, COSE, PROOF, RECORDS, TAXII, sendJson } from './media.ts'
 import type { Resolve } from './objects.ts'
 import { type Operation, OPERATIONS } from './operations.ts'
-import { selectVersions, textBytes } from './pages.ts'
+import { keepVisible, selectVersions, textBytes } from './pages.ts'
 import { parseQuery } from './query.ts'
 import { toNotFound } from './server.ts'
 
@@ -100,7 +101,7 @@ export function evidenceRoutes(app: FastifyInstance, context: TaxiiContext, base
     )
     const rows = selectVersions(await notary.store.versions(target.number, id), versions, specs)
     const row = rows.filter(r => r.leaf < notary.log.size).at(-1)
-    if (!row) throw await toNotFound(context, target)
+    if (!row || (await keepVisible(context, target, [row])).length === 0) throw await toNotFound(context, target)
     return row
   }
 
@@ -174,17 +175,20 @@ export function evidenceRoutes(app: FastifyInstance, context: TaxiiContext, base
   )
 }
 
-/** docs/formats.md 7. @throws TaxiiError 500 `integrity` */
+/** docs/formats.md 7; of a record that the caller may not see, that it is there. @throws TaxiiError 500 `integrity` */
 async function recordProof(context: TaxiiContext, target: Target, row: RecordRow): Promise<string> {
   const opened = await openRow(context, row)
   const { head, rows } = await bestCheckpoint(context, target, row.leaf + 1)
   const anchors = await anchorsFrom(context, head.size, rows)
   const log = await tlogProof(context, row.leaf, head)
-  const record = recordJson(opened.text)
-  return `{"format":"entente/proof/v1","kind":"object","record":${record},"log":${JSON.stringify(log)},"anchors":${JSON.stringify(anchors)}}`
+  const isVisible = target.sees?.(row, opened) ?? true
+  const what = isVisible
+    ? `"kind":"object","record":${recordJson(opened.text)}`
+    : `"kind":"withheld","record":${withheldRecord(row.seq, opened.commitment, 'access')}`
+  return `{"format":"entente/proof/v1",${what},"log":${JSON.stringify(log)},"anchors":${JSON.stringify(anchors)}}`
 }
 
-async function openRow(context: TaxiiContext, row: RecordRow): Promise<{ text: Buffer }> {
+async function openRow(context: TaxiiContext, row: RecordRow): Promise<Opened> {
   const opened = await context.notary.reader.open(row)
   if (opened.ok) return opened
   context.damage.note(row, opened.reason)
@@ -215,13 +219,18 @@ async function recordOrReason(
   const { notary } = context
   if (row?.text) {
     const opened = await notary.reader.open(row)
-    if (opened.ok) return recordJson(opened.text)
+    if (opened.ok && (target.sees?.(row, opened) ?? true)) return recordJson(opened.text)
+    if (opened.ok) return withheldRecord(seq, opened.commitment, 'access')
     context.damage.note(row, opened.reason)
   }
   const reason = row && !row.text && (await notary.reader.isErased(row)) ? 'deleted' : 'integrity'
   const commitment = row ? await commitmentAt(context, row.leaf) : await findCommitment(context, target, seq)
-  return JSON.stringify({ seq, commitment: commitment.toString('base64'), reason })
+  return withheldRecord(seq, commitment, reason)
 }
+
+/** docs/formats.md 10. */
+const withheldRecord = (seq: number, commitment: Buffer, reason: WithheldReason): string =>
+  JSON.stringify({ seq, commitment: commitment.toString('base64'), reason })
 
 /** The commitment of a record whose row is gone: its leaf hash is in the collection's tree, and its entry in the log between its neighbours'. */
 async function findCommitment(context: TaxiiContext, target: Target, seq: number): Promise<Buffer> {

@@ -10,7 +10,7 @@ import { readEnvelope } from './intake.ts'
 import { checkAccept, checkContentType, STIX, TAXII, sendJson } from './media.ts'
 import { OPERATIONS } from './operations.ts'
 import { confirmPage } from './confirm.ts'
-import { type Page, readPage, selectVersions, withReplaced } from './pages.ts'
+import { findVisible, keepVisible, type Page, readPage, selectVersions, withReplaced } from './pages.ts'
 import { type Allowed, formatNext, parseQuery, type Query } from './query.ts'
 import { toStatusResource } from './status.ts'
 import { toNotFound } from './server.ts'
@@ -119,7 +119,9 @@ export function objectRoutes(app: FastifyInstance, context: TaxiiContext, base: 
         id: request.params.objectId,
         whole: versions.all,
         versions: async rows => {
-          const selected = withReplaced(rows, selectVersions(rows, versions, specs))
+          const visible = await keepVisible(context, target, rows)
+          const chosen = selectVersions(rows, versions, specs).filter(row => visible.includes(row))
+          const selected = withReplaced(visible, chosen)
           await checkHold(context, target, selected)
           found = selected.length
           return selected
@@ -137,7 +139,8 @@ const submission = (context: TaxiiContext, target: Target, principal: Principal)
   collection: target.number,
   apiRoot: target.root.path,
   submitter: principal.name,
-  mayRead: target.read,
+  // What is said of stored contents may be of any of them.
+  mayRead: target.read && !target.sees,
   requested: context.notary.clock(),
   repost: target.config.repost,
 })
@@ -156,7 +159,7 @@ async function addObjects(
     isStix: checkContentType(request.headers['content-type']) === 'application/stix+json',
     known: ids => context.notary.store.known(target.number, ids),
     // A message about a translation tells something of what it translates.
-    stored: target.read ? (id, version) => readStored(context, target.number, id, version) : undefined,
+    stored: target.read ? (id, version) => readStored(context, target, id, version) : undefined,
   })
   const row = await context.notary.submit({
     ...submission(context, target, request.principal),
@@ -169,34 +172,35 @@ async function addObjects(
   return toStatusResource(context, target.config, row)
 }
 
-/** What is stored under an id, in this version or the newest, if it is what was logged. */
+/** What is stored under an id, in this version or the newest, if it is what was logged, and the caller may see it. */
 async function readStored(
   { notary }: TaxiiContext,
-  collection: number,
+  { number, sees }: Target,
   id: string,
   version: string | undefined,
 ): Promise<Record<string, unknown> | undefined> {
   const sought = { id, version: version && parseTimestamp(version)?.normalized }
-  const [found] = await Array.fromAsync(notary.store.lookups(collection, [sought], 0))
+  const [found] = await Array.fromAsync(notary.store.lookups(number, [sought], 0))
   const row = found?.[0]?.same.findLast(r => r.leaf < notary.log.size)
   const opened = row && (await notary.reader.open(row))
-  return opened?.ok ? JSON.parse(opened.object.toString()) : undefined
+  if (!row || !opened?.ok || sees?.(row, opened) === false) return undefined
+  return JSON.parse(opened.object.toString())
 }
 
 /** One object by id: unlike a list it is never served in part. */
 async function readObject(context: TaxiiContext, target: Target, id: string, query: Query): Promise<Page> {
   const page = await readPage(context, target, { ...query, ids: [id], types: undefined })
   if (page.withheld > 0) {
+    // Whether a damaged object may be seen can't be told.
+    if (target.sees && page.items.length === 0) throw await toNotFound(context, target)
     throw new TaxiiError(
       500,
       'integrity',
       'the stored object does not match the log: it is not served. The operator has been alerted; ask for a copy from a backup or another source',
     )
   }
-  if (page.items.length === 0) {
-    const exists = (await context.notary.store.versions(target.number, id)).some(r => r.leaf < context.notary.log.size)
-    if (!exists) throw await toNotFound(context, target)
-  }
+  if (page.items.length === 0 && (await findVisible(context, target, id)).length === 0)
+    throw await toNotFound(context, target)
   return page
 }
 

@@ -15,10 +15,15 @@ export type Page = {
 
 /** Rows read at a time: what a page does not take of them was read for nothing. */
 const CHUNK = 257
+/** Rows that a page passes over at most because the caller may not see them: it ends then, and the next one goes on. */
+export const MOST_PASSED_OVER = 20_000
 
 /**
  * The objects of a collection that a query selects, in pages. Every row is verified as it is read; what fails is withheld and
  * counted, or fails the request, as the collection says. Without a filter on id or type the page also shows holes in the sequence.
+ *
+ * What the caller may not see is passed over once the versions are chosen, so that no older version takes the place of a newer one that is hidden. A page
+ * of what is hidden has no objects, and a `next`.
  *
  * @throws TaxiiError 500 `integrity`
  */
@@ -57,9 +62,32 @@ async function readByIds(context: TaxiiContext, target: Target, query: Query, fr
     await checkNewest(context, selectVersions(good, NEWEST)[0], collector)
     selected.push(...selectVersions(good, query.versions, query.specs))
   }
-  const rows = selected.filter(r => r.seq >= from && r.added > (query.addedAfter ?? -1)).sort((a, b) => a.seq - b.seq)
+  const rows = selected
+    .filter(r => r.seq >= from && r.added > (query.addedAfter ?? -1))
+    .filter(r => target.sees?.(r, verified.get(r) as Opened) ?? true)
+    .sort((a, b) => a.seq - b.seq)
   for (const row of rows) if (!collector.take(row, verified.get(row) as Opened)) break
   return collector.page()
+}
+
+/** All published versions of an object that the caller may see. */
+export async function findVisible(context: TaxiiContext, target: Target, id: string): Promise<RecordRow[]> {
+  const rows = await context.notary.store.versions(target.number, id)
+  return keepVisible(
+    context,
+    target,
+    rows.filter(r => isPublished(context, r)),
+  )
+}
+
+/** Rows that the caller may see; where a marking may hide something, only of those that are verified that is known. */
+export async function keepVisible({ notary }: TaxiiContext, { sees }: Target, rows: RecordRow[]): Promise<RecordRow[]> {
+  if (!sees) return rows
+  const opened = await notary.reader.openAll(rows)
+  return rows.filter((row, i) => {
+    const one = opened[i] as Opened | Invalid
+    return one.ok && sees(row, one)
+  })
 }
 
 const NEWEST: VersionFilter = { last: true, first: false, all: false, exact: [] }
@@ -91,7 +119,8 @@ async function scan(context: TaxiiContext, target: Target, query: Query, from: n
   const count = notary.log.collections.get(target.number)?.count ?? 0
   const collector = createCollector(context, query.limit)
   const chosen = new Map<string, Set<number>>() // id -> log indexes that the version filter selects
-  const most = Math.min(query.limit + 1, CHUNK)
+  let most = Math.min(query.limit + 1, CHUNK)
+  let passedOver = 0
   const maxBytes = context.memory.pageBytes()
   let expected = from
   for (let at = from; at < count; ) {
@@ -128,10 +157,15 @@ async function scan(context: TaxiiContext, target: Target, query: Query, from: n
       }
       if (row.added <= (query.addedAfter ?? -1)) continue
       const isWanted = simple ? matchesSimply(row, versions) : await matches(context, target, row, query, chosen)
-      if (isWanted && !collector.take(row, verified ?? (await notary.reader.open(row)))) return collector.page()
+      if (!isWanted) continue
+      const found = verified ?? (await notary.reader.open(row))
+      if (target.sees && found.ok && !target.sees(row, found)) passedOver++
+      else if (!collector.take(row, found)) return collector.page()
     }
     if (rows.length < most && textBytes(rows) <= maxBytes) break
     at = (rows.at(-1) as RecordRow).seq + 1
+    if (passedOver >= MOST_PASSED_OVER && at < count) return collector.page(at)
+    if (passedOver > 0) most = CHUNK
   }
   if (isWhole) collector.missing(count - expected)
   return collector.page()
@@ -243,7 +277,7 @@ function createCollector(context: TaxiiContext, limit: number) {
       bytes += opened.object.length
       return true
     },
-    page: (): Page => ({ items, next, withheld }),
+    page: (goOn?: number): Page => ({ items, next: next ?? goOn, withheld }),
   }
 }
 

@@ -8,14 +8,10 @@ import { collectionKey, verifyHeadsMapPath } from './headsmap.ts'
 import { readFile } from './object.ts'
 import { type LogRecord, RECORD_PREFIX, readRecord, recordCommitment } from './record.ts'
 import type { Trust } from './trust.ts'
-
-/** Why a reader may not have a record (docs/formats.md 10). */
-export type WithheldReason = 'access' | 'deleted' | 'integrity'
+import { readWithheld, type WithheldRecord } from './withheld.ts'
 
 /** A record of a saved read: itself, or what stands for it. `commitment` has 32 bytes. */
-export type ReadRecord =
-  | { seq: number; commitment: Uint8Array; record: LogRecord }
-  | { seq: number; commitment: Uint8Array; withheld: WithheldReason }
+export type ReadRecord = { seq: number; commitment: Uint8Array; record: LogRecord } | WithheldRecord
 
 /** A collection at a checkpoint: how many records it has, and the root over their commitments. */
 export type VerifiedHead = EntryEvidence & { apiRoot: string; collection: string; count: number; root: Uint8Array }
@@ -154,11 +150,9 @@ function readSaved(read: string | Uint8Array | object): { envelope: unknown; can
 function readItem(item: unknown, canonical: string | undefined, seq: number, head: VerifiedHead): ReadRecord {
   const isWithheld = typeof item === 'object' && item !== null && Object.hasOwn(item, 'reason')
   if (isWithheld) {
-    const members = readMembers(item, `record ${seq}`, ['seq', 'commitment', 'reason'])
-    checkSeq(readCount(members['seq'], 'seq'), seq)
-    const withheld = readText(members['reason'], 'reason', /^(?:access|deleted|integrity)$/) as WithheldReason
-    const commitment = readText(members['commitment'], 'commitment')
-    return { seq, commitment: asProofError(() => decodeBase64(commitment, HASH_SIZE), 'malformed'), withheld }
+    const record = readWithheld(item, `record ${seq}`)
+    checkSeq(record.seq, seq)
+    return record
   }
   const record = readRecord(item)
   checkSeq(record.seq, seq)

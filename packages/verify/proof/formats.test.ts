@@ -24,6 +24,7 @@ import {
   verifyHeadsMapPath,
   verifyObject,
   verifyReceipt,
+  verifyWithheld,
 } from './index.ts'
 
 const file = readFileSync(path.join(import.meta.dirname, '../../../test/vectors/formats.json'), 'utf8')
@@ -139,6 +140,14 @@ test('7 to 10: the proofs verify, at their levels', () => {
   const sealed = verifyObject(JSON.stringify(vectors.object_proof_sealed, null, 1), trust)
   assert.deepEqual([sealed.level, sealed.anchors[0]!.sealed!.number], ['sealed', 300])
   assert.equal(sealed.anchors[0]!.sealed!.signers.length, 3)
+  const withheld = verifyWithheld(JSON.stringify(vectors.withheld_proof), trust)
+  assert.deepEqual([withheld.level, withheld.index, withheld.seq, withheld.withheld], ['logged', 3, 0, 'access'])
+  const other = { ...vectors.withheld_proof.record, commitment: vectors.records[1].commitment }
+  assert.throws(() => verifyWithheld({ ...vectors.withheld_proof, record: other }, trust), { code: 'log' })
+  const erased = { ...vectors.withheld_proof.record, reason: 'deleted' }
+  assert.throws(() => verifyWithheld({ ...vectors.withheld_proof, record: erased }, trust), { code: 'malformed' })
+  assert.throws(() => verifyWithheld(vectors.object_proof, trust), { code: 'malformed' })
+  assert.throws(() => verifyObject(vectors.withheld_proof, trust), { code: 'malformed' })
   const read = verifyCollection(JSON.stringify(vectors.saved_read), trust)
   assert.deepEqual([read.level, read.count, read.records.length], ['logged', 5, 5])
   assert.deepEqual(read.records[1], {

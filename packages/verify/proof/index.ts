@@ -21,7 +21,6 @@ export {
   type VerifiedHead,
   verifyCollection,
   verifyCollectionProof,
-  type WithheldReason,
 } from './collection.ts'
 export {
   type Disagreement,
@@ -77,3 +76,10 @@ export {
 export { decodeRlp, encodeRlp, type RlpItem } from './rlp.ts'
 export { verifyTrieProof } from './trie.ts'
 export type { PinnedLedger, Trust } from './trust.ts'
+export {
+  readWithheld,
+  verifyWithheld,
+  type WithheldProof,
+  type WithheldReason,
+  type WithheldRecord,
+} from './withheld.ts'

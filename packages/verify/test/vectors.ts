@@ -39,6 +39,13 @@ export function formatVectors(): string {
     object_proof: sample.objectProof,
     object_proof_claimed: sample.claimedProof,
     object_proof_sealed: sample.sealedProof,
+    withheld_proof: {
+      format: sample.objectProof.format,
+      kind: 'withheld',
+      record: { seq: 0, commitment: encodeBase64(sample.commitments[0]!), reason: 'access' },
+      log: sample.objectProof.log,
+      anchors: [],
+    },
     saved_read: sample.savedRead,
     evidence: createDisagreements(sample),
     cose_receipt: encodeBase64(coseReceipt(sample)),

@@ -11,6 +11,7 @@ const sightOf = (...collections: number[]): Sight => ({
   key: collections.join(),
   collections: collections.map(String),
   has: n => collections.includes(n),
+  clears: () => true,
 })
 const ALL = sightOf(1, 2, 3)
 

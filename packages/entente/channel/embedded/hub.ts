@@ -1,6 +1,14 @@
-import type { Message } from '../channel.ts'
 import type { SentEntry, SentLog } from '../sent.ts'
-import { MOST_BEHIND, type Stream, type Streams, type StreamTotals, type Subscriber, type Topic } from '../stream.ts'
+import {
+  type Labelled,
+  MOST_BEHIND,
+  type Runs,
+  type Stream,
+  type Streams,
+  type StreamTotals,
+  type Subscriber,
+  type Topic,
+} from '../stream.ts'
 import { eventFrame, gapFrame, openingFrame, placeFrame } from './frame.ts'
 import { type Chunk, createRing, type Entry, joinFrames, type Ring } from './ring.ts'
 import { createSlices } from './slices.ts'
@@ -42,6 +50,8 @@ type Subscription = {
   isQueued: boolean
   isCatching: boolean
   isClosed: boolean
+  /** Places that it was sent nothing of because of their labels, since it was last sent something. */
+  passedOver: Runs
   /** Messages that one read for it alone asks for: as many as {@link CHUNK_BYTES} held the last time. */
   page: number
 }
@@ -151,9 +161,11 @@ export function createHub({ now, log, sent, ringBytes = DEFAULT_RING_BYTES }: Hu
 
   function give(s: Subscription, chunk: Chunk): void {
     s.position = chunk.next
+    const withheld = joinRuns(s.passedOver, chunk)
+    s.passedOver = chunk.bytes ? [] : withheld
     if (!chunk.bytes) return
     totals.deliveries += chunk.count
-    sent?.note(toSentEntry(s, chunk))
+    sent?.note(toSentEntry(s, chunk, withheld))
     write(s, chunk.bytes)
   }
 
@@ -246,6 +258,7 @@ export function createHub({ now, log, sent, ringBytes = DEFAULT_RING_BYTES }: Hu
       isQueued: false,
       isCatching: false,
       isClosed: false,
+      passedOver: [],
       page: 32,
     }
     open.subscriptions.add(s)
@@ -318,14 +331,23 @@ export function createHub({ now, log, sent, ringBytes = DEFAULT_RING_BYTES }: Hu
   }
 }
 
-const toEntry = (message: Message): Entry => ({
+const toEntry = (message: Labelled): Entry => ({
   position: message.position,
   collection: message.collection,
+  label: message.label,
   frame: eventFrame(message, message.position),
+  reference: message.reference && eventFrame(message.reference, message.position),
 })
 
+/** What was passed over before, and what of a chunk: as one run, where nothing was sent between them. */
+function joinRuns(before: Runs, { withheld, first }: Chunk): Runs {
+  const [last, next] = [before.at(-1), withheld[0]]
+  if (!last || !next || next[0] > first) return [...before, ...withheld]
+  return [...before.slice(0, -1), [last[0], next[1]], ...withheld.slice(1)]
+}
+
 const connectionName = (s: Subscription): string => `sse ${s.connection}`
-const toSentEntry = (s: Subscription, { first, last, count }: Chunk): SentEntry => ({
+const toSentEntry = (s: Subscription, { first, last, count, references }: Chunk, withheld: Runs): SentEntry => ({
   connection: connectionName(s),
   via: 'sse',
   kind: s.topic.topic.kind,
@@ -335,6 +357,7 @@ const toSentEntry = (s: Subscription, { first, last, count }: Chunk): SentEntry 
   collections: s.subscriber.sight.collections,
   first,
   last,
-  whole: count,
-  references: 0,
+  whole: count - references,
+  references,
+  withheld,
 })

@@ -1,6 +1,13 @@
-import type { Sight } from '../stream.ts'
+import type { Label, Runs, Sight } from '../stream.ts'
 
-export type Entry = { position: number; collection: number; frame: Buffer }
+export type Entry = {
+  position: number
+  collection: number
+  frame: Buffer
+  /** Who is not cleared for it gets the other frame, or none. */
+  label: Label | undefined
+  reference: Buffer | undefined
+}
 
 /** Frames from a place on, in one piece. */
 export type Chunk = {
@@ -9,9 +16,13 @@ export type Chunk = {
   /** The place behind it. */
   next: number
   count: number
+  /** How many of them are references. */
+  references: number
   /** Places of the first and the last of the frames. */
   first: number
   last: number
+  /** Where there is something that this sight is not cleared for. */
+  withheld: Runs
 }
 
 /** Chunks that are kept for others who stand at the same place. */
@@ -86,28 +97,47 @@ export function createRing(end: number) {
   }
 }
 
-const nothing = (next: number): Chunk => ({ bytes: undefined, next, count: 0, first: next, last: next })
+const nothing = (next: number, withheld: Runs = []): Chunk => ({
+  bytes: undefined,
+  next,
+  count: 0,
+  references: 0,
+  first: next,
+  last: next,
+  withheld,
+})
 
 /** Joins what may be seen of the entries from an index on, up to about `most` bytes and at least one; undefined where there is nothing. */
 export function joinFrames(entries: readonly Entry[], from: number, sight: Sight, most: number): Chunk | undefined {
   const frames: Buffer[] = []
+  const withheld: [number, number][] = []
+  let isWithheld = false // the one before, of those that this sight has
   let length = 0
+  let references = 0
   let first = -1
   let last = -1
   let next = -1
   for (let i = from; i < entries.length; i++) {
-    const { position, collection, frame } = entries[i] as Entry
+    const { position, collection, label, ...entry } = entries[i] as Entry
     if (sight.has(collection)) {
-      if (length > 0 && length + frame.length > most) break
-      if (first === -1) first = position
-      last = position
-      length += frame.length
-      frames.push(frame)
+      const isCleared = label === undefined || sight.clears(label)
+      const frame = isCleared ? entry.frame : entry.reference
+      if (frame) {
+        if (length > 0 && length + frame.length > most) break
+        if (first === -1) first = position
+        last = position
+        length += frame.length
+        frames.push(frame)
+        if (!isCleared) references++
+      }
+      if (!isCleared && isWithheld) (withheld.at(-1) as [number, number])[1] = position
+      else if (!isCleared) withheld.push([position, position])
+      isWithheld = !isCleared
     }
     next = position + 1
   }
   if (next === -1) return undefined
-  if (frames.length === 0) return nothing(next)
+  if (frames.length === 0) return nothing(next, withheld)
   const bytes = frames.length === 1 ? (frames[0] as Buffer) : Buffer.concat(frames, length)
-  return { bytes, next, count: frames.length, first, last }
+  return { bytes, next, count: frames.length, references, first, last, withheld }
 }

@@ -138,6 +138,7 @@ test('what went to a broker as it is, and what as a reference; where routes are 
     last: size,
     whole: 1,
     references: 1,
+    withheld: [],
     from: now,
     until: now,
   }

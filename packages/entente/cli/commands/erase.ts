@@ -103,7 +103,10 @@ async function findTraces(site: Site, { collection, info }: Connection, id: stri
     if ((await versionsLeft(collection, id)) === 0) throw new CliError('no', `the collection has no object ${id}`)
     throw notItsFolder(site)
   }
-  const { record, commitment } = verifyObject(await collection.recordProof(first.seq), site.trust)
+  const proof = await collection.recordProof(first.seq)
+  if (proof.kind === 'withheld')
+    throw new CliError('no', `the collection has no object ${id} that these credentials may see`)
+  const { record, commitment } = verifyObject(proof, site.trust)
   if (record.collection !== info.id || !hash('sha256', first.text, 'buffer').equals(commitment))
     throw notItsFolder(site)
   return rows

@@ -16,6 +16,7 @@ import {
   verifyCollectionProof,
   verifyObject,
   verifyReceipt,
+  verifyWithheld,
 } from '@entente/verify/proof'
 import { type Asked, askLedgers, openLedgers } from '../ask-ledgers.ts'
 import { parseVkey } from '@entente/verify/tlog'
@@ -117,6 +118,7 @@ function verify(bytes: Buffer, trust: Trust, entries: Uint8Array[]): Proven {
   const file = (typeof value === 'object' && value !== null ? value : {}) as Record<string, unknown>
   const { format, kind, receipts } = file
   if (format === 'entente/proof/v1' && kind === 'object') return ofObject(file, trust, entries)
+  if (format === 'entente/proof/v1' && kind === 'withheld') return ofWithheld(file, trust)
   if (format === 'entente/proof/v1' && kind === 'collection') return ofCollectionProof(file, trust)
   if (format === 'entente/read/v1') return ofRead(file, trust)
   if (format === 'entente/receipts/v1' && Array.isArray(receipts)) return verifyReceipts(receipts, trust)
@@ -182,6 +184,27 @@ function ofObject(file: object, trust: Trust, entries: Uint8Array[]): Proven {
       ...('id' in record ? [`${what} ${record.id}`, `version ${record.version}`] : [what]),
       `record ${record.seq} of ${record.api_root}collections/${record.collection}/, added ${record.date_added}${'imported' in record ? ' (a date taken over from another server)' : ''}`,
       `entry ${index} of the log; ${inWords(proven)}`,
+      ...anchorLines(proven),
+    ],
+  }
+}
+
+function ofWithheld(file: object, trust: Trust): Proven {
+  const proven = verifyWithheld(file, trust)
+  const { seq, index } = proven
+  const commitment = Buffer.from(proven.commitment).toString('base64')
+  return {
+    kind: 'withheld record',
+    checkpoint: checkpointIn(file),
+    level: proven.level,
+    reason: proven.withheld,
+    seq,
+    index,
+    commitment,
+    ...evidence(proven),
+    lines: [
+      `a record that whoever asked may not see: the server says that it is number ${seq} of its collection`,
+      `entry ${index} of the log is its commitment, ${commitment}; ${inWords(proven)}`,
       ...anchorLines(proven),
     ],
   }

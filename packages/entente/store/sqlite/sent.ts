@@ -1,6 +1,7 @@
 import { closeSync, existsSync, openSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 import { StoreError } from '../store.ts'
+import { formatRuns, parseRuns } from './runs.ts'
 import { toStoreError } from './sqlite.ts'
 
 /** As channel/sent.ts has it. */
@@ -16,6 +17,7 @@ type SentRange = {
   last: number
   whole: number
   references: number
+  withheld: readonly (readonly [first: number, last: number])[]
   from: number
   until: number
 }
@@ -31,11 +33,14 @@ const SCHEMA = `
   create table if not exists sight(id integer primary key, collections text not null unique);
   create table if not exists sent(id integer primary key, connection text not null, via text not null, kind text not null, topic text not null,
     subscriber text not null, address text not null, sight integer not null, first integer not null, last integer not null, whole integer not null,
-    refs integer not null, began integer not null, ended integer not null);
+    refs integer not null, began integer not null, ended integer not null, withheld text not null default '');
   create index if not exists sent_place on sent(kind, topic, last);
   create index if not exists sent_ended on sent(ended);`
 
 const COLUMNS = `connection, via, kind, topic, subscriber, address, collections, first, last, whole, refs as "references", began as "from", ended as "until"`
+/** Files that were made before there were markings do not have it. */
+const hasWithheld = (db: DatabaseSync): boolean =>
+  db.prepare("select 1 from pragma_table_info('sent') where name = 'withheld'").get() !== undefined
 
 /**
  * Who was sent what, in one SQLite file (mode 0600). A power cut may cost the last entries.
@@ -53,16 +58,19 @@ export function openSqliteSent({ path, readOnly = false }: { path: string; readO
   }
   const db = doing(() => {
     const opened = new DatabaseSync(path, { readOnly, timeout: 5000 })
-    if (!readOnly) opened.exec(`pragma journal_mode = wal; pragma synchronous = normal; ${SCHEMA}`)
+    if (readOnly) return opened
+    opened.exec(`pragma journal_mode = wal; pragma synchronous = normal; ${SCHEMA}`)
+    if (!hasWithheld(opened)) opened.exec("alter table sent add column withheld text not null default ''")
     return opened
   })
+  const columns = `${COLUMNS}, ${doing(() => hasWithheld(db)) ? 'withheld' : "'' as withheld"}`
 
   const prepare = () => ({
     sight: db.prepare('insert or ignore into sight(collections) values(?)'),
     sightId: db.prepare('select id from sight where collections = ?'),
     range: db.prepare(
-      `insert or replace into sent(id, connection, via, kind, topic, subscriber, address, sight, first, last, whole, refs, began, ended)
-       values(?,?,?,?,?,?,?,?,?,?,?,?,?,?)`,
+      `insert or replace into sent(id, connection, via, kind, topic, subscriber, address, sight, first, last, whole, refs, began, ended, withheld)
+       values(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)`,
     ),
   })
   const statements = readOnly ? undefined : prepare()
@@ -96,6 +104,7 @@ export function openSqliteSent({ path, readOnly = false }: { path: string; readO
       references,
       from,
       until,
+      formatRuns(range.withheld),
     )
     return Number(lastInsertRowid)
   }
@@ -141,10 +150,17 @@ export function openSqliteSent({ path, readOnly = false }: { path: string; readO
         }
         const rows = db
           .prepare(
-            `select ${COLUMNS} from sent join sight on sight.id = sent.sight where ${wheres.join(' and ')} order by began, sent.id limit ?`,
+            `select ${columns} from sent join sight on sight.id = sent.sight where ${wheres.join(' and ')} order by began, sent.id limit ?`,
           )
-          .all(...values, limit) as (Omit<SentRange, 'collections'> & { collections: string })[]
-        return rows.map(row => ({ ...row, collections: row.collections === '' ? [] : row.collections.split(',') }))
+          .all(...values, limit) as (Omit<SentRange, 'collections' | 'withheld'> & {
+          collections: string
+          withheld: string
+        })[]
+        return rows.map(row => ({
+          ...row,
+          collections: row.collections === '' ? [] : row.collections.split(','),
+          withheld: parseRuns(row.withheld),
+        }))
       }),
     close: (): void => db.close(),
   }

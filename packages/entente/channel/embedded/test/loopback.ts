@@ -8,7 +8,7 @@ import { ChannelError } from '../../error.ts'
 import type { Sight, Topic } from '../../stream.ts'
 import { createHub } from '../hub.ts'
 
-const ALL: Sight = { key: '', collections: [], has: () => true }
+const ALL: Sight = { key: '', collections: [], has: () => true, clears: () => true }
 
 export async function openLoopback(): Promise<ChannelSubject> {
   const histories = new Map<string, Message[]>()
