@@ -82,6 +82,11 @@ export type BrokerState = {
   since: number
 }
 
+/** What a broker has of a channel: its exchange or topic can be used, is made when a publisher opens, or can't be used as it is. */
+export type ChannelState =
+  | { channel: string; address: string; is: 'ready' | 'missing' }
+  | { channel: string; address: string; is: 'refused'; error: string }
+
 /** Header of a message on a broker that holds its position: decimal. */
 export const POSITION_HEADER = 'x-entente-position'
 /** Header that marks what may have been sent before: `1`. */

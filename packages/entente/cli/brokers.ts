@@ -162,6 +162,40 @@ function toReached(config: ChannelsConfig, paths: Pick<Paths, 'base'>): Reached 
   }
 }
 
+/** How the broker is reached, with what its files hold. */
+type Reached =
+  | { kind: 'rabbitmq'; url: string; tls: Pem | undefined; prefix: string }
+  | ({ kind: 'kafka' } & Pick<KafkaConnection, 'brokers' | 'sasl'> & { tls: Pem | undefined; prefix: string })
+type Pem = { ca?: Buffer; cert?: Buffer; key?: Buffer }
+
+/** @throws CliError `usage` where a file can't be read */
+function toReached(config: ChannelsConfig, paths: Pick<Paths, 'base'>): Reached | undefined {
+  const read = (file: string, what: string) => readConfigured(paths, file, what)
+  const line = (file: string, what: string) => read(file, what).toString().trim()
+  const tls = config.tls && {
+    ...(config.tls.ca === undefined ? {} : { ca: read(config.tls.ca, 'channels.tls.ca') }),
+    ...(config.tls.cert === undefined ? {} : { cert: read(config.tls.cert, 'channels.tls.cert') }),
+    ...(config.tls.key === undefined ? {} : { key: read(config.tls.key, 'channels.tls.key') }),
+  }
+  const { prefix } = config
+  switch (config.kind) {
+    case 'embedded':
+      return undefined
+    case 'rabbitmq': {
+      const url = config.url ?? line(config.urlFile as string, 'channels.urlFile')
+      return { kind: 'rabbitmq', url, tls, prefix }
+    }
+    case 'kafka': {
+      const sasl = config.sasl && {
+        mechanism: config.sasl.mechanism,
+        username: config.sasl.username,
+        password: line(config.sasl.passwordFile, 'channels.sasl.passwordFile'),
+      }
+      return { kind: 'kafka', brokers: config.brokers as string[], sasl, tls, prefix }
+    }
+  }
+}
+
 async function openPublisher(
   config: ChannelsConfig,
   channels: ConfiguredChannel[],

@@ -526,6 +526,25 @@ export const commands: readonly Command[] = [
   ),
   lazily(
     {
+      name: 'doctor',
+      summary:
+        'Look at configuration, clocks, store, ledgers, brokers and provider; say what is wrong and how to mend it',
+      usage: 'doctor [--config FILE] [--data DIR] [--timeout S]',
+      options: { ...DATA, timeout: TEXT, quiet: FLAG },
+      help: {
+        ...DATA_HELP,
+        '--timeout S': 'how long each of the checks may take, which run side by side (default: 15)',
+        '--quiet': 'warnings and problems only',
+      },
+      examples: [
+        'entente doctor --config /etc/entente.yaml --data /var/lib/entente',
+        'entente doctor --json --timeout 30',
+      ],
+    },
+    () => import('./commands/doctor.ts'),
+  ),
+  lazily(
+    {
       name: 'ledger',
       summary: 'Deploy to ledgers, look at them, compare them with the log; package the chaincode for Fabric',
       usage:

@@ -1,5 +1,6 @@
 import { type Authenticate, LOCAL_LOGIN, type Login } from '#taxii/auth/auth.ts'
 import { ALGORITHMS, DEFAULT_CLOCK_SKEW_S } from '#taxii/auth/claims.ts'
+import type { Exchange } from '#taxii/auth/exchange.ts'
 import { localAuthenticate } from '#taxii/auth/local.ts'
 import { type AuthConfig, claimsOf, DEFAULT_SCOPE, DEFAULT_TIMEOUT_MS, issuerOf } from './auth-config.ts'
 import type { Paths } from './config.ts'
@@ -50,7 +51,6 @@ async function openOidc(
   // Only who has a provider loads what checks its tokens.
   const { oidcAuthenticate } = await import('#taxii/auth/oidc.ts')
   const { createProvider, DEFAULT_KEEP_KEYS_MS } = await import('#taxii/auth/provider.ts')
-  const { createExchange } = await import('#taxii/auth/exchange.ts')
   const issuer = issuerOf(auth)
   const clientId = auth.clientId as string
   const clientSecret = readSecret(auth, paths, env)
@@ -61,7 +61,6 @@ async function openOidc(
       issuer,
     })
   const elapsed = () => performance.now()
-  const ca = auth.caFile === undefined ? undefined : readConfigured(paths, auth.caFile, 'auth.caFile')
   const provider = createProvider(
     {
       issuer,
@@ -70,7 +69,7 @@ async function openOidc(
       allowPlainHttp: auth.allowPlainHttp ?? false,
       keepKeysMs: auth.keepKeysMs ?? DEFAULT_KEEP_KEYS_MS,
     },
-    createExchange({ timeoutMs: auth.timeoutMs ?? DEFAULT_TIMEOUT_MS, ca }),
+    await openExchange(auth, paths),
     elapsed,
     failure =>
       failure
@@ -95,7 +94,15 @@ async function openOidc(
   )
 }
 
-function readSecret(auth: AuthConfig, paths: Pick<Paths, 'base'>, env: NodeJS.ProcessEnv): string | undefined {
+/** How the provider is asked. @throws CliError `usage` */
+export async function openExchange(auth: AuthConfig, paths: Pick<Paths, 'base'>): Promise<Exchange> {
+  const { createExchange } = await import('#taxii/auth/exchange.ts')
+  const ca = auth.caFile === undefined ? undefined : readConfigured(paths, auth.caFile, 'auth.caFile')
+  return createExchange({ timeoutMs: auth.timeoutMs ?? DEFAULT_TIMEOUT_MS, ca })
+}
+
+/** The secret of this server as a client of the provider. @throws CliError `usage` */
+export function readSecret(auth: AuthConfig, paths: Pick<Paths, 'base'>, env: NodeJS.ProcessEnv): string | undefined {
   const given = env['ENTENTE_AUTH_CLIENT_SECRET']
   const { clientSecretFile } = auth
   if (given !== undefined && clientSecretFile !== undefined)

@@ -1,8 +1,9 @@
-import { existsSync, readFileSync } from 'node:fs'
-import { isAbsolute, join } from 'node:path'
+import { existsSync } from 'node:fs'
+import type { MongoOptions } from '#store/mongodb/mongodb.ts'
 import { openSqliteStore, type SqliteOptions } from '#store/sqlite/sqlite.ts'
 import type { Journal, Store } from '#store/store.ts'
 import type { Config, Paths } from './config.ts'
+import { readConfigured } from './configured-file.ts'
 import { CliError } from './errors.ts'
 
 type Options = Pick<SqliteOptions, 'create' | 'readOnly' | 'fault'>
@@ -19,14 +20,18 @@ export async function openStore(
   options: Options,
 ): Promise<Store & Journal> {
   if (store.kind === 'sqlite') return openSqliteStore({ path: paths.store, ...options })
-  const read = (file: string, what: string): Buffer => {
-    const path = isAbsolute(file) ? file : join(paths.base, file)
-    try {
-      return readFileSync(path)
-    } catch (cause) {
-      throw new CliError('usage', `${what}: ${path} cannot be read: ${(cause as Error).message}`, { cause })
-    }
-  }
+  const where = mongoOptions({ store }, paths)
+  // Only who has such a store loads its driver.
+  const { openMongoStore } = await import('#store/mongodb/mongodb.ts')
+  return openMongoStore({ ...where, ...options })
+}
+
+/** Where the database is, and who we are to it. @throws CliError `usage` where a file can't be read */
+export function mongoOptions(
+  { store }: Pick<Config, 'store'>,
+  paths: Pick<Paths, 'base'>,
+): Pick<MongoOptions, 'url' | 'database' | 'tls'> {
+  const read = (file: string, key: string) => readConfigured(paths, file, key)
   const url =
     store.url ??
     read(store.urlFile as string, 'store.urlFile')
@@ -37,9 +42,7 @@ export async function openStore(
     cert: store.tls.cert === undefined ? undefined : read(store.tls.cert, 'store.tls.cert'),
     key: store.tls.key === undefined ? undefined : read(store.tls.key, 'store.tls.key'),
   }
-  // Only who has such a store loads its driver.
-  const { openMongoStore } = await import('#store/mongodb/mongodb.ts')
-  return openMongoStore({ url, database: store.database, tls, ...options })
+  return { url, database: store.database, tls }
 }
 
 /** Whether a server ran here before: it has made its key, and where the store is a file, that. */

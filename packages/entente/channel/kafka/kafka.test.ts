@@ -21,6 +21,7 @@ import { testOrganization } from '../../../../test/support/x509.ts'
 import type { Message, Publisher, Received, Subscriber } from '../channel.ts'
 import { ChannelError, type ChannelErrorCode } from '../error.ts'
 import { closeClient, createAdmin, createReader, getApi, type KafkaConnection } from './client.ts'
+import { inspectKafka } from './inspect.ts'
 import { type KafkaPublisherOptions, openKafkaPublisher } from './publisher.ts'
 import { openKafkaSubscriber } from './subscriber.ts'
 
@@ -98,6 +99,28 @@ function kafkaTest(title: string, body: (on: Opened, t: TestContext) => Promise<
 }
 
 describe('topics', () => {
+  kafkaTest('an inspection says what is there, what is missing and what is compacted, and makes nothing', async on => {
+    const [there, compact, missing] = ['there', 'compact', 'missing'].map(name => `${on.channel}-${name}`) as [
+      string,
+      string,
+      string,
+    ]
+    await on.admin.createTopics({
+      waitForLeaders: true,
+      topics: [
+        { topic: there, numPartitions: 1 },
+        { topic: compact, numPartitions: 1, configEntries: [{ name: 'cleanup.policy', value: 'compact' }] },
+      ],
+    })
+    const found = await inspectKafka({ brokers: [on.kafka.broker], channels: [there, compact, missing] })
+    assert.deepEqual(
+      found.map(s => s.is),
+      ['ready', 'refused', 'missing'],
+    )
+    assert.ok(!(await on.admin.listTopics()).includes(missing))
+    await assert.rejects(inspectKafka({ brokers: ['127.0.0.1:1'], channels: ['A'] }), { code: 'unreachable' })
+  })
+
   kafkaTest(
     'a topic that is missing is made with one partition, and keeps everything for the time that is asked for',
     async on => {

@@ -25,7 +25,7 @@ export async function ensureTopic(admin: Admin, topic: string, keepMs: number): 
       { cause: error },
     )
   }
-  if (await isThere(admin, topic).catch(refuse)) return
+  if (await isTopicThere(admin, topic).catch(refuse)) return
   const configs = [
     // By key only the last event of an object would be left.
     { name: 'cleanup.policy', value: 'delete' },
@@ -36,11 +36,12 @@ export async function ensureTopic(admin: Admin, topic: string, keepMs: number): 
   } catch (error) {
     if (!answered(error, 'TOPIC_ALREADY_EXISTS')) refuse(error)
   }
-  for (const until = performance.now() + SPREAD_MS; !(await isThere(admin, topic)); await sleep(50))
+  for (const until = performance.now() + SPREAD_MS; !(await isTopicThere(admin, topic)); await sleep(50))
     if (performance.now() > until) throw new ChannelError('unreachable', `Kafka has made ${topic} and does not show it`)
 }
 
-async function isThere(admin: Admin, topic: string): Promise<boolean> {
+/** Whether a topic is there, with somebody to write to. */
+export async function isTopicThere(admin: Admin, topic: string): Promise<boolean> {
   try {
     const { topics } = await admin.metadata({ topics: [topic], forceUpdate: true })
     return topics.get(topic)?.partitions.every(({ leader }) => leader >= 0) ?? false

@@ -14,6 +14,7 @@ import { testOrganization } from '../../../../test/support/x509.ts'
 import type { Message, Publisher, Received, Subscriber } from '../channel.ts'
 import { publishUntilConfirmed } from '../conformance.ts'
 import { ChannelError, type ChannelErrorCode } from '../error.ts'
+import { inspectRabbit } from './inspect.ts'
 import { openRabbitPublisher, type RabbitPublisherOptions } from './publisher.ts'
 import { openRabbitSubscriber, type RabbitSubscriberOptions } from './subscriber.ts'
 
@@ -99,6 +100,23 @@ rabbit('what is there of another kind is refused, stays as it is, and no other c
   assert.equal(publisher.state().connected, true)
   channel.publish('kind.DIRECT', 'key', Buffer.from('as before'))
   await waitFor(async () => (await channel.checkQueue('kind.queue')).messageCount === 1)
+})
+
+rabbit('an inspection says what is there, what is missing and what is of another kind, and makes nothing', async on => {
+  const channel = await (await on.plain()).createChannel()
+  await channel.assertExchange('look.DIRECT', 'direct', { durable: true })
+  await channel.assertExchange('look.GOOD', 'fanout', { durable: true })
+  const found = await inspectRabbit({ url: on.broker.url, prefix: 'look.', channels: ['DIRECT', 'GOOD', 'NONE'] })
+  assert.deepEqual(
+    found.map(s => [s.address, s.is]),
+    [
+      ['look.DIRECT', 'refused'],
+      ['look.GOOD', 'ready'],
+      ['look.NONE', 'missing'],
+    ],
+  )
+  assert.doesNotMatch(await exchanges(on.broker), /look\.NONE/)
+  await assert.rejects(inspectRabbit({ url: 'amqp://a:b@127.0.0.1:1/', channels: ['A'] }), { code: 'unreachable' })
 })
 
 rabbit('the exchanges are made at once, for those who may only read', async on => {

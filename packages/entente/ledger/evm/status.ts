@@ -5,6 +5,7 @@ import { type EvmAnchorOptions, createEvmAnchor } from './anchor.ts'
 import { openEvmChain } from './chain.ts'
 import { CHECKPOINT_ANCHOR } from './contract.ts'
 import { type EndpointState, createEndpoints } from './endpoints.ts'
+import { marketFees, priceOf } from './fees.ts'
 import { createHttpProvider, shownUrl } from './http.ts'
 import { decodePending } from './pending.ts'
 import { askOf } from './rpc.ts'
@@ -17,6 +18,8 @@ export interface EvmStatus {
   readonly final: boolean | undefined
   /** What its account can pay with, in the chain's largest unit. */
   readonly balance: string
+  /** What a unit of gas costs now, wei; 0 on chains without fees. */
+  readonly gasPrice: bigint
   readonly endpoints: readonly EndpointState[]
   /** What is under way by the journal. */
   readonly pending: { readonly nonce: number; readonly transactions: readonly string[] } | undefined
@@ -43,6 +46,7 @@ export async function readEvmStatus(options: EvmAnchorOptions, journal: SubmitJo
       latest,
       final: receipt && (await anchor.finality(receipt)).final,
       balance: formatEther(await chain.balance()),
+      gasPrice: priceOf(await marketFees(askOf(provider))),
       endpoints: states,
       pending: pending && {
         nonce: pending.nonce,

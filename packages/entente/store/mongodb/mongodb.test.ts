@@ -12,6 +12,7 @@ import { startFlakyProxy } from '../../../../test/support/flaky-proxy.ts'
 import { freePort, installMongod, type Mongod, startMongod } from '../../../../test/support/mongod.ts'
 import { type MongoOptions, openMongoStore } from './mongodb.ts'
 import { INDEXES } from './schema.ts'
+import { readMongoState } from './state.ts'
 
 const installed = installMongod()
 let mongod: Mongod
@@ -91,6 +92,18 @@ describe('a MongoDB store opens or says why not', () => {
       assert.deepEqual(await store.integrity(), [])
       await store.close()
     }
+  })
+
+  onMongod('the state of the database is told, and nothing is written', async (t, place) => {
+    const { version, members, cacheBytes, time } = await readMongoState(place)
+    assert.match(version, /^\d+\.\d+/)
+    assert.deepEqual(
+      members?.map(m => [m.state, m.isUp]),
+      [['PRIMARY', true]],
+    )
+    assert.ok((cacheBytes ?? 0) > 0)
+    assert.ok(Math.abs(time / 1000 - Date.now()) < 60_000)
+    assert.deepEqual(await (await rawDatabase(t, place)).listCollections().toArray(), [])
   })
 
   test('no message has the password', async () => {

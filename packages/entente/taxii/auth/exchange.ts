@@ -4,7 +4,8 @@ import { request as requestHttps } from 'node:https'
 /** Bytes of an answer: a provider's metadata and keys are some thousand. */
 const MOST_BYTES = 524_288
 
-export type Answer = { status: number; body: Record<string, unknown> }
+/** `date` as the provider's clock has it (RFC 9110 section 6.6.1), where it says so. */
+export type Answer = { status: number; body: Record<string, unknown>; date?: string | undefined }
 export type Form = { fields: Record<string, string>; authorization: string | undefined }
 /**
  * Asks the identity provider: GET, or POST of a form. Follows no redirect, waits no longer and reads no more than it should.
@@ -16,14 +17,14 @@ export type Exchange = (url: string, form?: Form) => Promise<Answer>
 /** @param ca PEM, of a provider with a certificate of an authority of its own */
 export function createExchange({ timeoutMs, ca }: { timeoutMs: number; ca?: Buffer | undefined }): Exchange {
   return async (url, form) => {
-    const { status, location, text } = await send(url, form, timeoutMs, ca)
+    const { status, location, text, date } = await send(url, form, timeoutMs, ca)
     if (location !== undefined) throw new Error(`${url} redirects to ${location.slice(0, 200)}: configure that address`)
     if (status !== 200 && status !== 400 && status !== 401) throw new Error(`${url} answers with the status ${status}`)
-    return { status, body: toObject(text, url) }
+    return { status, body: toObject(text, url), date }
   }
 }
 
-type Received = { status: number; location: string | undefined; text: string }
+type Received = { status: number; location: string | undefined; text: string; date: string | undefined }
 
 function send(url: string, form: Form | undefined, timeoutMs: number, ca: Buffer | undefined): Promise<Received> {
   return new Promise((resolve, reject) => {
@@ -52,7 +53,7 @@ function send(url: string, form: Form | undefined, timeoutMs: number, ca: Buffer
         clearTimeout(timer)
         const { statusCode = 0, headers: answered } = response
         const location = statusCode >= 300 && statusCode < 400 ? (answered.location ?? 'nowhere') : undefined
-        resolve({ status: statusCode, location, text: Buffer.concat(parts).toString() })
+        resolve({ status: statusCode, location, text: Buffer.concat(parts).toString(), date: answered.date })
       })
     })
     const fail = (error: Error) => {
