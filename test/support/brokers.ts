@@ -92,7 +92,9 @@ const APIROOTS = [
 export function configure(folder: string, channels: Record<string, unknown>): { data: string; file: string } {
   mkdirSync(folder, { recursive: true })
   const file = join(folder, 'entente.yaml')
-  writeFileSync(file, JSON.stringify({ server: { metrics: { port: 0 } }, channels, apiRoots: APIROOTS }))
+  // Whoever posts at an even pace needs a connection for each answer that is late.
+  const server = { metrics: { port: 0 }, maxConnections: 5000, maxConnectionsPerClient: 0 }
+  writeFileSync(file, JSON.stringify({ server, channels, apiRoots: APIROOTS }))
   return { data: join(folder, 'data'), file }
 }
 
