@@ -5,12 +5,13 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, type TestContext, test } from 'node:test'
+import { Long, MongoClient } from 'mongodb'
 import { spreadDates } from '../../packages/entente/notary/import.ts'
 import { parseMicros } from '../../packages/entente/notary/time.ts'
 import { entente } from '../../packages/entente/cli/commands/test/script.ts'
 import { installMedallion } from '../support/medallion.ts'
 import { COLLECTIONS, medallionData, STATUS } from '../support/medallion-data.ts'
-import { freePort } from '../support/mongod.ts'
+import { freePort, installMongod, startMongod } from '../support/mongod.ts'
 import { root, startEntente, TAXII, temporaryFolder } from '../support/server.ts'
 
 const SHARED = join(root, '../shared/data/medallion/default_data.json')
@@ -31,7 +32,7 @@ async function startBoth(t: TestContext, data: unknown): Promise<Pair | undefine
   writeFileSync(file, JSON.stringify(data))
   const imported = await entente(['import', 'medallion', file, '--data', 'data', '--json'], { cwd: folder })
   assert.equal(imported.code, 0, imported.out + imported.err)
-  const theirs = await startMedallion(medallion.python, folder, file)
+  const theirs = await startMedallion(medallion.python, folder, memoryBackend(file))
   t.after(() => theirs.child.kill())
   const server = await startEntente(join(folder, 'data'), { args: ['--config', join(folder, 'data', 'entente.yaml')] })
   t.after(() => server.stop())
@@ -44,14 +45,25 @@ async function startBoth(t: TestContext, data: unknown): Promise<Pair | undefine
 
 const PASSWORD = 'a-test-password'
 
-/** Its own command and its memory backend, which reads the data file itself. */
+/** The one that reads the data file itself. */
+const memoryBackend = (filename: string) => ({
+  module: 'medallion.backends.memory_backend',
+  module_class: 'MemoryBackend',
+  filename,
+})
+const mongodbBackend = (uri: string) => ({
+  module: 'medallion.backends.mongodb_backend',
+  module_class: 'MongoBackend',
+  uri,
+})
+
+/** Its own command. */
 async function startMedallion(
   python: string,
   folder: string,
-  filename: string,
+  backend: Record<string, string>,
 ): Promise<{ url: string; child: ChildProcess }> {
   const config = join(folder, 'medallion.json')
-  const backend = { module: 'medallion.backends.memory_backend', module_class: 'MemoryBackend', filename }
   writeFileSync(config, JSON.stringify({ backend, users: { admin: PASSWORD }, taxii: { max_page_size: 1000 } }))
   const port = await freePort()
   const url = `http://127.0.0.1:${port}`
@@ -122,6 +134,8 @@ function normalize({ status, json, first, last }: Answer, toTheirs: (date: strin
   }
   for (const collection of body.collections ?? [body]) collection.media_types?.sort()
   for (const item of body.objects ?? []) if (item.date_added !== undefined) item.date_added = toTheirs(item.date_added)
+  // That of an object without a version of its own is its date.
+  for (const item of body.objects ?? []) if (item.version !== undefined) item.version = toTheirs(item.version)
   return { status, body, first: first && toTheirs(first), last: last && toTheirs(last) }
 }
 
@@ -138,11 +152,12 @@ function datesOf(data: any): (collection: string | undefined) => (date: string) 
   return collection => date => tables.get(collection ?? '')?.get(parseMicros(date) as number) ?? date
 }
 
-/** Asks both, and holds the answers against each other. */
-function compare({ askTheirs, askOurs }: Pair, data: unknown) {
+/** Asks both, and holds the answers against each other. `order`: what medallion gives in no order of its own is brought into one. */
+function compare({ askTheirs, askOurs }: Pair, data: unknown, order: (answer: Answer) => void = () => {}) {
   const dates = datesOf(data)
   return async (path: string): Promise<Both> => {
     const both = { theirs: await askTheirs(path), ours: await askOurs(path) }
+    for (const answer of Object.values(both)) order(answer)
     const toTheirs = dates(/collections\/([0-9a-f-]{36})/.exec(path)?.[1])
     assert.deepEqual(
       normalize(both.ours, toTheirs),
@@ -238,6 +253,141 @@ describe('entente import medallion', () => {
     }
   })
 })
+
+describe('entente import medallion, from its MongoDB', () => {
+  test('what a real medallion wrote there is answered as it answers it', async t => {
+    const [medallion, installed] = [installMedallion(), installMongod()]
+    if ('reason' in medallion) return t.skip(`there is no medallion to take over: ${medallion.reason}`)
+    if ('reason' in installed) return t.skip(installed.reason)
+    const folder = temporaryFolder(t)
+    const mongod = await startMongod(installed.path, temporaryFolder(t))
+    t.after(() => mongod.stop())
+    const databases = new MongoClient(mongod.url)
+    t.after(() => databases.close())
+    const data: any = medallionData(new Date().toISOString().replace('Z', '000Z'))
+    await layOut(databases, data)
+    const theirs = await startMedallion(medallion.python, folder, mongodbBackend(mongod.url))
+    t.after(() => theirs.child.kill())
+    const askTheirs = (path: string) => ask(theirs.url + path, PASSWORD)
+    // Three requests a collection: objects of one request have one date.
+    const { pages, mixed } = COLLECTIONS
+    for (const { id, objects } of data.first.collections) {
+      for (const some of Object.values(Object.groupBy<any, number>(objects, (_: any, i: number) => i % 3))) {
+        const posted = some!.map(({ _date_added, ...object }: any) => object)
+        await post(`${theirs.url}/first/collections/${id}/objects/`, posted)
+      }
+    }
+    const finer = { ...data.first.collections[0].objects[0], modified: '2026-03-01T00:00:00.123456Z', x_count: 1.0 }
+    await post(`${theirs.url}/first/collections/${pages}/objects/`, [finer])
+    const counts = {
+      [pages]: data.first.collections[0].objects.length + 1,
+      [mixed]: data.first.collections[1].objects.length,
+    }
+
+    // A URL with a password rather lies in a file.
+    writeFileSync(join(folder, 'url'), `${mongod.url}\n`)
+    const run = async (...args: string[]) => {
+      const { code, out, err } = await entente(['import', 'medallion', ...args, '--data', 'data', '--json'], {
+        cwd: folder,
+      })
+      const { collections, refused, statuses } = JSON.parse(out || '{}')
+      const totals = (what: string) =>
+        Object.fromEntries(collections.filter((c: any) => c.objects > 0).map((c: any) => [c.id, c[what]]))
+      return { code, err, refused, statuses, imported: totals('imported'), present: totals('present') }
+    }
+    const none = { [pages]: 0, [mixed]: 0 }
+    const first = await run(mongod.url)
+    assert.deepEqual([first.code, first.imported, first.present], [0, counts, none], JSON.stringify(first))
+
+    // Each version of each object, with the date that medallion has of it.
+    const every = { 'match[version]': 'all', 'match[spec_version]': '2.0,2.1' }
+    for (const collection of data.first.collections.slice(0, 2))
+      collection.manifest = (
+        await askTheirs(`/first/collections/${collection.id}/manifest/${query(every)}`)
+      ).json.objects
+    const server = await startEntente(join(folder, 'data'), {
+      args: ['--config', join(folder, 'data', 'entente.yaml')],
+    })
+    t.after(() => server.stop())
+    const password = readFileSync(join(folder, 'data', 'admin-password'), 'utf8').trim()
+    // Its MongoDB backend sorts by date_added alone, which all objects of a request share.
+    const order = ({ json }: Answer) =>
+      json.objects?.sort((a: any, b: any) =>
+        JSON.stringify([a.id, a.modified ?? a.version]) < JSON.stringify([b.id, b.modified ?? b.version]) ? -1 : 1,
+      )
+    const same = compare({ askTheirs, askOurs: path => ask(server.url + path, password) }, data, order)
+    for (const path of ['/taxii2/', '/first/', '/empty/', '/first/collections/', `/first/status/${STATUS}/`])
+      await same(path)
+    let answered = 0
+    for (const id of [pages, mixed])
+      for (const filter of [{}, every, { ...every, 'match[type]': 'indicator' }])
+        for (const resource of ['objects', 'manifest']) {
+          const { ours } = await same(`/first/collections/${id}/${resource}/${query(filter)}`)
+          answered += ours.json.objects.length
+        }
+    assert.ok(answered > 200, `${answered} objects and records`)
+    await server.stop()
+
+    // What was added meanwhile comes after what is there; what is none of medallion's is refused with its reason.
+    await post(`${theirs.url}/first/collections/${pages}/objects/`, [
+      { ...finer, modified: '2026-04-01T00:00:00.000Z' },
+    ])
+    const object = { type: 'indicator', _collection_id: pages, ...finer }
+    await databases
+      .db('first')
+      .collection('objects')
+      .insertMany([
+        { ...object, id: 'indicator--00000000-0000-4000-8000-0000000000aa' },
+        {
+          ...object,
+          id: 'indicator--00000000-0000-4000-8000-0000000000bb',
+          x_n: new Long(1, 1 << 30),
+          _manifest: { date_added: 1 },
+        },
+      ])
+    const last = await run('url')
+    assert.deepEqual(
+      [last.code, last.imported, last.present],
+      [1, { ...none, [pages]: 1 }, counts],
+      JSON.stringify(last),
+    )
+    const reasons = last.refused.map((r: any) => `${r.id.slice(-2)}: ${r.reason}`)
+    assert.equal(reasons.length, 2, reasons.join('\n'))
+    assert.match(reasons.join('\n'), /aa: its manifest has the date_added undefined.*|bb: .*Long/)
+  })
+})
+
+/** Discovery, API roots, collections and statuses as documents of medallion's MongoDB backend: it has no requests that make these. */
+async function layOut(databases: MongoClient, data: any): Promise<void> {
+  const { api_roots, ...discovery } = data['/discovery']
+  const information = databases.db('discovery_database')
+  const names = Object.keys(data).filter(name => name !== '/discovery')
+  await information.collection('discovery_information').insertOne({ ...discovery, api_roots: names })
+  for (const name of names) {
+    const { information: members, collections, status } = data[name]
+    const url = api_roots.find((address: string) => address.endsWith(`/${name}/`))
+    await information.collection('api_root_info').insertOne({ ...members, _url: url, _name: name })
+    await databases.db(name).createCollection('collections') // a database exists once it has something
+    for (const { objects: _, manifest: __, ...collection } of collections)
+      await databases.db(name).collection('collections').insertOne(collection)
+    for (const one of status)
+      await databases
+        .db(name)
+        .collection('status')
+        .insertOne({ ...one })
+  }
+}
+
+async function post(url: string, objects: unknown[]): Promise<void> {
+  const authorization = `Basic ${Buffer.from(`admin:${PASSWORD}`).toString('base64')}`
+  const response = await fetch(url, {
+    method: 'POST',
+    headers: { authorization, accept: TAXII, 'content-type': TAXII },
+    body: JSON.stringify({ objects }),
+  })
+  const status: any = await response.json()
+  assert.deepEqual([response.status, status.failure_count], [202, 0], JSON.stringify(status))
+}
 
 async function checkResources(pair: Pair, data: unknown): Promise<void> {
   const same = compare(pair, data)

@@ -376,11 +376,13 @@ export const commands: readonly Command[] = [
     {
       name: 'import',
       summary: 'Take over what another TAXII server holds: API roots, collections, rights, objects with their dates',
-      usage: 'import medallion FILE [--data DIR] [--config FILE] [--dry-run]',
+      usage: 'import medallion FILE|URL [--data DIR] [--config FILE] [--dry-run]',
       subcommands: ['medallion'],
       options: { ...DATA, 'dry-run': FLAG, validation: TEXT },
       help: {
         'medallion FILE': 'the data file of a medallion server with its memory backend',
+        'medallion URL':
+          'mongodb://HOST:PORT/ of one with its MongoDB backend, which is only read; or a FILE that holds the URL',
         '--data DIR': 'data folder of a server that does not run, or a new one (default: ./data, or ENTENTE_DATA)',
         '--config FILE': 'configuration (YAML) to write, or to add to (default: DIR/entente.yaml)',
         '--dry-run': 'write nothing: say what would be imported, and what is refused and why (exit 1)',
@@ -389,6 +391,7 @@ export const commands: readonly Command[] = [
       examples: [
         'entente import medallion default_data.json --data /var/lib/entente --dry-run',
         'entente import medallion default_data.json --data /var/lib/entente --config /etc/entente.yaml',
+        'entente import medallion mongodb://10.0.0.5:27017/ --data /var/lib/entente --dry-run',
       ],
     },
     () => import('./commands/import.ts'),
@@ -523,6 +526,39 @@ export const commands: readonly Command[] = [
       ],
     },
     () => import('./commands/channel.ts'),
+  ),
+  lazily(
+    {
+      name: 'readers',
+      summary: 'Tell who has read an object, or was sent it',
+      usage: 'readers [--collection ID|ALIAS] [--seq N | --object ID] [--reader NAME] [--since TIME]',
+      options: { ...DATA, collection: TEXT, seq: TEXT, object: TEXT, reader: TEXT, since: TEXT, limit: TEXT },
+      help: {
+        '--collection ID|ALIAS': 'of this collection; may be left out where there is one only',
+        '--object ID': 'who has any version of this object (exit 1: nobody)',
+        '--seq N': 'who has the record at this place of the collection, its object erased or not',
+        '--reader NAME': 'only this user; of a broker, the exchange or topic',
+        '--since TIME': 'only what was given at this time or later, such as 2026-01-31T12:00:00Z',
+        '--limit N': 'at most N lines (default 1000)',
+        ...DATA_HELP,
+      },
+      examples: [
+        'entente readers --collection default --object indicator--… --data /var/lib/entente',
+        'entente readers --reader soc --since 2026-11-01T00:00:00Z --json',
+      ],
+    },
+    () => import('./commands/readers.ts'),
+  ),
+  lazily(
+    {
+      name: 'markings',
+      summary: 'Tell which markings a login may see',
+      usage: 'markings URL',
+      options: { ...LOGIN, data: TEXT },
+      help: { URL: 'of a server, of one of its API roots, or of a collection', ...LOGIN_HELP },
+      examples: ['entente markings https://taxii.example/api/ --user soc --password -'],
+    },
+    () => import('./commands/markings.ts'),
   ),
   lazily(
     {

@@ -1,10 +1,7 @@
 import { parseMicros } from '#notary/time.ts'
 import { CliError } from './errors.ts'
 
-/**
- * The data file of the OASIS reference TAXII server (medallion 3, memory backend), as this server takes it over. Its keys are the discovery resource
- * and API roots; a collection holds its objects beside its manifest, which says when each version was added.
- */
+/** What the OASIS reference TAXII server (medallion 3) holds, as this server takes it over: of its data file, or of its databases (medallion-mongodb.ts). */
 export type MedallionData = {
   discovery: { title?: string; description?: string; contact?: string }
   /** The default API root first. */
@@ -33,9 +30,17 @@ export type MedallionCollection = {
   canWrite: boolean
   /** Whether it lists, or holds, STIX 2.0. */
   hasStix20: boolean
-  /** As the manifest orders them; `added` in microseconds since 1970. */
-  objects: { object: Record<string, unknown>; added: number }[]
+  objects: MedallionObjects
 }
+
+export type MedallionObjects = {
+  count(): Promise<number>
+  ids(): Promise<ReadonlySet<unknown>>
+  /** As the manifest orders them. What has no date is refused as it is met. */
+  chunks(): AsyncIterable<Dated[]>
+}
+/** `added`: microseconds since 1970. */
+export type Dated = { object: Record<string, unknown>; added: number }
 
 type Detail = { id: string; version: string; message?: string }
 export type MedallionStatus = {
@@ -50,14 +55,15 @@ export type MedallionStatus = {
 /** What can't be taken over: where it stands, what it is, and why. */
 export type Refused = { where: string; id: string; version?: string; reason: string }
 
-type Members = Record<string, unknown>
+export type Members = Record<string, unknown>
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-([0-9a-f])[0-9a-f]{3}-([0-9a-f])[0-9a-f]{3}-[0-9a-f]{12}$/
 const PATH = /^[A-Za-z0-9._~-]{1,100}$/
 const ALIAS = /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/
 const STIX_2_0 = 'application/stix+json;version=2.0'
 
 /**
- * Reads the parsed file. What is wrong in a part is refused with that part; the rest is taken.
+ * Reads the parsed data file of a server with the memory backend. Its keys are the discovery resource and API roots; a collection holds its objects beside its
+ * manifest, which says when each version was added. What is wrong in a part is refused with that part; the rest is taken.
  *
  * @throws CliError `usage` where this is no such file
  */
@@ -66,21 +72,42 @@ export function readMedallion(value: unknown, file: string): MedallionData {
   const discovery = all && asMembers(all['/discovery'])
   if (!all || !discovery)
     throw new CliError('usage', `${file} is no data file of medallion: that is a JSON object with "/discovery"`)
+  const roots = Object.entries(all).filter(([name]) => name !== '/discovery')
+  return readContent(discovery, roots, (members, where, data) => {
+    const objects = readObjects(members, where, data)
+    return {
+      count: async () => objects.length,
+      ids: async () => new Set(objects.map(({ object }) => object['id'])),
+      async *chunks() {
+        if (objects.length > 0) yield objects
+      },
+    }
+  })
+}
+
+/** Where the objects of a collection are: its own members, its path for messages, and the name of its API root. */
+type ObjectsOf = (collection: Members, where: string, data: MedallionData, root: string) => MedallionObjects
+
+/** Discovery resource and API roots, by name, as medallion keeps them; each has `information`, `collections` and `status`. */
+export function readContent(
+  discovery: Members,
+  roots: readonly (readonly [name: string, root: unknown])[],
+  objectsOf: ObjectsOf,
+): MedallionData {
   const data: MedallionData = {
     discovery: pickTexts(discovery, ['title', 'description', 'contact']),
     roots: [],
     refused: [],
     remarks: [],
   }
-  for (const [name, content] of Object.entries(all)) {
-    if (name === '/discovery') continue
+  for (const [name, content] of roots) {
     const path = name.replaceAll('/', '')
     const root = asMembers(content)
     if (!root || !asMembers(root['information']))
       data.refused.push({ where: name, id: name, reason: 'it is no API root: it has no "information"' })
     else if (!PATH.test(path))
       data.refused.push({ where: name, id: name, reason: 'its name can be no path of an API root' })
-    else data.roots.push(readRoot(root, `/${path}/`, data))
+    else data.roots.push(readRoot(root, `/${path}/`, data, (c, where) => objectsOf(c, where, data, name)))
   }
   const first = lastSegment(asText(discovery['default']))
   data.roots.sort((a, b) => Number(b.path === first) - Number(a.path === first))
@@ -90,7 +117,9 @@ export function readMedallion(value: unknown, file: string): MedallionData {
 /** `http://localhost:5000/trustgroup1/` and `/trustgroup1/` are the API root `/trustgroup1/`. */
 const lastSegment = (url: string | undefined): string => `/${url?.split('/').findLast(part => part !== '') ?? ''}/`
 
-function readRoot(root: Members, path: string, data: MedallionData): MedallionRoot {
+type ObjectsIn = (collection: Members, where: string) => MedallionObjects
+
+function readRoot(root: Members, path: string, data: MedallionData, objectsIn: ObjectsIn): MedallionRoot {
   const information = root['information'] as Members
   const max = information['max_content_length']
   return {
@@ -98,12 +127,17 @@ function readRoot(root: Members, path: string, data: MedallionData): MedallionRo
     title: asText(information['title']) ?? path,
     ...pickTexts(information, ['description']),
     ...(Number.isSafeInteger(max) && (max as number) > 0 ? { maxContentLength: max as number } : {}),
-    collections: asList(root['collections']).flatMap(c => readCollection(c, path, data)),
+    collections: asList(root['collections']).flatMap(c => readCollection(c, path, data, objectsIn)),
     statuses: asList(root['status']).flatMap(s => readStatus(s, path, data)),
   }
 }
 
-function readCollection(value: unknown, path: string, data: MedallionData): MedallionCollection[] {
+function readCollection(
+  value: unknown,
+  path: string,
+  data: MedallionData,
+  objectsIn: ObjectsIn,
+): MedallionCollection[] {
   const members = asMembers(value) ?? {}
   const given = asText(members['id']) ?? ''
   const id = given.toLowerCase()
@@ -125,7 +159,6 @@ function readCollection(value: unknown, path: string, data: MedallionData): Meda
   const isAlias = alias !== undefined && ALIAS.test(alias)
   if (alias !== undefined && !isAlias)
     data.remarks.push(`${where} loses its alias ${JSON.stringify(alias)}, which is no name for a URL`)
-  const objects = readObjects(members, where, data)
   return [
     {
       id,
@@ -135,7 +168,7 @@ function readCollection(value: unknown, path: string, data: MedallionData): Meda
       canRead: members['can_read'] === true,
       canWrite: members['can_write'] === true,
       hasStix20: asList(members['media_types']).includes(STIX_2_0),
-      objects,
+      objects: objectsIn(members, where),
     },
   ]
 }
@@ -143,7 +176,7 @@ function readCollection(value: unknown, path: string, data: MedallionData): Meda
 /**
  * Objects with the dates of their manifest records, found by id and version. medallion serves nothing that its manifest does not name, and sorts by the manifest.
  */
-function readObjects(collection: Members, where: string, data: MedallionData): MedallionCollection['objects'] {
+function readObjects(collection: Members, where: string, data: MedallionData): Dated[] {
   const manifest = new Map<string, { added: number; place: number }>()
   const unused = new Map<string, Refused>()
   for (const [place, item] of asList(collection['manifest']).entries()) {
@@ -205,10 +238,10 @@ function readDetail(value: unknown): Detail {
   return { id, version, ...more }
 }
 
-const asMembers = (value: unknown): Members | undefined =>
+export const asMembers = (value: unknown): Members | undefined =>
   typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Members) : undefined
 const asList = (value: unknown): unknown[] => (Array.isArray(value) ? value : [])
-const asText = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined)
+export const asText = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined)
 
 function pickTexts<N extends string>(members: Members, names: readonly N[]): Partial<Record<N, string>> {
   const texts = names.map(name => [name, asText(members[name])] as const).filter(([, text]) => text !== undefined)

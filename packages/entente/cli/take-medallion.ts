@@ -1,7 +1,8 @@
-import { canonicalize } from '@entente/verify/json'
+import { canonicalize, JsonError } from '@entente/verify/json'
 import { type ImportedObject, importObjects, importStatuses, planImport, spreadDates } from '#notary/import.ts'
 import type { Notary } from '#notary/notary.ts'
-import type { StatusRow } from '#store/store.ts'
+import type { SubmittedObject } from '#notary/sequence.ts'
+import type { StatusItem, StatusRow } from '#store/store.ts'
 import type { CollectionConfig } from '#taxii/context.ts'
 import { readEnvelope } from '#taxii/intake.ts'
 import type { MedallionCollection, MedallionRoot, Refused } from './medallion.ts'
@@ -18,7 +19,7 @@ export type Taking = {
   progress: Progress
 }
 
-/** What became of a collection's objects. */
+/** What became of a collection's objects: `objects` is how many were read, each of which is one of the others. */
 export type Taken = {
   api_root: string
   id: string
@@ -42,55 +43,88 @@ export async function takeCollection(
 ): Promise<Taken> {
   const { notary, isDry, refused, progress } = taking
   const where = `${root.path}collections/${collection.id}/`
-  const before = refused.length
-  const found = notary.collection(root.path, collection.id)
-  const objects = await judge(taking, found?.number, collection, where)
-  const plan = await planImport(notary, found?.number, objects)
-  refused.push(
-    ...plan.refused.map(({ object, reason }) => ({ where, id: object.id, version: object.version ?? 'none', reason })),
-  )
-  if (!isDry && found) {
-    const target = { collection: found.number, apiRoot: root.path, submitter: SUBMITTER, onConflict, repost }
-    const failed = await importObjects(notary, target, plan.store, done =>
-      progress.update(done, plan.store.length, `objects of ${collection.title}`),
-    )
-    refused.push(...failed.map(({ id, version, message = 'refused' }) => ({ where, id, version, reason: message })))
+  const taken: Taken = {
+    api_root: root.path,
+    id: collection.id,
+    title: collection.title,
+    objects: 0,
+    imported: 0,
+    present: 0,
+    refused: 0,
   }
-  const counts = { objects: collection.objects.length, present: plan.present, refused: refused.length - before }
-  const imported = counts.objects - counts.present - counts.refused
-  return { api_root: root.path, id: collection.id, title: collection.title, ...counts, imported }
+  const { count, ids, chunks } = collection.objects
+  const find = () => notary.collection(root.path, collection.id)
+  const [total, own, start, before] = [await count(), await ids(), refused.length, find()?.count ?? 0]
+  const refuse = (id: string, version: string | undefined, reason: string) =>
+    refused.push({ where, id, ...(version === undefined ? {} : { version }), reason })
+  let read = 0
+  let last = 0
+  for await (const dated of chunks()) {
+    const first = refused.length
+    const objects: ImportedObject[] = []
+    const dates = spreadDates(
+      dated.map(d => d.added),
+      last,
+    )
+    last = dates.at(-1) ?? last
+    for (const [i, { object }] of dated.entries()) {
+      progress.update(read + i, total, `objects of ${collection.title} checked`)
+      const { valid, failed } = await judge(taking, find()?.number, own, object)
+      if (valid) objects.push({ ...valid, imported: dates[i] as number })
+      for (const { id, version, message = 'refused' } of failed) refuse(id, version, message)
+    }
+    const plan = await planImport(notary, find()?.number, objects)
+    for (const { object, reason } of plan.refused) refuse(object.id, object.version ?? 'none', reason)
+    const found = find()
+    if (!isDry && found) {
+      const target = { collection: found.number, apiRoot: root.path, submitter: SUBMITTER, onConflict, repost }
+      const failed = await importObjects(notary, target, plan.store, done =>
+        progress.update(read + done, total, `objects of ${collection.title}`),
+      )
+      for (const { id, version, message = 'refused' } of failed) refuse(id, version, message)
+    }
+    read += dated.length
+    taken.present += plan.present
+    taken.imported += dated.length - plan.present - (refused.length - first)
+  }
+  taken.refused = refused.length - start
+  // Those without a date were refused before they came here.
+  taken.objects = taken.imported + taken.present + taken.refused
+  const grown = (find()?.count ?? 0) - before
+  if (!isDry && grown !== taken.imported)
+    refuse(collection.id, undefined, `the log has ${grown} records more, and ${taken.imported} objects were imported`)
+  if ((await count()) !== total)
+    refuse(
+      collection.id,
+      undefined,
+      `it had ${total} objects, and now has ${await count()}: stop who writes there, and import again`,
+    )
+  return taken
 }
 
-/** Holds every object against STIX as an envelope of one; what it refers to may be anything in the file or the store. */
+/** Holds an object against STIX as an envelope of one; what it refers to may be anything that is imported with it, or in the store. */
 async function judge(
-  { notary, policy, refused, progress }: Taking,
+  { notary, policy }: Taking,
   number: number | undefined,
-  collection: MedallionCollection,
-  where: string,
-): Promise<ImportedObject[]> {
-  const own = new Set(collection.objects.map(({ object }) => object['id']))
+  own: ReadonlySet<unknown>,
+  object: Record<string, unknown>,
+): Promise<{ valid?: SubmittedObject | undefined; failed: StatusItem[] }> {
+  let text: string
+  try {
+    text = canonicalize(object)
+  } catch (error) {
+    if (!(error instanceof JsonError)) throw error
+    const [id, version] = [object['id'], object['modified'] ?? object['created']].map(v => String(v ?? 'unknown'))
+    return { failed: [{ id: id as string, version: version as string, message: error.message }] }
+  }
   const known = async (ids: string[]) => {
-    const there = new Set<string>()
-    for (const id of ids) {
-      const isThere = own.has(id) || (number !== undefined && (await notary.store.versions(number, id)).length > 0)
-      if (isThere) there.add(id)
-    }
-    return there
+    const others = ids.filter(id => !own.has(id))
+    const there = number === undefined ? new Set<string>() : await notary.store.known(number, others)
+    return new Set(ids.filter(id => own.has(id) || there.has(id)))
   }
-  const dates = spreadDates(collection.objects.map(o => o.added))
-  const objects: ImportedObject[] = []
-  for (const [i, { object }] of collection.objects.entries()) {
-    progress.update(i, collection.objects.length, `objects of ${collection.title} checked`)
-    const body = Buffer.from(`{"objects":[${canonicalize(object)}]}`)
-    const {
-      objects: [one],
-      failed,
-    } = await readEnvelope(body, { maxBytes: MAX_OBJECT_BYTES, policy, isStix: false, known })
-    if (one) objects.push({ ...one, imported: dates[i] as number })
-    else
-      refused.push(...failed.map(({ id, version, message = 'refused' }) => ({ where, id, version, reason: message })))
-  }
-  return objects
+  const body = Buffer.from(`{"objects":[${text}]}`)
+  const { objects, failed } = await readEnvelope(body, { maxBytes: MAX_OBJECT_BYTES, policy, isStix: false, known })
+  return { valid: objects[0], failed: objects[0] ? [] : failed }
 }
 
 /** A status is of an API root there, and of a collection here: of the one that has what it names. */

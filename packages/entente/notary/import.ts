@@ -22,14 +22,16 @@ const BATCH = 500
  * Dates of another server, ascending, made strictly ascending as a collection's are (docs/formats.md 1): of equal ones the last keeps the date and
  * the others go before it, a microsecond each, where there is room. So whoever asks for what was added after a date that he had from the
  * other server gets what he has not seen, and nothing else.
+ *
+ * @param after the last of those before them
  */
-export function spreadDates(dates: readonly number[]): number[] {
+export function spreadDates(dates: readonly number[], after = 0): number[] {
   const spread: number[] = []
   for (let at = 0; at < dates.length; ) {
     const date = dates[at] as number
     let end = at + 1
     while (dates[end] === date) end++
-    for (; at < end; at++) spread.push(Math.max((spread.at(-1) ?? 0) + 1, date - (end - 1 - at)))
+    for (; at < end; at++) spread.push(Math.max((spread.at(-1) ?? after) + 1, date - (end - 1 - at)))
   }
   return spread
 }

@@ -62,7 +62,7 @@ test('dry run, import, import again: nothing, everything, nothing more', async t
       /first/collections/$mixed/ "Mixed": 9 objects: 9 would be imported, 0 there before, 0 refused
       …
       statuses: 1 would be imported, 0 there before
-      remark: users are not in this file: …
+      remark: users are not in it: …
     nothing was written; the configuration would be written to data/entente.yaml
   `)
   assert.equal(existsSync(join(folder, 'data')), false)
@@ -229,7 +229,7 @@ apiRoots:
     …
     [exit 2]
     $ entente import medallion
-    entente import: FILE is missing
+    entente import: FILE|URL is missing
     …
     [exit 2]
   `)

@@ -1,14 +1,16 @@
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { JsonError, parseStrict } from '@entente/verify/json'
 import type { Notary } from '#notary/notary.ts'
+import { systemClock } from '#notary/time.ts'
 import type { ApiRootConfig, CollectionConfig } from '#taxii/context.ts'
 import type { Args } from '../commands.ts'
 import { type Config, loadConfig, type Paths } from '../config.ts'
 import { CliError, EXIT } from '../errors.ts'
 import { configure } from '../medallion-config.ts'
-import { readMedallion, type Refused } from '../medallion.ts'
+import { readMedallionDatabases } from '../medallion-mongodb.ts'
+import { type MedallionData, readMedallion, type Refused } from '../medallion.ts'
 import { isServed } from '../stores.ts'
 import { withNotary, withReadOnlyNotary } from '../offline.ts'
 import { dataFolder } from '../options.ts'
@@ -19,7 +21,7 @@ import { type Taken, takeCollection, takeStatuses } from '../take-medallion.ts'
 import { isSet, positionals, textOf } from '../values.ts'
 
 type Values = Record<string, unknown>
-const USAGE = 'import medallion FILE [--data DIR] [--config FILE] [--dry-run]'
+const USAGE = 'import medallion FILE|URL [--data DIR] [--config FILE] [--dry-run]'
 const POLICIES = ['strict', 'standard', 'permissive'] as const
 type Policy = (typeof POLICIES)[number]
 /** A data file is read as a whole, as medallion does. */
@@ -28,8 +30,10 @@ const MAX_FILE_BYTES = 402_653_184
 const MAX_DEPTH = 72
 /** Refusals that text shows; JSON has all. */
 const SHOWN = 50
+/** A file that holds the URL of a database is no larger. */
+const MAX_URL_BYTES = 4096
 const USERS =
-  'users are not in this file: medallion keeps them in its configuration, and their passwords can\'t be taken over. Make them anew: "entente user add NAME"'
+  'users are not in it: medallion keeps them in its configuration, and their passwords can\'t be taken over. Make them anew: "entente user add NAME"'
 
 type Summary = {
   ok: boolean
@@ -44,14 +48,40 @@ type Summary = {
 
 /** Takes over what another TAXII server holds, while this one stands: its configuration first, then its objects with their dates. */
 export async function run({ values, positionals: given }: Args): Promise<number> {
-  const [kind, file = ''] = positionals(given, ['medallion', 'FILE'], USAGE)
+  const [kind, from = ''] = positionals(given, ['medallion', 'FILE|URL'], USAGE)
   if (kind !== 'medallion') throw new CliError('usage', `"${kind}": medallion is known\nUsage: entente ${USAGE}`)
   const policy = (textOf(values, 'validation') ?? 'permissive') as Policy
   if (!POLICIES.includes(policy))
     throw new CliError('usage', `--validation is "${policy}": ${POLICIES.join(', ')} are known`)
   const isDry = isSet(values, 'dry-run')
-  const data = readMedallion(parseFile(file), file)
-  const out = textOf(values, 'config') ?? join(dataFolder(values), 'entente.yaml')
+  const url = findUrl(from)
+  if (url === undefined) return take(readMedallion(parseFile(from), from), policy, isDry, values)
+  // Only who has such a database loads its driver.
+  const { openForeignDatabases } = await import('#store/mongodb/foreign.ts')
+  const databases = await openForeignDatabases(url)
+  try {
+    const { config } = loadConfig({ file: existing(configFile(values)), data: dataFolder(values), env: process.env })
+    const since = systemClock() - config.server.statusHours * 3600e6
+    return await take(await readMedallionDatabases(databases, since), policy, isDry, values)
+  } finally {
+    await databases.close()
+  }
+}
+
+const configFile = (values: Values): string => textOf(values, 'config') ?? join(dataFolder(values), 'entente.yaml')
+const existing = (file: string): string | undefined => (existsSync(file) ? file : undefined)
+
+/** The URL of a database that is given, or lies in the file that is, so that its password is in no list of processes. */
+function findUrl(from: string): string | undefined {
+  const isFile = !/^mongodb(\+srv)?:/.test(from)
+  if (isFile && statSync(from, { throwIfNoEntry: false })?.isFile() !== true) return undefined
+  if (isFile && statSync(from).size > MAX_URL_BYTES) return undefined
+  const text = isFile ? readFileSync(from, 'utf8').trim() : from
+  return /^mongodb(\+srv)?:\/\/\S+$/.test(text) ? text : undefined
+}
+
+async function take(data: MedallionData, policy: Policy, isDry: boolean, values: Values): Promise<number> {
+  const out = configFile(values)
   const before = existsSync(out) ? readFileSync(out, 'utf8') : undefined
   const { text, isChanged } = configure(data, before)
   const { config, paths } = checkConfig(text, out, dataFolder(values))

@@ -10,6 +10,7 @@ import { commitRecords, headOf, rejects, row, statusRow, storeConformance } from
 import { emptyBatch, type Journal, type RecordRow, type Store } from '#store/store.ts'
 import { startFlakyProxy } from '../../../../test/support/flaky-proxy.ts'
 import { freePort, installMongod, type Mongod, startMongod } from '../../../../test/support/mongod.ts'
+import { openForeignDatabases } from './foreign.ts'
 import { type MongoOptions, openMongoStore } from './mongodb.ts'
 import { INDEXES } from './schema.ts'
 import { readMongoState } from './state.ts'
@@ -114,9 +115,13 @@ describe('a MongoDB store opens or says why not', () => {
       'http://user:s3cret@127.0.0.1/',
       'mongodb://user:s3cret@/',
     ]) {
-      const error = await rejects(openMongoStore({ url, database: 'entente', patienceMs: 300 }), 'io')
-      for (let e: unknown = error; e instanceof Error; e = e.cause) {
-        assert.doesNotMatch(`${e.message} ${e.stack}`, /s3cret/)
+      const errors = [
+        await rejects(openMongoStore({ url, database: 'entente', patienceMs: 300 }), 'io'),
+        await rejects(openForeignDatabases(url, 300), 'io'),
+      ]
+      for (const error of errors) {
+        for (let e: unknown = error; e instanceof Error; e = e.cause)
+          assert.doesNotMatch(`${e.message} ${e.stack}`, /s3cret/)
       }
     }
     const away = openMongoStore({
