@@ -2,7 +2,7 @@ import { formatTilePath, type TilePath } from '@entente/verify/tlog'
 import { openCollection, readInfo, type TaxiiCollection } from './collection.ts'
 import { ClientError } from './error.ts'
 import { type Auth, createHttp } from './http.ts'
-import type { ApiRoot, ChannelInfo, CollectionInfo, Discovery } from './resources.ts'
+import type { ApiRoot, ChannelInfo, CollectionInfo, Discovery, MarkingsInfo } from './resources.ts'
 import { sleepFor } from './retry.ts'
 import { subscribe, type SubscribeOptions, type Subscription, type SubscribeTarget } from './subscribe.ts'
 import { parseEndpoint } from './url.ts'
@@ -57,6 +57,8 @@ export type TaxiiClient = {
   collection(url: string): TaxiiCollection
   /** The channels of an API root (default as in {@link apiRoot}) of an Entente server. */
   channels(apiRoot?: string): Promise<ChannelInfo[]>
+  /** Which markings the credentials may see in an API root (default as in {@link apiRoot}) of an Entente server. */
+  markings(apiRoot?: string): Promise<MarkingsInfo>
   /**
    * The events of a channel, or everything that happens in a collection, as they come (docs/formats.md 15): at least once, in order, over as many
    * connections as it takes. With `verify`, an event is given when the log was found to have it.
@@ -150,6 +152,13 @@ export function createTaxiiClient(options: TaxiiClientOptions): TaxiiClient {
       if (!Array.isArray(list) || !list.every(c => typeof (c as ChannelInfo | null)?.name === 'string'))
         throw new ClientError('malformed', `${url} answers without a list of channels`, { url })
       return list as ChannelInfo[]
+    },
+    async markings(given) {
+      const url = `${await apiRootUrl(given)}markings/`
+      const found = (await http(url)).json as Partial<MarkingsInfo> | undefined
+      if (!Array.isArray(found?.markings))
+        throw new ClientError('malformed', `${url} answers without a list of markings`, { url })
+      return found as MarkingsInfo
     },
     subscribe: (target, given = {}) =>
       subscribe({ client, http, clock, random, maxLength: maxResponseBytes }, target, given),

@@ -39,6 +39,17 @@ export type ApiRoot = {
   x_entente_log?: { checkpoint: string; origin: string; vkey: string }
 }
 
+/** What the credentials may see by its markings, as an Entente server says it. */
+export type MarkingsInfo = {
+  /** The level of TLP that an object counts as that has none. */
+  unmarked: string
+  /** Whether objects are shown that have a marking which is not listed. */
+  others: 'allow' | 'deny'
+  markings: { id: string; name?: string; cleared: boolean }[]
+  /** Ids of collections that the credentials may read, and where an object without TLP counts as something else. */
+  collections?: { id: string; unmarked: string }[]
+}
+
 /** A channel of an API root, as an Entente server describes it. */
 export type ChannelInfo = {
   name: string

@@ -71,7 +71,7 @@ export async function makeBackup(
     }
     // Older than the store: what is missing is made up for when they are followed on.
     if (existsSync(paths.recordKeys)) copySqlite(paths.recordKeys, join(staging, basename(paths.recordKeys)))
-    if (existsSync(paths.sent)) copySqlite(paths.sent, join(staging, basename(paths.sent)))
+    for (const file of [paths.sent, paths.reads]) if (existsSync(file)) copySqlite(file, join(staging, basename(file)))
     copySqlite(paths.store, join(staging, 'store.db'))
     // Keys last: one that the store's copy needs was there before it.
     copySecret(paths.logKey, join(staging, 'log.key'))

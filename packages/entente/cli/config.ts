@@ -156,6 +156,12 @@ export const ConfigSchema = object({
         default: 48,
         description: 'How long a status is kept once it is complete (TAXII 2.1 section 4.3: at least 24 hours)',
       }),
+      readDays: Type.Integer({
+        minimum: 0,
+        maximum: 3650,
+        default: 30,
+        description: 'How long it is kept who read which objects; 0: not at all',
+      }),
       metrics: Type.Optional(
         object({ host: Type.String({ default: '127.0.0.1' }), port: Type.Integer({ minimum: 0, maximum: 65535 }) }),
       ),
@@ -241,6 +247,7 @@ export type Paths = {
   erasedKey: string
   recordKeys: string
   sent: string
+  reads: string
   store: string
   users: string
   adminPassword: string
@@ -301,6 +308,7 @@ export function loadConfig(options: {
       erasedKey: inData('erased.key'),
       recordKeys: inData('record-keys.db'),
       sent: inData('sent.db'),
+      reads: inData('reads.db'),
       store: inData('store.db'),
       users: inData('users.json'),
       adminPassword: inData('admin-password'),

@@ -13,12 +13,14 @@ import type { Notary } from '#notary/notary.ts'
 import { outboxCursor } from '#notary/outbox.ts'
 import { createPurge } from '#notary/purge.ts'
 import type { Clock } from '#notary/time.ts'
+import { openSqliteReads } from '#store/sqlite/reads.ts'
 import { openSqliteSent } from '#store/sqlite/sent.ts'
 import { certificateIdentify } from '#taxii/auth/certificate.ts'
 import { createUser, readUsers, ROLES, writeUsers } from '#taxii/auth/local.ts'
 import type { TaxiiContext } from '#taxii/context.ts'
 import { createMarkings } from '#taxii/markings.ts'
 import { createMemory } from '#taxii/memory.ts'
+import { createReadLog, type ReadLog } from '#taxii/reads.ts'
 import { createTaxiiServer } from '#taxii/server.ts'
 import { DEFAULT_STALLED_MS } from '#taxii/sse.ts'
 import { toChannels } from './channel-config.ts'
@@ -82,6 +84,8 @@ export async function startServer(
     const markings = config.markings && createMarkings(config.markings)
     const sent = openSent(config, paths, notary.clock, log)
     closers.push(async () => sent?.close())
+    const reads = openReads(config, paths, notary.clock, log)
+    closers.push(async () => reads?.close())
     const broker = await openBroker(config, paths, { notary, apiRoots, log, markings, sent, fault })
     closers.push(async () => broker?.close())
     await broker?.outbox.start()
@@ -126,6 +130,7 @@ export async function startServer(
       ...auth,
       identify: clients && certificateIdentify(clients, Date.now),
       markings,
+      reads,
       // Or a body that is allowed would find no room.
       memory: createMemory({ ...limits, bodies: Math.max(limits.bodies, 2 * maxContentLength) }, maxContentLength),
       newId: randomUUID,
@@ -175,6 +180,12 @@ function openSent({ channels }: Config, paths: Paths, clock: Clock, log: Logger)
   if (channels.sentDays === 0) return undefined
   const store = openSqliteSent({ path: paths.sent })
   return createSentLog({ store, keepMs: channels.sentDays * DAY_MS, clock, log })
+}
+
+function openReads({ server }: Config, paths: Paths, clock: Clock, log: Logger): ReadLog | undefined {
+  if (server.readDays === 0) return undefined
+  const store = openSqliteReads({ path: paths.reads })
+  return createReadLog({ store, keepMs: server.readDays * DAY_MS, clock, log })
 }
 
 /** The first user: `admin`, with a password from ENTENTE_ADMIN_PASSWORD, or a random one that only the owner of the folder can read. */

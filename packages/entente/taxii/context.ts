@@ -1,3 +1,4 @@
+import type { FastifyRequest } from 'fastify'
 import type { Policy } from '@entente/stix'
 import type { Streams } from '#channel/stream.ts'
 import type { NoteSigner } from '@entente/verify/tlog'
@@ -16,6 +17,7 @@ import { canRead, canWrite } from './auth/auth.ts'
 import { TaxiiError } from './errors.ts'
 import { FOR_ALL, type Label, type Markings, type TlpName } from './markings.ts'
 import type { Memory } from './memory.ts'
+import type { ReadLog, ReadVia } from './reads.ts'
 
 export type CollectionConfig = Rights &
   AnchorPolicy & {
@@ -97,6 +99,8 @@ export type TaxiiContext = {
   identify?: Identify | undefined
   /** Left out: whoever may read a collection sees all of it. */
   markings?: Markings | undefined
+  /** Left out: it is not kept who read what. */
+  reads?: Pick<ReadLog, 'note'> | undefined
   memory: Memory
   newId: () => string
   ledgers: () => LedgerState[]
@@ -176,6 +180,17 @@ export function findTarget(context: TaxiiContext, root: ApiRootConfig, name: str
   if (!target || !(target.read || target.write))
     throw new TaxiiError(404, 'not-found', 'there is no such collection, or it is not for you')
   return target
+}
+
+/** Notes that a caller is given these records as they are. @param seqs ascending */
+export function noteRead(
+  { reads }: Pick<TaxiiContext, 'reads'>,
+  { method, principal, ip }: Pick<FastifyRequest, 'method' | 'principal' | 'ip'>,
+  { config }: Target,
+  via: ReadVia,
+  seqs: Iterable<number>,
+): void {
+  if (method !== 'HEAD') reads?.note({ user: principal.name, address: ip, collection: config.id, via }, seqs)
 }
 
 export function requireRead(target: Target): void {

@@ -11,14 +11,14 @@ import {
   tileWidth,
 } from '@entente/verify/tlog'
 import { formatHeadsEntry, headsMapPath, headsMapRoot, type WithheldReason } from '@entente/verify/proof'
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { CosignedHead } from '#notary/cosigned.ts'
 import { type Collection, toHeads } from '#notary/log.ts'
 import { recordJson } from '#notary/record.ts'
 import type { Opened } from '#notary/reader.ts'
 import { entryOf } from '#notary/tiles.ts'
 import type { AnchorRow, RecordRow, StoredHead } from '#store/store.ts'
-import { requireRead, type Target, type TaxiiContext } from './context.ts'
+import { noteRead, requireRead, type Target, type TaxiiContext } from './context.ts'
 import { TaxiiError } from './errors.ts'
 import { checkAccept, COSE, PROOF, RECORDS, TAXII, sendJson } from './media.ts'
 import type { Resolve } from './objects.ts'
@@ -105,6 +105,12 @@ export function evidenceRoutes(app: FastifyInstance, context: TaxiiContext, base
     return row
   }
 
+  async function sendProof(request: FastifyRequest, reply: FastifyReply, target: Target, row: RecordRow) {
+    const { isVisible, text } = await recordProof(context, target, row)
+    if (isVisible) noteRead(context, request, target, 'proof', [row.seq])
+    return sendJson(reply, PROOF, text)
+  }
+
   app.get<{ Params: { objectId: string } }>(
     `${base}objects/:objectId/proof/`,
     { config: { operation: OPERATIONS.objectProof } },
@@ -112,7 +118,7 @@ export function evidenceRoutes(app: FastifyInstance, context: TaxiiContext, base
       checkAccept(request.headers.accept, [PROOF, TAXII])
       const target = readable(resolve(request))
       const row = await findObject(target, request.params.objectId, request.url)
-      return sendJson(reply, PROOF, await recordProof(context, target, row))
+      return sendProof(request, reply, target, row)
     },
   )
 
@@ -142,7 +148,7 @@ export function evidenceRoutes(app: FastifyInstance, context: TaxiiContext, base
         throw new TaxiiError(404, 'not-found', `record ${seq} was erased: a later record says so`)
       if (row?.seq !== seq)
         throw new TaxiiError(500, 'integrity', `record ${seq} is missing from the store. The operator has been alerted`)
-      return sendJson(reply, PROOF, await recordProof(context, target, row))
+      return sendProof(request, reply, target, row)
     },
   )
 
@@ -167,8 +173,14 @@ export function evidenceRoutes(app: FastifyInstance, context: TaxiiContext, base
       const bySeq = new Map(rows.filter(r => r.leaf < notary.log.size).map(r => [r.seq, r]))
       const end = Math.min(count, textBytes(rows) > maxBytes ? (rows.at(-1) as RecordRow).seq + 1 : from + limit)
       const parts: string[] = []
+      const given: number[] = []
       let seq = from
-      for (; seq < end; seq++) parts.push(await recordOrReason(context, target, bySeq.get(seq), seq))
+      for (; seq < end; seq++) {
+        const { isWhole, text } = await recordOrReason(context, target, bySeq.get(seq), seq)
+        parts.push(text)
+        if (isWhole) given.push(seq)
+      }
+      noteRead(context, request, target, 'records', given)
       const next = seq < count ? `"more":true,"next":${seq},` : ''
       return sendJson(reply, RECORDS, `{${next}"records":[${parts.join(',')}]}`)
     },
@@ -176,7 +188,11 @@ export function evidenceRoutes(app: FastifyInstance, context: TaxiiContext, base
 }
 
 /** docs/formats.md 7; of a record that the caller may not see, that it is there. @throws TaxiiError 500 `integrity` */
-async function recordProof(context: TaxiiContext, target: Target, row: RecordRow): Promise<string> {
+async function recordProof(
+  context: TaxiiContext,
+  target: Target,
+  row: RecordRow,
+): Promise<{ isVisible: boolean; text: string }> {
   const opened = await openRow(context, row)
   const { head, rows } = await bestCheckpoint(context, target, row.leaf + 1)
   const anchors = await anchorsFrom(context, head.size, rows)
@@ -185,7 +201,8 @@ async function recordProof(context: TaxiiContext, target: Target, row: RecordRow
   const what = isVisible
     ? `"kind":"object","record":${recordJson(opened.text)}`
     : `"kind":"withheld","record":${withheldRecord(row.seq, opened.commitment, 'access')}`
-  return `{"format":"entente/proof/v1",${what},"log":${JSON.stringify(log)},"anchors":${JSON.stringify(anchors)}}`
+  const text = `{"format":"entente/proof/v1",${what},"log":${JSON.stringify(log)},"anchors":${JSON.stringify(anchors)}}`
+  return { isVisible, text }
 }
 
 async function openRow(context: TaxiiContext, row: RecordRow): Promise<Opened> {
@@ -215,17 +232,17 @@ async function recordOrReason(
   target: Target,
   row: RecordRow | undefined,
   seq: number,
-): Promise<string> {
+): Promise<{ isWhole: boolean; text: string }> {
   const { notary } = context
   if (row?.text) {
     const opened = await notary.reader.open(row)
-    if (opened.ok && (target.sees?.(row, opened) ?? true)) return recordJson(opened.text)
-    if (opened.ok) return withheldRecord(seq, opened.commitment, 'access')
+    if (opened.ok && (target.sees?.(row, opened) ?? true)) return { isWhole: true, text: recordJson(opened.text) }
+    if (opened.ok) return { isWhole: false, text: withheldRecord(seq, opened.commitment, 'access') }
     context.damage.note(row, opened.reason)
   }
   const reason = row && !row.text && (await notary.reader.isErased(row)) ? 'deleted' : 'integrity'
   const commitment = row ? await commitmentAt(context, row.leaf) : await findCommitment(context, target, seq)
-  return withheldRecord(seq, commitment, reason)
+  return { isWhole: false, text: withheldRecord(seq, commitment, reason) }
 }
 
 /** docs/formats.md 10. */

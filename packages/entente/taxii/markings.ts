@@ -62,6 +62,33 @@ export type Markings = {
   clearance(roles: readonly string[]): Clearance
 }
 
+/** What a caller may see by its markings: our resource, since the standard leaves it to the server (TAXII issue 119). */
+export type MarkingsResource = {
+  /** What an object counts as that has no marking of TLP. */
+  unmarked: TlpName
+  /** Whether objects are shown that have a marking which is not listed. */
+  others: 'allow' | 'deny'
+  markings: { id: string; name?: string; cleared: boolean }[]
+}
+
+const NOTHING_HIDDEN: MarkingsConfig = { unmarked: 'TLP:CLEAR', others: 'allow', everyone: [], rights: {}, names: {} }
+
+/** @param markings undefined: nothing is hidden */
+export function describeMarkings(markings: Markings | undefined, roles: readonly string[]): MarkingsResource {
+  const clearance = markings?.clearance(roles)
+  const { unmarked, others, names } = markings?.config ?? NOTHING_HIDDEN
+  const named = (markings?.named ?? []).map(id => {
+    const name = names[id]
+    return name === undefined ? { id } : { id, name }
+  })
+  const tlp = [...tlpMarkings].map(([id, { level }]) => ({ id, name: `TLP:${level.toUpperCase()}` }))
+  return {
+    unmarked,
+    others: clearance?.isFull ? 'allow' : others,
+    markings: [...tlp, ...named].map(one => ({ ...one, cleared: clearance?.has(one.id) ?? true })),
+  }
+}
+
 /** Of what is about contents whose markings nobody knows: a record that one was refused has the hash of a content that was never stored. */
 export const FOR_ALL: Label = { level: RED, named: [], isForAll: true }
 

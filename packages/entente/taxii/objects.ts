@@ -4,7 +4,7 @@ import { writtenVersion } from '#notary/record.ts'
 import { formatMicros } from '#notary/time.ts'
 import type { RecordRow } from '#store/store.ts'
 import type { Principal } from './auth/auth.ts'
-import { requireRead, requireWrite, type Target, type TaxiiContext } from './context.ts'
+import { noteRead, requireRead, requireWrite, type Target, type TaxiiContext } from './context.ts'
 import { TaxiiError } from './errors.ts'
 import { readEnvelope } from './intake.ts'
 import { checkAccept, checkContentType, STIX, TAXII, sendJson } from './media.ts'
@@ -43,6 +43,7 @@ export function objectRoutes(app: FastifyInstance, context: TaxiiContext, base: 
     const asked = query(request, LIST)
     const page = await readPage(context, target, asked)
     if (asked.byLedger) await confirmPage(context, target, reply, page)
+    noteRead(context, request, target, 'objects', seqsOf(page))
     return sendEnvelope(reply, page)
   })
 
@@ -83,6 +84,7 @@ export function objectRoutes(app: FastifyInstance, context: TaxiiContext, base: 
       const asked = query(request, OBJECT)
       const page = await readObject(context, target, request.params.objectId, asked)
       if (asked.byLedger) await confirmPage(context, target, reply, page)
+      noteRead(context, request, target, 'object', seqsOf(page))
       return sendEnvelope(reply, page)
     },
   )
@@ -265,6 +267,7 @@ function setPageHeaders(reply: FastifyReply, page: Page): void {
   if (page.withheld > 0) reply.header('X-Entente-Withheld', String(page.withheld))
 }
 
+const seqsOf = (page: Page) => page.items.map(({ row }) => row.seq)
 const more = (page: Page) => (page.next === undefined ? {} : { more: true, next: formatNext(page.next) })
 const toVersion = (row: RecordRow) =>
   writtenVersion({ version: row.version as string, versionDigits: row.versionDigits })

@@ -51,6 +51,7 @@ const asked: Record<string, () => Promise<Answer>> = Object.fromEntries(
       ['get', '/api/collections/{collection}/proof/'],
       ['get', '/api/collections/{collection}/records/'],
       ['get', '/api/collections/{collection}/records/{seq}/proof/'],
+      ['get', '/api/markings/'],
       ['get', '/api/channels/'],
       ['get', '/api/channels/{channel}/'],
       ['get', '/api/collections/{collection}/feed/'],

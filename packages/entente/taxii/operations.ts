@@ -114,6 +114,19 @@ export const OPERATIONS = {
         max_content_length: Type.Integer({ minimum: 1 }),
         x_entente_log: Optional(Any),
         x_entente_channels: Optional(Text),
+        x_entente_markings: Optional(Text),
+      }),
+    ),
+  },
+  markings: {
+    summary: 'Which markings the caller may see',
+    status: 200,
+    content: taxii(
+      resource({
+        unmarked: Text,
+        others: Type.Union([Type.Literal('allow'), Type.Literal('deny')]),
+        markings: listOf(resource({ id: Text, name: Optional(Text), cleared: Type.Boolean() })),
+        collections: Optional(listOf(resource({ id: Uuid, unmarked: Text }))),
       }),
     ),
   },

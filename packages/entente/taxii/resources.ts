@@ -3,6 +3,7 @@ import { canRead, canWrite, isAdmin, type Principal } from './auth/auth.ts'
 import type { ApiRootConfig, CollectionConfig, TaxiiContext } from './context.ts'
 import { findTarget } from './context.ts'
 import { TaxiiError } from './errors.ts'
+import { describeMarkings } from './markings.ts'
 import { checkAccept, STIX, TAXII, sendJson } from './media.ts'
 import { OPERATIONS } from './operations.ts'
 import { toStatusResource } from './status.ts'
@@ -36,6 +37,17 @@ export function rootRoutes(app: FastifyInstance, context: TaxiiContext, root: Ap
       max_content_length: context.config.maxContentLength,
       x_entente_log: { checkpoint: '/log/checkpoint', origin: context.notary.log.origin, vkey: context.vkey },
       x_entente_channels: `${root.path}channels/`,
+      x_entente_markings: `${root.path}markings/`,
+    })
+  })
+
+  app.get(`${root.path}markings/`, { config: { operation: OPERATIONS.markings } }, async (request, reply) => {
+    checkAccept(request.headers.accept)
+    const others = root.collections.filter(c => c.unmarked !== undefined && canRead(request.principal, c))
+    const collections = others.map(({ id, unmarked }) => ({ id, unmarked }))
+    return sendJson(reply, TAXII, {
+      ...describeMarkings(context.markings, request.principal.roles),
+      ...(collections.length > 0 ? { collections } : {}),
     })
   })
 

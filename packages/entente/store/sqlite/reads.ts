@@ -1,0 +1,101 @@
+import { closeSync, existsSync, openSync } from 'node:fs'
+import { DatabaseSync } from 'node:sqlite'
+import { StoreError } from '../store.ts'
+import { formatRuns, parseRuns } from './runs.ts'
+import { toStoreError } from './sqlite.ts'
+
+/** As taxii/reads.ts has it. */
+type ReadEntry = {
+  user: string
+  address: string
+  collection: string
+  via: string
+  from: number
+  until: number
+  runs: readonly (readonly [first: number, last: number])[]
+}
+/** Entries of a collection, or of any; with one of these records, or any; of one user, or of any; that ended at `since` or later. */
+export type ReadQuery = {
+  collection?: string | undefined
+  seqs?: readonly number[] | undefined
+  user?: string | undefined
+  since?: number | undefined
+  limit: number
+}
+
+const SCHEMA = `
+  create table if not exists read(id integer primary key, user text not null, address text not null, collection text not null, via text not null,
+    first integer not null, last integer not null, runs text not null, began integer not null, ended integer not null);
+  create index if not exists read_place on read(collection, last);
+  create index if not exists read_ended on read(ended);`
+
+/**
+ * Who read what, in one SQLite file (mode 0600). A power cut may cost the last entries.
+ *
+ * @throws StoreError `corrupt`, `io`, `full`
+ */
+export function openSqliteReads({ path, readOnly = false }: { path: string; readOnly?: boolean }) {
+  if (!readOnly && !existsSync(path)) closeSync(openSync(path, 'a', 0o600))
+  const doing = <T>(work: () => T): T => {
+    try {
+      return work()
+    } catch (error) {
+      throw error instanceof StoreError ? error : toStoreError(error, path)
+    }
+  }
+  const db = doing(() => {
+    const opened = new DatabaseSync(path, { readOnly, timeout: 5000 })
+    if (!readOnly) opened.exec(`pragma journal_mode = wal; pragma synchronous = normal; ${SCHEMA}`)
+    return opened
+  })
+
+  return {
+    add: async (entries: readonly ReadEntry[]): Promise<void> =>
+      doing(() => {
+        const insert = db.prepare(
+          'insert into read(user, address, collection, via, first, last, runs, began, ended) values(?,?,?,?,?,?,?,?,?)',
+        )
+        db.exec('begin immediate')
+        try {
+          for (const { user, address, collection, via, from, until, runs } of entries) {
+            const [first, last] = [runs[0]?.[0] ?? 0, runs.at(-1)?.[1] ?? 0]
+            insert.run(user, address, collection, via, first, last, formatRuns(runs), from, until)
+          }
+          db.exec('commit')
+        } catch (error) {
+          db.exec('rollback')
+          throw error
+        }
+      }),
+    purge: async (before: number): Promise<number> =>
+      doing(() => Number(db.prepare('delete from read where ended < ?').run(before).changes)),
+    /** Ascending by when they began. */
+    find: ({ collection, seqs, user, since, limit }: ReadQuery): ReadEntry[] =>
+      doing(() => {
+        const wheres = ['1']
+        const values: (string | number)[] = []
+        const where = (sql: string, ...given: (string | number)[]) => {
+          wheres.push(sql)
+          values.push(...given)
+        }
+        if (collection !== undefined) where('collection = ?', collection)
+        if (seqs) where('first <= ? and last >= ?', Math.max(...seqs), Math.min(...seqs))
+        if (user !== undefined) where('user = ?', user)
+        if (since !== undefined) where('ended >= ?', since)
+        const rows = db
+          .prepare(
+            `select user, address, collection, via, runs, began as "from", ended as "until" from read where ${wheres.join(' and ')} order by began, id`,
+          )
+          .iterate(...values) as Iterable<Omit<ReadEntry, 'runs'> & { runs: string }>
+        const found: ReadEntry[] = []
+        for (const row of rows) {
+          const runs = parseRuns(row.runs)
+          if (seqs && !seqs.some(seq => runs.some(([first, last]) => first <= seq && seq <= last))) continue
+          found.push({ ...row, runs })
+          if (found.length === limit) break
+        }
+        return found
+      }),
+    close: async (): Promise<void> => db.close(),
+  }
+}
