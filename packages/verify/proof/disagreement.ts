@@ -5,6 +5,8 @@ import {
   HASH_SIZE,
   hashLeaf,
   MAX_ENTRY_SIZE,
+  parseCheckpoint,
+  parseNote,
   type VerifiedCheckpoint,
   verifyCheckpoint,
   verifyConsistency,
@@ -28,6 +30,8 @@ export type Disagreement = {
   asked: string[]
   /** The verifier key that the finder believed. */
   vkey: string
+  /** Statements by which that key followed others, the oldest first (docs/formats.md 16). */
+  successions?: readonly string[]
   /** The checkpoint that was shown, a signed note. */
   shown: string
 } & (
@@ -72,8 +76,12 @@ export type VerifiedDisagreement = {
   index?: number
 }
 
+/** Where the log has had other keys. */
+const ALWAYS = ['successions']
 const COMMON = ['format', 'kind', 'found', 'server', 'asked', 'vkey', 'shown']
 const MAX_ASKED = 1000
+/** Statements of new keys that come along. */
+const MAX_SUCCESSIONS = 100
 const MAX_HASHES = 128
 
 /**
@@ -85,19 +93,27 @@ const MAX_HASHES = 128
 export function verifyDisagreement(file: string | Uint8Array | object, trust: Trust): VerifiedDisagreement {
   const value = readFile(file)
   const kind = readText((value as { kind?: unknown } | null)?.kind, 'kind', KIND) as DisagreementKind
-  const members = readMembers(value, 'the evidence', [...COMMON, ...REQUIRED[kind]], OPTIONAL[kind])
+  const members = readMembers(value, 'the evidence', [...COMMON, ...REQUIRED[kind]], [...OPTIONAL[kind], ...ALWAYS])
   readText(members['format'], 'format', /^entente\/evidence\/v1$/)
   readText(members['vkey'], 'vkey')
   for (const asked of readList(members['asked'], 'asked', MAX_ASKED)) readText(asked, 'an item of asked')
-  const { logs } = readTrust(trust).policy
-  const checkpoint = (name: string) => asProofError(() => verifyCheckpoint(readText(members[name], name), { logs }))
+  const own = readList(members['successions'] ?? [], 'successions', MAX_SUCCESSIONS).map(note =>
+    readText(note, 'a succession'),
+  )
+  const believed = trust.successions ? trust : { ...trust, successions: own }
+  const { policyAt } = readTrust(believed)
+  const checkpoint = (name: string) =>
+    asProofError(() => {
+      const note = readText(members[name], name)
+      return verifyCheckpoint(note, { logs: policyAt(parseCheckpoint(parseNote(note).text).size).logs })
+    })
   const common = {
     kind,
     found: readText(members['found'], 'found'),
     server: readText(members['server'], 'server'),
     shown: checkpoint('shown'),
   }
-  if (kind === 'receipt') return { ...common, ...checkReceipt(members, common.shown, trust) }
+  if (kind === 'receipt') return { ...common, ...checkReceipt(members, common.shown, believed) }
   if (kind === 'ledger') return { ...common, anchor: checkLedger(members, common.shown), isConclusive: false }
   const remembered = checkpoint('remembered')
   readText(members['seen'], 'seen')
@@ -130,7 +146,7 @@ const OPTIONAL: Record<DisagreementKind, string[]> = {
 function checkFork(members: Record<string, unknown>, remembered: Checkpoint, shown: Checkpoint): void {
   const [older, newer] = remembered.size <= shown.size ? [remembered, shown] : [shown, remembered]
   if (older.size === newer.size) {
-    readMembers(members, 'the evidence of two checkpoints of one size', [...COMMON, ...REQUIRED.fork])
+    readMembers(members, 'the evidence of two checkpoints of one size', [...COMMON, ...REQUIRED.fork], ALWAYS)
     if (equalHashes(older.root, newer.root))
       throw new ProofError('log', `the two checkpoints of size ${older.size} have one root: they agree`)
     return
@@ -151,7 +167,7 @@ function checkLedger(members: Record<string, unknown>, shown: Checkpoint): Ledge
   const size = readCount(anchor['size'], 'size of the anchor')
   const anchored = readHash(anchor['root'], 'root of the anchor')
   if (size > shown.size) {
-    readMembers(members, 'the evidence of a ledger that is ahead', [...COMMON, ...REQUIRED.ledger])
+    readMembers(members, 'the evidence of a ledger that is ahead', [...COMMON, ...REQUIRED.ledger], ALWAYS)
     return anchor as LedgerClaim
   }
   const root = readHash(members['root'], 'root')
@@ -163,13 +179,13 @@ function checkLedger(members: Record<string, unknown>, shown: Checkpoint): Ledge
 }
 
 function checkReceipt(members: Record<string, unknown>, shown: Checkpoint, trust: Trust) {
-  const receipt = verifyReceipt(readText(members['receipt'], 'receipt'), trust.vkeys)
+  const receipt = verifyReceipt(readText(members['receipt'], 'receipt'), trust.vkeys, trust.successions)
   const index = readCount(members['index'], 'index')
   const promised = receipt.entries.find(entry => entry.index === index)
   if (receipt.origin !== shown.origin || promised === undefined)
     throw new ProofError('log', `the receipt of ${receipt.origin} promises ${shown.origin} no entry ${index}`)
   if (shown.size <= index) {
-    readMembers(members, 'the evidence of a log that ends too early', [...COMMON, ...REQUIRED.receipt])
+    readMembers(members, 'the evidence of a log that ends too early', [...COMMON, ...REQUIRED.receipt], ALWAYS)
     return { receipt, index, isConclusive: false }
   }
   const text = readText(members['entry'], 'entry')

@@ -51,8 +51,8 @@ export function verifyEntry(entry: Uint8Array, log: string, anchors: unknown, tr
  * @throws ProofError `log`, `anchor`, `seal`, `trust`
  */
 export function verifySignedCheckpoint(note: string, anchors: unknown, trust: Trust): Evidence {
-  const { policy, ledgers, bitcoin, fabric } = readTrust(trust)
-  const checkpoint = asProofError(() => verifyCheckpoint(note, policy))
+  const { policy, policyAt, ledgers, bitcoin, fabric } = readTrust(trust)
+  const checkpoint = asProofError(() => verifyCheckpoint(note, policyAt(parseCheckpoint(parseNote(note).text).size)))
   const checked = checkAnchors(anchors, checkpoint, ledgers, bitcoin, fabric)
   const cosigned = checkpoint.cosignatures.length
   const isSealed = checked.some(({ sealed, mined }) => sealed !== undefined || mined !== undefined)

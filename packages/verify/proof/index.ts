@@ -74,6 +74,17 @@ export {
   submitterCommitment,
 } from './record.ts'
 export { decodeRlp, encodeRlp, type RlpItem } from './rlp.ts'
+export {
+  formatSuccession,
+  type LogKeys,
+  parseSuccession,
+  readLogKeys,
+  signSuccession,
+  type Succession,
+  SUCCESSION_ORIGIN_PREFIX,
+  verifyLogCheckpoint,
+  verifySuccession,
+} from './succession.ts'
 export { verifyTrieProof } from './trie.ts'
 export type { PinnedLedger, Trust } from './trust.ts'
 export {

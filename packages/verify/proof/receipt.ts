@@ -2,14 +2,17 @@ import {
   decodeBase64,
   ED25519,
   encodeBase64,
+  formatVkey,
   HASH_SIZE,
   MAX_NOTE_LENGTH,
   type NoteSigner,
   parseVkey,
   signNote,
+  type VerifierKey,
   verifyNote,
 } from '#tlog/index.ts'
 import { asProofError, ProofError } from './error.ts'
+import { readAllKeys, verifySuccession } from './succession.ts'
 
 /** docs/formats.md 6: what the server says that it took, in the order of the request. `commitment` has 32 bytes. */
 export type Receipt = { origin: string; status: string; entries: { index: number; commitment: Uint8Array }[] }
@@ -59,19 +62,23 @@ export function signReceipt(receipt: Receipt, signer: NoteSigner): string {
 }
 
 /**
- * Verify a receipt: signed by the log that it names, which is one of `vkeys`. If a later checkpoint of that log does not hold these
+ * Verify a receipt: signed by the log that it names, with one of `vkeys` or a key that `successions` (docs/formats.md 16) lead to; one that gave way
+ * to another promises nothing from then on. If a later checkpoint of that log does not hold these
  * commitments at these indexes, the receipt proves it.
  *
  * @throws ProofError `malformed`, `log`, `trust`
  */
-export function verifyReceipt(note: string, vkeys: readonly string[]): Receipt {
-  const keys = asProofError(() => vkeys.map(parseVkey), 'trust')
+export function verifyReceipt(note: string, vkeys: readonly string[], successions: readonly string[] = []): Receipt {
+  const keys = readAllKeys(vkeys, successions).flatMap(k => k.vkeys.map(parseVkey))
+  const ends = new Map(successions.map(verifySuccession).map(s => [s.from, s.index]))
   const { text, signatures } = asProofError(() => verifyNote(note, keys))
   const receipt = parseReceipt(text)
-  if (!signatures.some(({ key }) => key.name === receipt.origin && key.algorithm === ED25519)) {
+  const last = receipt.entries.reduce((most, { index }) => Math.max(most, index), 0)
+  const mayPromise = (key: VerifierKey) => last < (ends.get(formatVkey(key)) ?? Number.POSITIVE_INFINITY)
+  if (!signatures.some(({ key }) => key.name === receipt.origin && key.algorithm === ED25519 && mayPromise(key))) {
     throw new ProofError(
       'log',
-      `the receipt of ${receipt.origin} is signed by ${signatures.map(s => s.key.name).join(', ')}`,
+      `the receipt of ${receipt.origin} for entries up to ${last} is signed by ${signatures.map(s => formatVkey(s.key)).join(', ')}, which can't promise them`,
     )
   }
   return receipt

@@ -4,6 +4,7 @@ import { parseCertificate } from './certificate.ts'
 import { asProofError, ProofError } from './error.ts'
 import type { PinnedFabric } from './fabric.ts'
 import { RECEIPT_ORIGIN_PREFIX } from './receipt.ts'
+import { readAllKeys, SUCCESSION_ORIGIN_PREFIX } from './succession.ts'
 
 /**
  * A ledger whose seals the reader believes. QBFT: at least ceil(2N/3) of these validators must have sealed a block. Clique: more than half of them must have
@@ -25,6 +26,8 @@ export type PinnedLedger = {
 export type Trust = {
   /** verifier keys of the logs; the name of each is the origin */
   vkeys: readonly string[]
+  /** statements by which keys of logs followed others (docs/formats.md 16), of each log the oldest first: believed as far as they lead from `vkeys` */
+  successions?: readonly string[]
   /** verifier keys of the witnesses (type 4) */
   witnesses?: readonly string[]
   /** how many of them must have cosigned, or the evidence is refused; default 0: they only raise the level */
@@ -41,11 +44,15 @@ export type Trust = {
 /** {@link Trust} as it is used: keys parsed, addresses in lower case. */
 export type ReadTrust = {
   policy: CheckpointPolicy
+  /** the policy for checkpoints of this size: each log's key of then */
+  policyAt(size: number): CheckpointPolicy
   ledgers: PinnedLedger[]
   bitcoin: readonly PinnedBitcoin[]
   fabric: readonly PinnedFabric[]
 }
 
+/** What notes begin with that are no checkpoints. */
+const RESERVED = [RECEIPT_ORIGIN_PREFIX, SUCCESSION_ORIGIN_PREFIX]
 const ADDRESS = /^0x[0-9a-f]{40}$/
 const BYTES_32 = /^0x[0-9a-f]{64}$/
 
@@ -56,13 +63,16 @@ const BYTES_32 = /^0x[0-9a-f]{64}$/
  */
 export function readTrust(trust: Trust): ReadTrust {
   const { logs, witnesses, quorum } = readPolicy(trust)
+  const keys = readAllKeys(logs.map(formatVkey), trust.successions ?? [])
   if (logs.length === 0) throw new ProofError('trust', 'no verifier key of a log: nothing can be verified')
   for (const key of logs) {
     if (key.algorithm !== ED25519) throw new ProofError('trust', `the key of ${key.name} signs no checkpoints of a log`)
-    if (key.name.startsWith(RECEIPT_ORIGIN_PREFIX)) throw new ProofError('trust', `${key.name} is no origin of a log`)
+    if (RESERVED.some(prefix => key.name.startsWith(prefix)))
+      throw new ProofError('trust', `${key.name} is no origin of a log`)
   }
   return {
     policy: { logs, witnesses, quorum },
+    policyAt: size => ({ logs: keys.map(k => k.at(size)), witnesses, quorum }),
     ledgers: (trust.ledgers ?? []).map(readLedger),
     bitcoin: (trust.bitcoin ?? []).map(readBitcoin),
     fabric: (trust.fabric ?? []).map(readFabric),

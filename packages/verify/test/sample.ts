@@ -48,12 +48,13 @@ export function testSeed(name: string): Uint8Array {
   return sha256(encoder.encode(`entente test key: ${name}`))
 }
 
-/** A test key for notes. */
+/** A test key for notes; `seedName` where a name has several. */
 export function testNoteKey(
   name: string,
   algorithm: NoteAlgorithm,
+  seedName = name,
 ): { seed: Uint8Array; vkey: string; signer: NoteSigner } {
-  const seed = testSeed(name)
+  const seed = testSeed(seedName)
   const key = createVerifierKey(name, algorithm, ed25519.getPublicKey(seed))
   const signer = { name, keyId: key.keyId, sign: (message: Uint8Array) => ed25519.sign(message, seed) }
   return { seed, vkey: formatVkey(key), signer }

@@ -1,10 +1,21 @@
 // Writes the vectors of docs/formats.md: node packages/verify/test/vectors.ts > test/vectors/formats.json
 import { bytesToHex } from '@noble/hashes/utils.js'
 import { formatCoseReceipt } from '../cose/index.ts'
-import { headsMapPath, RECORD_PREFIX, submitterCommitment } from '../proof/index.ts'
-import { encodeBase64, parseCheckpoint, parseNote, parseTlogProof, parseVkey } from '../tlog/index.ts'
+import { headsMapPath, RECORD_PREFIX, signSuccession, submitterCommitment } from '../proof/index.ts'
+import {
+  ED25519,
+  encodeBase64,
+  formatCheckpoint,
+  hashLeaf,
+  parseCheckpoint,
+  parseNote,
+  parseTlogProof,
+  parseVkey,
+  signNote,
+  TreeEdge,
+} from '../tlog/index.ts'
 import { createDisagreements } from './disagreements.ts'
-import { createSample } from './sample.ts'
+import { createSample, testNoteKey } from './sample.ts'
 
 /** The file `test/vectors/formats.json`, every byte of it. */
 export function formatVectors(): string {
@@ -50,9 +61,30 @@ export function formatVectors(): string {
     evidence: createDisagreements(sample),
     cose_receipt: encodeBase64(coseReceipt(sample)),
     events: events(sample),
+    succession: succession(sample),
     trust: sample.trust,
   }
   return `${JSON.stringify(vectors, null, 2)}\n`
+}
+
+/** A log of two entries, a statement and the heads of the sample, under a key that followed. */
+function succession({ log, headsText }: ReturnType<typeof createSample>) {
+  const next = testNoteKey(log.signer.name, ED25519, `${log.signer.name} next`)
+  const of = { from: log.vkey, to: next.vkey, index: 0, time: '2026-11-22T12:00:00Z' }
+  const statement = signSuccession(of, log.signer, next.signer)
+  const tree = TreeEdge.empty()
+  const encoder = new TextEncoder()
+  const leaves = [statement, headsText].map(entry => hashLeaf(encoder.encode(entry)))
+  tree.append(Buffer.concat(leaves))
+  const text = formatCheckpoint({ origin: log.signer.name, size: tree.size, root: tree.root(), extensions: [] })
+  return {
+    from: { seed: bytesToHex(log.seed), vkey: log.vkey },
+    to: { seed: bytesToHex(next.seed), vkey: next.vkey },
+    statement,
+    size: tree.size,
+    checkpoint: signNote(text, next.signer),
+    checkpoint_both: signNote(text, { ...next.signer, also: log.signer }),
+  }
 }
 
 /** Of the records of the sample; each is the text of one message. */

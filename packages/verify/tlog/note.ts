@@ -18,7 +18,13 @@ export type VerifiedSignature = { key: VerifierKey; timestamp?: bigint }
 export type VerifiedNote = { text: string; signatures: VerifiedSignature[] }
 
 /** Whoever can sign notes. `sign` gives what follows the key id: 64 bytes for Ed25519, made over `message` as it is. */
-export type NoteSigner = { name: string; keyId: Uint8Array; sign(message: Uint8Array): Uint8Array }
+export type NoteSigner = {
+  name: string
+  keyId: Uint8Array
+  sign(message: Uint8Array): Uint8Array
+  /** Whose signature follows on every note: a key that gives way to this one. */
+  also?: NoteSigner | undefined
+}
 
 /** signed-note asks for at least 16. */
 export const MAX_SIGNATURES = 100
@@ -77,7 +83,7 @@ export function parseSignatureLine(line: string): NoteSignature {
 }
 
 /**
- * Sign a text: a note with one signature.
+ * Sign a text: a note with one signature, or that of `signer.also` besides.
  *
  * @param text ends with a line feed, has no control characters
  * @throws TlogError `malformed`
@@ -86,8 +92,9 @@ export function signNote(text: string, signer: NoteSigner): string {
   if (!isNoteText(text))
     throw new TlogError('malformed', 'the text must end with a line feed, without control characters')
   if (!isKeyName(signer.name)) throw new TlogError('malformed', `not a key name: ${JSON.stringify(signer.name)}`)
-  const signature = signer.sign(encoder.encode(text))
-  return `${text}\n${formatSignatureLine({ name: signer.name, keyId: signer.keyId, signature })}`
+  const message = encoder.encode(text)
+  const line = ({ name, keyId, sign }: NoteSigner) => formatSignatureLine({ name, keyId, signature: sign(message) })
+  return `${text}\n${line(signer)}${signer.also ? line(signer.also) : ''}`
 }
 
 /**
