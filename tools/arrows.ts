@@ -11,6 +11,7 @@ const ARROWS: Record<string, string[]> = {
   'verify/proof': ['verify/sha256', 'verify/json', 'verify/tlog'],
   'verify/cose': ['verify/sha256', 'verify/tlog', 'verify/proof'],
   stix: [],
+  rules: ['verify/sha256'],
   client: ['verify/json', 'verify/tlog', 'verify/proof'],
   chaincode: ['verify/tlog'],
   'entente/store': [],
@@ -36,9 +37,11 @@ const ARROWS: Record<string, string[]> = {
     'stix',
   ],
   'entente/witness': ['verify/tlog'],
+  'entente/cluster': ['entente/store', 'entente/notary'],
   'entente/cli': [
     'entente/store',
     'entente/witness',
+    'entente/cluster',
     'entente/ledger',
     'entente/channel',
     'entente/notary',
@@ -54,6 +57,7 @@ const ARROWS: Record<string, string[]> = {
 /** What of a port's room the rooms before `cli` may import: the port, never an adapter. */
 const PORTS = new Set([
   'packages/entente/store/store.ts',
+  'packages/entente/store/lease.ts',
   'packages/entente/ledger/anchor.ts',
   'packages/entente/ledger/chain.ts',
   'packages/entente/ledger/error.ts',

@@ -27,6 +27,31 @@ export async function openAnchors(config: Config, paths: Paths, origin: string, 
   }
 }
 
+/** Ledgers that several servers have: one of them sends, the others only read. */
+export type SharedAnchors = {
+  anchors: Anchor[]
+  /** Another server sends now, or this one. */
+  turn(): Promise<void>
+}
+
+/**
+ * As {@link openAnchors}, of what other servers have open as well.
+ *
+ * @param sends whether this is the one that sends
+ * @throws CliError `usage`
+ */
+export async function openSharedAnchors(
+  config: Config,
+  paths: Paths,
+  origin: string,
+  sends: () => boolean,
+): Promise<SharedAnchors> {
+  // Whatever is wrong in the configuration shows now, and not when this server begins to send.
+  for (const ledger of config.ledgers) await (await openOne(ledger, paths, origin, false)).close()
+  const anchors = config.ledgers.map(ledger => whenReachable(ledger, () => openOne(ledger, paths, origin, !sends())))
+  return { anchors, turn: async () => void (await Promise.allSettled(anchors.map(a => a.reopen()))) }
+}
+
 async function openOne(ledger: LedgerConfig, paths: Paths, origin: string, readOnly: boolean): Promise<Anchor> {
   if (ledger.kind === 'embedded') {
     const { openEmbeddedAnchor } = await import('#ledger/evm/embedded/anchor.ts')
@@ -80,9 +105,11 @@ export function ledgerFolder(ledger: Extract<LedgerConfig, { kind: 'embedded' }>
 
 /** An anchor that is opened by the first call that finds its ledger there. */
 function whenReachable(
-  { id, kind, records }: Pick<Anchor, 'kind'> & { id: string; records?: boolean },
+  ledger: Pick<LedgerConfig, 'id' | 'kind'> & { records?: boolean },
   open: () => Promise<Anchor>,
-): Anchor {
+): Anchor & { reopen(): Promise<void> } {
+  const { id, records } = ledger
+  const kind = ledger.kind === 'embedded' ? 'evm' : ledger.kind
   let opening: Promise<Anchor> | undefined
   let closed = false
   const get = async (): Promise<Anchor> => {
@@ -119,6 +146,11 @@ function whenReachable(
     close: async () => {
       closed = true
       await (await opening?.catch(() => undefined))?.close()
+    },
+    reopen: async () => {
+      const old = opening
+      opening = undefined
+      await (await old?.catch(() => undefined))?.close()
     },
   }
 }

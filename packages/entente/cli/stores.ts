@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs'
+import type { LeaseStore } from '#store/lease.ts'
 import type { MongoOptions } from '#store/mongodb/mongodb.ts'
 import { openSqliteStore, type SqliteOptions } from '#store/sqlite/sqlite.ts'
 import type { Journal, Store } from '#store/store.ts'
@@ -6,7 +7,7 @@ import type { Config, Paths } from './config.ts'
 import { readConfigured } from './configured-file.ts'
 import { CliError } from './errors.ts'
 
-type Options = Pick<SqliteOptions, 'create' | 'readOnly' | 'fault'>
+type Options = Pick<SqliteOptions, 'create' | 'readOnly' | 'fault'> & Pick<MongoOptions, 'isShared'>
 
 /**
  * Opens the store that the configuration names. Whoever has another kind of store writes an adapter of store/store.ts, runs `storeConformance` over it, and
@@ -43,6 +44,12 @@ export function mongoOptions(
     key: store.tls.key === undefined ? undefined : read(store.tls.key, 'store.tls.key'),
   }
   return { url, database: store.database, tls }
+}
+
+/** What says which of several servers writes. @throws CliError `usage`, StoreError */
+export async function openLease(config: Pick<Config, 'store'>, paths: Pick<Paths, 'base'>): Promise<LeaseStore> {
+  const { openMongoLease } = await import('#store/mongodb/lease.ts')
+  return openMongoLease(mongoOptions(config, paths))
 }
 
 /** Whether a server ran here before: it has made its key, and where the store is a file, that. */

@@ -23,6 +23,8 @@ export type AnchoringOptions = {
   startMs?: number
   /** How often an idle ledger is asked whether it still has what it had, milliseconds. */
   watchMs?: number
+  /** Whether this process is the one that anchors: always by default. Else it only compares, and sees what another one has anchored. */
+  leads?: () => boolean
 }
 
 /** Where the checkpoints come from that go to the ledgers. */
@@ -40,6 +42,10 @@ export type Anchoring = {
    * answers.
    */
   start(): Promise<void>
+  /** {@link AnchoringOptions.leads} says something else now: compares anew, and goes on as that says. */
+  turn(): void
+  /** What another process has anchored: the journal says where, the ledger whether. */
+  look(): Promise<void>
   states(): LedgerState[]
   close(): Promise<void>
 }
@@ -71,6 +77,7 @@ type Ledger = {
 
 export function createAnchoring(options: AnchoringOptions): Anchoring {
   const { notary, log, fault, schedule: wanted, watchMs = DEFAULT_WATCH_MS, startMs = DEFAULT_START_MS } = options
+  const leads = options.leads ?? (() => true)
   const source: CheckpointSource = options.source ?? {
     head: () => notary.log.head,
     onHead: listener => notary.onCheckpoint(listener),
@@ -100,9 +107,11 @@ export function createAnchoring(options: AnchoringOptions): Anchoring {
   async function compare(l: Ledger): Promise<void> {
     const latest = await l.anchor.latest()
     const time = await l.anchor.time()
-    const { size } = notary.log
     const { ledger } = l.anchor
     if (time !== undefined) notary.clockGuard.witness(ledger, time * 1e6)
+    // Anchored by another process since this one last looked: then it is stored.
+    if (latest && latest.size > notary.log.size) await notary.advance()
+    const { size } = notary.log
     if (latest && latest.size > size) {
       throw new NotaryError(
         'rolled-back',
@@ -162,7 +171,7 @@ export function createAnchoring(options: AnchoringOptions): Anchoring {
       final,
       at: notary.clock(),
     }
-    await notary.store.putAnchor(row)
+    if (leads()) await notary.store.putAnchor(row)
     fault?.('after-journal')
     // C5
     l.state.anchoredSize = Math.max(l.state.anchoredSize, receipt.size)
@@ -218,6 +227,7 @@ export function createAnchoring(options: AnchoringOptions): Anchoring {
     await follow(l)
     await watch(l)
     // What is under way is brought to its end before something newer goes.
+    if (!leads()) l.sending = undefined
     const head = l.sending?.head ?? source.head()
     if (!head || anchorAt(l, head) > Date.now()) return
     const { root } = parseCheckpoint(parseNote(head.note).text)
@@ -243,7 +253,7 @@ export function createAnchoring(options: AnchoringOptions): Anchoring {
 
   /** When the next anchor on a ledger is due; Infinity while nobody asks for one. */
   function anchorAt(l: Ledger, head: StoredHead | undefined): number {
-    if (!head || closed) return Infinity
+    if (!head || closed || !leads()) return Infinity
     if (l.isLost || l.sending) return 0
     if (head.size <= l.state.anchoredSize) return Infinity
     const interval = demand.intervalOf(l.anchor.ledger, l.state.anchoredSize)
@@ -286,8 +296,25 @@ export function createAnchoring(options: AnchoringOptions): Anchoring {
       l.failures = 0
       l.state.error = undefined
     } catch (error) {
-      failed(l, error)
+      if (error instanceof LedgerError && error.code === 'stale' && (await isBehind())) l.isCompared = false
+      else failed(l, error)
     }
+  }
+
+  /** Whether another process has written, and anchored, since: then this one is late, and nothing is wrong. */
+  const isBehind = () => notary.advance().catch(() => false)
+
+  /** An anchor of the journal that is further than what is known here, if the ledger and the log have it as well. */
+  async function seek(l: Ledger, final?: true): Promise<void> {
+    const [row] = await notary.store.anchors({ ledger: l.anchor.ledger, limit: 1, ...(final ? { final } : {}) })
+    const known = final ? l.state.finalSize : l.state.anchoredSize
+    if (!row || row.size <= known || row.size > notary.log.size) return
+    const receipt = await l.anchor.read(row.transaction)
+    if (receipt?.size !== row.size) return
+    await requireOurs(l, receipt)
+    l.state.anchoredSize = Math.max(l.state.anchoredSize, receipt.size)
+    if (final && (await l.anchor.finality(receipt)).final) l.state.finalSize = Math.max(l.state.finalSize, receipt.size)
+    l.lastSeen = Date.now()
   }
 
   /** On its way: nothing is wrong with a ledger whose blocks take their time. */
@@ -350,6 +377,26 @@ export function createAnchoring(options: AnchoringOptions): Anchoring {
         ledgers.forEach(schedule)
       })
       ledgers.forEach(schedule)
+    },
+    turn: () => {
+      for (const l of ledgers) {
+        l.isCompared = false
+        l.failures = 0
+        l.sending = undefined
+        l.state.sent = undefined
+        schedule(l)
+      }
+    },
+    look: async () => {
+      for (const l of ledgers) {
+        if (!l.isCompared || leads()) continue
+        try {
+          await seek(l)
+          await seek(l, true)
+        } catch (error) {
+          if (isContradiction(error)) failed(l, error)
+        }
+      }
     },
     states: () => ledgers.map(l => ({ ...l.state })),
     close: async () => {

@@ -13,6 +13,8 @@ export type NotaryOptions = {
   store: Store & Journal
   origin: string
   vkey: string
+  /** Statements by which that key followed others (docs/formats.md 16), the oldest first. */
+  successions?: readonly string[]
   signer: NoteSigner
   clock?: Clock
   clockBounds?: ClockBounds
@@ -31,8 +33,12 @@ export type NotaryOptions = {
 
 /** What a notary needs of the others that serve its log. */
 export type Others = {
-  /** Puts a request through whoever writes now. It may have been begun here: what is there already under its status id is the answer. */
-  submit(request: Request): Promise<StatusRow>
+  /**
+   * Puts a request through whoever writes now.
+   *
+   * @param isBegun it was under way here: where its status is there already, that is the answer
+   */
+  submit(request: Request, isBegun?: boolean): Promise<StatusRow>
   /** Another process has written while this one did: it has stopped. */
   conflict(): void
 }
@@ -102,7 +108,7 @@ export class Moved extends NotaryError {
 /** @throws NotaryError `integrity` where the store contradicts itself */
 export async function openNotary(options: NotaryOptions): Promise<Notary> {
   const { store, signer, clock = systemClock, random = systemRandom, maxWaiting = DEFAULT_MAX_WAITING } = options
-  const log = await openLog(store, options.origin, options.vkey)
+  const log = await openLog(store, options.origin, options.vkey, options.successions)
   const reader = createReader(store, log, advance)
   const { erased, alert, others } = options
   const routing = { known: new Set(options.channels), markings: await readMarkings(store, reader, log) }
@@ -150,8 +156,8 @@ export async function openNotary(options: NotaryOptions): Promise<Notary> {
           // Nothing of it is stored: whoever writes now takes it.
           leads = false
           waiting.unshift(...batch)
-          handOver(others)
           others.conflict()
+          handOver(others)
           return
         }
         for (const w of batch) w.reject(error)
@@ -173,7 +179,7 @@ export async function openNotary(options: NotaryOptions): Promise<Notary> {
   function handOver(to: Others): void {
     for (const { request, resolve, reject } of waiting.splice(0)) {
       if (request.erase) reject(new Moved())
-      else to.submit(request).then(resolve, reject)
+      else to.submit(request, true).then(resolve, reject)
     }
     objects = 0
   }

@@ -73,12 +73,13 @@ export function createOutbox(options: OutboxOptions): Outbox {
   const byName = new Map(options.channels.map((channel, i) => [channel.name, lines[i] as Line]))
   let running: Promise<unknown> | undefined
   let timer: NodeJS.Timeout | undefined
+  let unlisten = () => {}
 
   const save = () => Promise.all(lines.map(line => line.save()))
   return {
     start: async () => {
       for (const line of lines) await line.open()
-      notary.onCheckpoint(channels => {
+      unlisten = notary.onCheckpoint(channels => {
         for (const name of channels) byName.get(name)?.wake()
       })
       running = Promise.all(lines.map(line => line.run()))
@@ -93,6 +94,7 @@ export function createOutbox(options: OutboxOptions): Outbox {
     states: () => Promise.all(lines.map(line => line.state())),
     close: async () => {
       abort.abort()
+      unlisten()
       clearInterval(timer)
       for (const line of lines) line.wake()
       await running

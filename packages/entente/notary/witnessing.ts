@@ -1,3 +1,4 @@
+import { readLogKeys } from '@entente/verify/proof'
 import {
   consistencyProof,
   formatAddCheckpoint,
@@ -26,11 +27,15 @@ export type WitnessingOptions = {
   notary: Notary
   /** The log's own key. */
   vkey: string
+  /** Statements by which it followed others. */
+  successions?: readonly string[]
   witnesses: WitnessLink[]
   /** How many must have cosigned one checkpoint before it goes on to the ledgers. */
   quorum: number
   /** Least time between two checkpoints that are shown to the witnesses, milliseconds. */
   intervalMs: number
+  /** Whether this process is the one that shows them: always by default. Else it reads what another one has got. */
+  leads?: () => boolean
   log: (level: 'info' | 'warn' | 'error', message: string, details: Record<string, unknown>) => void
 }
 
@@ -55,6 +60,10 @@ export type Witnessing = {
   /** The newest checkpoint that a quorum has cosigned, with the cosignatures. */
   head(): StoredHead | undefined
   onHead(listener: () => void): void
+  /** Reads what another process has got of the witnesses. */
+  look(): Promise<void>
+  /** {@link WitnessingOptions.leads} says yes now: goes on where the other process was. */
+  turn(): Promise<void>
   states(): WitnessState[]
   close(): Promise<void>
 }
@@ -74,9 +83,11 @@ type Party = {
 }
 
 export function createWitnessing(options: WitnessingOptions): Witnessing {
-  const { notary, quorum, intervalMs, log } = options
+  const { notary, quorum, intervalMs, log, leads = () => true } = options
   const { store } = notary
-  const own = parseVkey(options.vkey)
+  const own = readLogKeys(options.vkey, options.successions)
+  // Which of them signed last doesn't matter here: all are ours.
+  const logs = own.vkeys.map(parseVkey)
   const parties: Party[] = options.witnesses.map(link => {
     const key = parseVkey(link.vkey)
     const state = { witness: key.name, vkey: link.vkey, cosignedSize: 0, failures: 0, error: undefined }
@@ -90,7 +101,7 @@ export function createWitnessing(options: WitnessingOptions): Witnessing {
   let closed = false
 
   function proceed(): void {
-    if (closed || notary.halted) return
+    if (closed || notary.halted || !leads()) return
     aim()
     for (const p of parties) if (target && isDue(p, target)) ask(p, target)
   }
@@ -142,6 +153,7 @@ export function createWitnessing(options: WitnessingOptions): Witnessing {
       if (answer.status !== 409 || isAgain) throw new Refusal(answer)
       // "The response body MUST consist of the tree size of the latest cosigned checkpoint in decimal"
       const latest = /^(0|[1-9][0-9]{0,15})\n$/.test(answer.body) ? Number(answer.body) : Number.NaN
+      if (latest > notary.log.size) await notary.advance()
       if (!(latest <= notary.log.size)) throw new Refusal(answer)
       p.at = latest
       if (latest > t.size) return undefined
@@ -183,9 +195,11 @@ export function createWitnessing(options: WitnessingOptions): Witnessing {
    * @throws NotaryError `rolled-back`, `forked`
    */
   async function compare(p: Party): Promise<void> {
-    const note = await p.link.latest(own.name)
+    const note = await p.link.latest(own.origin)
     if (note === undefined) return
-    const { size, root } = asRefusal(p, () => verifyCheckpoint(note, { logs: [own] }))
+    const { size, root } = asRefusal(p, () => verifyCheckpoint(note, { logs }))
+    // Shown by another process since this one last looked: then it is stored.
+    if (size > notary.log.size) await notary.advance()
     if (size > notary.log.size)
       throw new NotaryError(
         'rolled-back',
@@ -253,6 +267,15 @@ export function createWitnessing(options: WitnessingOptions): Witnessing {
       if (witnessed) for (const listener of listeners) listener()
       await Promise.all(parties.map(p => compare(p).catch(error => failed(p, error as Error))))
       notary.onCheckpoint(proceed)
+      proceed()
+    },
+    look: async () => {
+      const before = witnessed?.size ?? 0
+      await recall()
+      if (witnessed && witnessed.size > before) for (const listener of listeners) listener()
+    },
+    turn: async () => {
+      await recall()
       proceed()
     },
     head: () => witnessed,

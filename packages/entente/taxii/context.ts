@@ -17,6 +17,7 @@ import { canRead, canWrite } from './auth/auth.ts'
 import { TaxiiError } from './errors.ts'
 import { FOR_ALL, type Label, type Markings, type TlpName } from './markings.ts'
 import type { Memory } from './memory.ts'
+import type { VersionFilter } from './query.ts'
 import type { ReadLog, ReadVia } from './reads.ts'
 
 export type CollectionConfig = Rights &
@@ -61,6 +62,8 @@ export type TaxiiConfig = {
   /** Objects in a page when the client doesn't say, and at most. */
   page: number
   maxPage: number
+  /** Rows that one page passes over because the caller may not see them; 20,000 (taxii/pages.ts) where it is left out. */
+  mostPassedOver?: number
   apiRoots: ApiRootConfig[]
 }
 
@@ -104,6 +107,10 @@ export type TaxiiContext = {
   memory: Memory
   newId: () => string
   ledgers: () => LedgerState[]
+  /** Where other servers write as well: deletes versions of an object on the one that does. @returns how many went */
+  remove?: ((deletion: Deletion) => Promise<number>) | undefined
+  /** Where other servers write as well: resolves once all that any of them has acknowledged is in this one's log. */
+  fresh?: (() => Promise<void>) | undefined
   /** How far the witnesses are, where the log has any. */
   witnessing: Pick<Witnessing, 'quorum' | 'head' | 'states'> | undefined
   /** A checkpoint, with what witnesses have cosigned. */
@@ -115,6 +122,18 @@ export type TaxiiContext = {
   /** What a reader pins of each ledger that answers (docs/formats.md 8). */
   pins: () => Promise<AnchorEvidence[]>
   log: (level: 'info' | 'warn' | 'error', message: string, details: Record<string, unknown>) => void
+}
+
+/** Which versions of an object are to go, as plain data. */
+export type Deletion = {
+  /** Path of the API root. */
+  root: string
+  /** Id of the collection. */
+  collection: string
+  id: string
+  versions: VersionFilter
+  specs: string[] | undefined
+  principal: Principal
 }
 
 /** A collection that a request names, with what the caller may do there. */

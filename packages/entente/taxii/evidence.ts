@@ -99,8 +99,9 @@ export function evidenceRoutes(app: FastifyInstance, context: TaxiiContext, base
       { fields: ['version', 'spec_version'], paging: false },
       limits,
     )
-    const rows = selectVersions(await notary.store.versions(target.number, id), versions, specs)
-    const row = rows.filter(r => r.leaf < notary.log.size).at(-1)
+    const stored = await notary.store.versions(target.number, id)
+    const published = stored.filter(r => r.leaf < notary.log.size)
+    const row = selectVersions(published, versions, specs).at(-1)
     if (!row || (await keepVisible(context, target, [row])).length === 0) throw await toNotFound(context, target)
     return row
   }

@@ -4,7 +4,15 @@ import { writtenVersion } from '#notary/record.ts'
 import { formatMicros } from '#notary/time.ts'
 import type { RecordRow } from '#store/store.ts'
 import type { Principal } from './auth/auth.ts'
-import { noteRead, requireRead, requireWrite, type Target, type TaxiiContext } from './context.ts'
+import {
+  type Deletion,
+  findTarget,
+  noteRead,
+  requireRead,
+  requireWrite,
+  type Target,
+  type TaxiiContext,
+} from './context.ts'
 import { TaxiiError } from './errors.ts'
 import { readEnvelope } from './intake.ts'
 import { checkAccept, checkContentType, STIX, TAXII, sendJson } from './media.ts'
@@ -112,27 +120,50 @@ export function objectRoutes(app: FastifyInstance, context: TaxiiContext, base: 
     if (!target.read || !target.write)
       throw new TaxiiError(403, 'forbidden', 'deleting needs the right to read and to write')
     const { versions, specs } = query(request, DELETE)
-    let found = 0
-    await context.notary.submit({
-      ...submission(context, target, request.principal),
-      objects: [],
-      failed: [],
-      erase: {
-        id: request.params.objectId,
-        whole: versions.all,
-        versions: async rows => {
-          const visible = await keepVisible(context, target, rows)
-          const chosen = selectVersions(rows, versions, specs).filter(row => visible.includes(row))
-          const selected = withReplaced(visible, chosen)
-          await checkHold(context, target, selected)
-          found = selected.length
-          return selected
-        },
-      },
-    })
+    const deletion = {
+      root: target.root.path,
+      collection: target.config.id,
+      id: request.params.objectId,
+      versions,
+      specs,
+    }
+    const asked = { ...deletion, principal: request.principal }
+    const found = await (context.remove ? context.remove(asked) : removeObject(context, asked))
     if (found === 0) throw await toNotFound(context, target)
     return reply.code(200).type(TAXII).send()
   })
+}
+
+/**
+ * Deletes versions of an object, on the server that writes: which there are is decided there.
+ *
+ * @returns how many versions went
+ * @throws TaxiiError 403 `held`, 404, 500 `integrity`; NotaryError
+ */
+export async function removeObject(context: TaxiiContext, deletion: Deletion): Promise<number> {
+  const { id, versions, specs, principal } = deletion
+  const root = context.config.apiRoots.find(r => r.path === deletion.root)
+  if (!root) throw new TaxiiError(404, 'not-found', 'the server that writes has no such API root')
+  const target = findTarget(context, root, deletion.collection, principal)
+  let found = 0
+  await context.notary.submit({
+    ...submission(context, target, principal),
+    objects: [],
+    failed: [],
+    erase: {
+      id,
+      whole: versions.all,
+      versions: async rows => {
+        const visible = await keepVisible(context, target, rows)
+        const chosen = selectVersions(rows, versions, specs).filter(row => visible.includes(row))
+        const selected = withReplaced(visible, chosen)
+        await checkHold(context, target, selected)
+        found = selected.length
+        return selected
+      },
+    },
+  })
+  return found
 }
 
 /** Who asks for what is written now, and where. */

@@ -13,6 +13,12 @@ export function createTaxiiServer(context: TaxiiContext, options: HttpOptions = 
   const { title, maxContentLength } = config
   const app = createHttpServer({ ...context, title, maxContentLength }, options)
 
+  const { fresh } = context
+  if (fresh)
+    app.addHook('preHandler', async request => {
+      if (request.method === 'GET' && request.routeOptions.config.uncounted !== true) await fresh()
+    })
+
   discoveryRoute(app, context)
   logRoutes(app, context)
   for (const root of config.apiRoots) {

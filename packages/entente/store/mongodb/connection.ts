@@ -20,6 +20,8 @@ export type MongoOptions = {
   create?: boolean
   /** For auditors: no write, and the store as it is when it is opened, for as long as the database keeps that. */
   readOnly?: boolean
+  /** Other servers write here: nothing is settled when it is opened, but by who begins to write (store/lease.ts). */
+  isShared?: boolean
   /** How long a server that does not answer is waited for. */
   patienceMs?: number
   /** For tests: called with a name around the commit (notary/sequence.ts lists the points). */
@@ -109,7 +111,7 @@ export async function connect(options: MongoOptions): Promise<Connection> {
   }
 
   // A process that was here before may have sent a commit that is still under way.
-  let isUnsettled = !readOnly
+  let isUnsettled = !readOnly && options.isShared !== true
 
   /**
    * Ends transactions of servers that are gone, or were cut off: nothing else would for a minute. One that is at work is never still for so long, and

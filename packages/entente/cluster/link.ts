@@ -1,0 +1,146 @@
+import type { TLSSocket } from 'node:tls'
+import { formatFrame, NO_BODY, readFrames } from './frames.ts'
+import { connectSecurely, createSecureServer } from './secure.ts'
+
+/** Why nothing came back. `refused`: no process of that name is there. `lost`: what was asked may have been done. */
+export class LinkError extends Error {
+  override name = 'LinkError'
+  readonly code: 'refused' | 'lost' | 'away'
+  constructor(code: LinkError['code'], message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.code = code
+  }
+}
+
+/** An error as it goes over a link: of the code, and what else can be said in JSON. */
+export type Fault = { code: string; message: string }
+/** What the other side threw. */
+export class RemoteError extends Error {
+  override name = 'RemoteError'
+  readonly fault: Fault
+  constructor(fault: Fault) {
+    super(fault.message)
+    this.fault = fault
+  }
+}
+
+/** A question, and what is answered. */
+export type Question = { kind: string; data: Record<string, unknown>; body: Buffer }
+export type Answer = { data: Record<string, unknown>; body: Buffer }
+export type News = Record<string, unknown>
+
+/** A connection to another server. */
+export type Link = {
+  readonly isOpen: boolean
+  /** @throws LinkError `lost`, RemoteError */
+  ask(kind: string, data?: Record<string, unknown>, body?: Buffer): Promise<Answer>
+  close(): void
+}
+
+/**
+ * Connects to a server.
+ *
+ * @param wanted the run of the server that should be there
+ * @throws LinkError `refused` where it is gone: nobody listens there, or another with the key; `away` where that is not known
+ */
+export async function openLink(options: {
+  address: string
+  psk: Buffer
+  wanted: string
+  maxBytes: number
+  news: (news: News) => void
+  closed: () => void
+}): Promise<Link> {
+  const { address, wanted } = options
+  const socket = await connectSecurely(address, options.psk).catch((cause: NodeJS.ErrnoException) => {
+    const code = cause.code === 'ECONNREFUSED' ? 'refused' : 'away'
+    throw new LinkError(code, `${address} can't be reached: ${cause.message}`, { cause })
+  })
+  const waiting = new Map<number, { resolve: (answer: Answer) => void; reject: (error: Error) => void }>()
+  let count = 0
+  let isOpen = true
+  socket.on('error', () => {})
+  socket.once('close', () => {
+    isOpen = false
+    for (const { reject } of waiting.values()) reject(new LinkError('lost', `the connection to ${address} was lost`))
+    waiting.clear()
+    options.closed()
+  })
+  readFrames(socket, options.maxBytes, ({ head: { id, news, fault, ...data }, body }) => {
+    if (news !== undefined) return options.news(news as News)
+    const asked = waiting.get(id as number)
+    waiting.delete(id as number)
+    if (fault === undefined) asked?.resolve({ data, body })
+    else asked?.reject(new RemoteError(fault as Fault))
+  })
+  const link: Link = {
+    get isOpen() {
+      return isOpen
+    },
+    ask: (kind, data = {}, body = NO_BODY) =>
+      new Promise((resolve, reject) => {
+        if (!isOpen) return reject(new LinkError('away', `there is no connection to ${address}`))
+        const id = ++count
+        waiting.set(id, { resolve, reject })
+        socket.write(formatFrame({ head: { ...data, id, kind }, body }))
+      }),
+    close: () => socket.destroy(),
+  }
+  const { data } = await link.ask('hello').catch(cause => {
+    throw new LinkError('away', `${address} does not answer`, { cause })
+  })
+  if (data['server'] === wanted) return link
+  link.close()
+  throw new LinkError('refused', `at ${address} there is another server by now`)
+}
+
+/** What takes the connections of other servers. */
+export type Listener = {
+  /** Told to all that are connected. */
+  tell(news: News): void
+  close(): Promise<void>
+}
+
+/** @throws what the system says where the address can't be listened on */
+export async function listen(options: {
+  host: string
+  port: number
+  psk: Buffer
+  id: string
+  maxBytes: number
+  answer: (question: Question) => Promise<Answer>
+  toFault: (error: unknown) => Fault
+}): Promise<Listener> {
+  const { host, port, psk, id: own, maxBytes, answer, toFault } = options
+  const sockets = new Set<TLSSocket>()
+  const server = createSecureServer(psk, socket => {
+    sockets.add(socket)
+    socket.on('error', () => {})
+    socket.once('close', () => sockets.delete(socket))
+    const send = (head: Record<string, unknown>, body = NO_BODY) => {
+      if (socket.writable) socket.write(formatFrame({ head, body }))
+    }
+    readFrames(socket, maxBytes, ({ head: { id, kind, ...data }, body }) => {
+      if (kind === 'hello') return send({ id, server: own })
+      answer({ kind: String(kind), data, body }).then(
+        given => send({ ...given.data, id }, given.body),
+        (error: unknown) => send({ id, fault: toFault(error) }),
+      )
+    })
+  })
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(port, host, () => resolve())
+  })
+  return {
+    tell: news => {
+      const frame = formatFrame({ head: { news }, body: NO_BODY })
+      for (const socket of sockets) if (socket.writable) socket.write(frame)
+    },
+    close: async () => {
+      const closed = new Promise(resolve => server.close(resolve))
+      for (const socket of sockets) socket.destroy()
+      await closed
+    },
+  }
+}

@@ -1,0 +1,430 @@
+import { createAsk } from '#notary/ask.ts'
+import { NotaryError } from '#notary/errors.ts'
+import { Moved, type Notary, type Others } from '#notary/notary.ts'
+import type { Request } from '#notary/sequence.ts'
+import type { LeaseStore } from '#store/lease.ts'
+import type { StatusRow } from '#store/store.ts'
+import type { ClusterKeys } from './keys.ts'
+import { createLease, type Held, RENEW_MS } from './lease.ts'
+import {
+  type Answer,
+  type Link,
+  LinkError,
+  listen,
+  type Listener,
+  openLink,
+  type Question,
+} from './link.ts'
+import { RemoteError } from './link.ts'
+import { formatRequest, formatStatus, fromFault, parseRequest, parseStatus, toFault } from './wire.ts'
+
+export type MemberOptions = {
+  lease: LeaseStore
+  keys: ClusterKeys
+  /** Of this run of the server: nobody else's, ever. */
+  id: string
+  listen: { host: string; port: number }
+  /** Where the others reach it. */
+  address: string
+  /** Of what one server sends another at a time. */
+  maxBytes: number
+  /** Milliseconds of a clock that never goes back. */
+  now: () => number
+  log: (level: 'info' | 'warn' | 'error', message: string, details: Record<string, unknown>) => void
+  /** How long a request waits for somebody who writes. */
+  patienceMs?: number
+}
+
+/** What a server does while it is the one that writes, and what it must know of the one that does. */
+export type Work = {
+  notary: Notary
+  /** The configured collections. */
+  collections: { apiRoot: string; id: string }[]
+  duties: { start(): Promise<void>; stop(): Promise<void> }
+  /** Does what is asked of the server that writes, and is no {@link Request}; throws {@link Moved} where that is another by now. */
+  perform: (data: Record<string, unknown>) => Promise<Record<string, unknown>>
+  /** Whether somebody here waits for what is new. */
+  isListening: () => boolean
+  /** Objects were erased: copies go. */
+  erased: () => void
+}
+
+export type MemberState = {
+  role: 'sequencer' | 'follower' | 'seeking'
+  term: number
+  /** Address of the one that writes, as far as it is known. */
+  sequencer: string | undefined
+  /** Since the start. */
+  takeovers: number
+  forwarded: number
+}
+
+/** A server among several of one log. */
+export type Member = Others & {
+  /** Begins; resolves once somebody writes, or after a while. */
+  start(work: Work): Promise<void>
+  state(): MemberState
+  /**
+   * Resolves once all that any server has acknowledged is in this server's log.
+   *
+   * @throws NotaryError, StoreError
+   */
+  fresh(): Promise<void>
+  /** Has whoever writes do something; never twice. @throws NotaryError */
+  perform(data: Record<string, unknown>): Promise<Record<string, unknown>>
+  close(): Promise<void>
+}
+
+/** How often the lease is looked at while the one that holds it is connected, and while nobody is. */
+const FOLLOW_MS = 500
+const SEEK_MS = 50
+/** How long another server is asked for its head before the store is. */
+const HEAD_MS = 500
+/** Others are told of a new head no more often. */
+const NEWS_MS = 10
+const DEFAULT_PATIENCE_MS = 10_000
+/** How long a start waits for somebody who writes. */
+const START_MS = 15_000
+
+/**
+ * One of the servers writes: by a lease (cluster/lease.ts) that says who should, and by the store's compare-and-swap, which sees to it that nobody else can.
+ * The others pass on what is to be written, and read what is stored up to the head that the one who writes has acknowledged.
+ *
+ * A takeover: T1 take the lease; T2 settle what another may have on its way to the store; T3 go on to the stored head; T4 write. A crash at any
+ * of them is one more takeover.
+ */
+export async function openMember(options: MemberOptions): Promise<Member> {
+  const { keys, id, now, log, patienceMs = DEFAULT_PATIENCE_MS } = options
+  const lease = createLease({ store: options.lease, key: keys.lease, id, address: options.address, now })
+  let work: Work | undefined
+  let held: Held | undefined
+  let link: Link | undefined
+  /** Whose link that is. */
+  let linked: string | undefined
+  /** Whether it takes what is to be written, and whether its duties are on. */
+  let leads = false
+  let writes = false
+  let closed = false
+  let running: Promise<void> | undefined
+  let takeovers = 0
+  let forwarded = 0
+  let hasConflict = false
+  /** Who waits for something to change. */
+  const rouse = new Set<() => void>()
+  /** By status id: what another server asked, and is under way. */
+  const begun = new Map<string, Promise<StatusRow>>()
+  let renewing: NodeJS.Timeout | undefined
+
+  function changed(): void {
+    for (const one of rouse) one()
+  }
+  const change = (ms: number) =>
+    new Promise<void>(resolve => {
+      const done = () => {
+        clearTimeout(timer)
+        rouse.delete(done)
+        resolve()
+      }
+      const timer = setTimeout(done, ms)
+      rouse.add(done)
+    })
+
+  // Questions of others.
+  async function answer({ kind, data, body }: Question): Promise<Answer> {
+    const nothing = Buffer.alloc(0)
+    if (!work || !leads) throw new Moved()
+    if (kind === 'head') {
+      if (!lease.isSure()) throw new Moved()
+      return { data: { size: work.notary.log.size }, body: nothing }
+    }
+    if (kind === 'submit')
+      return { data: {}, body: formatStatus(await take(work, parseRequest(body), data['again'] === true)) }
+    if (kind === 'perform') return { data: { given: await work.perform(JSON.parse(body.toString())) }, body: nothing }
+    throw new NotaryError('unavailable', `this server does not know what "${kind}" is: it is of another version`)
+  }
+
+  /** A request that came before is not done twice: neither while it is under way, nor once it is stored. */
+  function take({ notary }: Work, request: Request, isAgain: boolean): Promise<StatusRow> {
+    const { statusId } = request
+    let one = begun.get(statusId)
+    if (!one) {
+      const put = async () => (isAgain && (await notary.store.status(statusId))) || notary.submit(request)
+      one = put().finally(() => begun.get(statusId) === one && begun.delete(statusId))
+      begun.set(statusId, one)
+    }
+    return one
+  }
+
+  // Questions to others.
+  async function submit(request: Request, isBegun = false): Promise<StatusRow> {
+    const body = { bytes: undefined as Buffer | undefined }
+    let isAgain = isBegun
+    if (isBegun) begun.delete(request.statusId) // or it would wait for itself
+    for (const until = now() + patienceMs; ; ) {
+      const to = link
+      if (leads && work) {
+        try {
+          return await take(work, request, isAgain)
+        } catch (error) {
+          if (!(error instanceof Moved)) throw error
+        }
+      } else if (to?.isOpen) {
+        body.bytes ??= formatRequest(request)
+        try {
+          const { body: row } = await to.ask('submit', isAgain ? { again: true } : {}, body.bytes)
+          forwarded++
+          return parseStatus(row)
+        } catch (error) {
+          if (error instanceof LinkError && error.code === 'lost') isAgain = true
+          else throwUnlessMoved(error)
+        }
+      }
+      await nextTry(until)
+    }
+  }
+
+  async function perform(data: Record<string, unknown>): Promise<Record<string, unknown>> {
+    for (const until = now() + patienceMs; ; ) {
+      const to = link
+      try {
+        if (leads && work) return await work.perform(data)
+        if (to?.isOpen) {
+          const { data: answered } = await to.ask('perform', {}, Buffer.from(JSON.stringify(data)))
+          forwarded++
+          return answered['given'] as Record<string, unknown>
+        }
+      } catch (error) {
+        if (error instanceof LinkError && error.code === 'lost')
+          throw new NotaryError(
+            'unavailable',
+            'the server that writes was lost while it was at it: look whether it was done, and ask again if not',
+          )
+        if (!(error instanceof Moved)) throwUnlessMoved(error)
+      }
+      await nextTry(until)
+    }
+  }
+
+  function throwUnlessMoved(error: unknown): void {
+    if (error instanceof LinkError) return
+    if (!(error instanceof RemoteError)) throw error
+    const found = fromFault(error.fault)
+    if (!(found instanceof Moved)) throw found
+  }
+
+  async function nextTry(until: number): Promise<void> {
+    if (closed) throw new NotaryError('closed', 'the server is shutting down')
+    if (now() >= until)
+      throw new NotaryError(
+        'unavailable',
+        `no server has written for ${Math.round(patienceMs / 1000)} s: try again later`,
+      )
+    await change(SEEK_MS)
+  }
+
+  /** What was acknowledged is known to who acknowledged it, and to the store. */
+  async function askHead(): Promise<void> {
+    if (!work) return
+    const { notary } = work
+    if (leads && lease.isSure()) return
+    if (!leads && link?.isOpen) {
+      const size = await within(
+        HEAD_MS,
+        link.ask('head').then(({ data }) => Number(data['size'])),
+      )
+      if (size !== undefined && size <= notary.log.size) return
+      if (size !== undefined) {
+        await notary.advance()
+        if (notary.log.size >= size) return
+      }
+    }
+    await options.lease.barrier()
+    const isMoved = await notary.advance()
+    if (isMoved && leads) conflict()
+  }
+  const ask = createAsk(askHead)
+
+  function conflict(): void {
+    leads = false
+    hasConflict = true
+    changed()
+  }
+
+  // Who writes.
+  async function round({ notary }: Work): Promise<void> {
+    if (writes) {
+      if (hasConflict || notary.halted) await stepDown('another server has written')
+      return
+    }
+    held = await lease.look()
+    const isGone = await connect()
+    if (notary.halted) return
+    // Nobody can rely on anything that an empty log has not.
+    const isFirst = notary.log.head === undefined && held === undefined
+    if (isFirst || lease.mayTake(isGone)) await takeOver()
+  }
+
+  /** @returns whether the process that holds the lease is gone */
+  async function connect(): Promise<boolean> {
+    const wanted = held && !held.released && held.holder !== id ? held : undefined
+    if (link && (!link.isOpen || linked !== wanted?.holder)) {
+      link.close()
+      link = undefined
+    }
+    if (!wanted || link) return false
+    try {
+      const opened: Link = await openLink({
+        address: wanted.address,
+        psk: keys.psk,
+        wanted: wanted.holder,
+        maxBytes: options.maxBytes,
+        news: news => hear(news),
+        closed: changed,
+      })
+      link = opened
+      linked = wanted.holder
+      // What it may have told before is not known here.
+      work?.erased()
+      log('info', 'requests that write go to the server that does', { sequencer: wanted.address, term: wanted.term })
+      changed()
+      return false
+    } catch (error) {
+      return error instanceof LinkError && error.code === 'refused'
+    }
+  }
+
+  function hear(news: Record<string, unknown>): void {
+    if (!work) return
+    if (news['erased'] === true) work.erased()
+    if (news['released'] === true) changed()
+    if (work.isListening()) void ask().catch(() => {})
+  }
+
+  async function takeOver(): Promise<void> {
+    const { notary, collections, duties } = work as Work
+    const started = now()
+    if (!(await lease.take())) return
+    const from = held?.address
+    hasConflict = false
+    writes = true
+    renewing = setInterval(() => void renew(), RENEW_MS)
+    try {
+      // T1
+      await options.lease.settle()
+      // T2
+      await notary.lead(collections)
+      // T3
+      leads = !hasConflict
+      await duties.start()
+      // T4
+      takeovers++
+      link?.close()
+      link = undefined
+      const ms = Math.round(now() - started)
+      log('info', 'this server writes now', { term: lease.term, ms, log_size: notary.log.size, from })
+      changed()
+    } catch (error) {
+      log('error', 'this server could not take over', { term: lease.term, error: (error as Error).message })
+      await stepDown('it could not take over')
+    }
+  }
+
+  async function renew(): Promise<void> {
+    try {
+      if (!(await lease.renew())) conflict()
+    } catch (error) {
+      log('warn', 'the lease could not be renewed; it is tried again', { error: (error as Error).message })
+    }
+  }
+
+  async function stepDown(reason: string): Promise<void> {
+    const { notary, duties } = work as Work
+    leads = false
+    clearInterval(renewing)
+    log('info', 'this server stops writing', { term: lease.term, reason })
+    await notary.follow()
+    await duties.stop()
+    await lease.release().catch(() => {})
+    listener.tell({ released: true })
+    writes = false
+    changed()
+  }
+
+  async function run(of: Work): Promise<void> {
+    let failed = ''
+    while (!closed) {
+      const isLinked = link?.isOpen === true
+      const waited = change(writes || isLinked ? FOLLOW_MS : SEEK_MS)
+      try {
+        await round(of)
+        if (failed !== '') log('info', 'the database answers again', {})
+        failed = ''
+        if (!leads && of.isListening()) await ask()
+      } catch (error) {
+        const { message } = error as Error
+        if (failed !== message)
+          log('warn', 'it is not known which server writes; it is asked again', { error: message })
+        failed = message
+      }
+      await waited
+    }
+  }
+
+  const listener: Listener = await listen({ ...options.listen, ...options, psk: keys.psk, answer, toFault })
+  let telling: NodeJS.Timeout | undefined
+
+  return {
+    start: async of => {
+      work = of
+      of.notary.onErased(() => leads && listener.tell({ erased: true }))
+      of.notary.onCheckpoint(() => {
+        if (!leads) return
+        telling ??= setTimeout(() => {
+          telling = undefined
+          listener.tell({ size: of.notary.log.size })
+        }, NEWS_MS)
+      })
+      running = run(of)
+      for (const until = now() + START_MS; now() < until && !closed && !of.notary.halted; await change(SEEK_MS)) {
+        if (leads) return
+        if (link?.isOpen) return await ask()
+      }
+    },
+    state: () => ({
+      role: leads ? 'sequencer' : link?.isOpen ? 'follower' : 'seeking',
+      term: lease.term,
+      sequencer: leads ? options.address : held?.address,
+      takeovers,
+      forwarded,
+    }),
+    submit,
+    perform,
+    conflict,
+    fresh: async () => {
+      if (!(leads && lease.isSure())) await ask()
+    },
+    close: async () => {
+      closed = true
+      changed()
+      await running
+      clearTimeout(telling)
+      if (writes) await stepDown('it was asked to end')
+      link?.close()
+      await listener.close()
+      await options.lease.close()
+    },
+  }
+}
+
+/** What a promise comes to, if it does in this time. */
+async function within<T>(ms: number, promise: Promise<T>): Promise<T | undefined> {
+  let timer: NodeJS.Timeout | undefined
+  const over = new Promise<undefined>(resolve => {
+    timer = setTimeout(() => resolve(undefined), ms)
+  })
+  try {
+    return await Promise.race([promise.catch(() => undefined), over])
+  } finally {
+    clearTimeout(timer)
+  }
+}
