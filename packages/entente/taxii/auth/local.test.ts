@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { createHook } from 'node:async_hooks'
 import { mkdtempSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -122,6 +123,32 @@ describe('T02 HTTP Basic', () => {
     const [known, unknown] = [await median('alice'), await median('mallory')]
     assert.ok(unknown > known / 3 && unknown < known * 3, `known ${known} ms, unknown ${unknown} ms`)
     assert.ok(unknown > 5, 'it is scrypt that is being paid for')
+  })
+
+  test('an unknown user and a wrong password run scrypt once each, as the right one does', async () => {
+    const { authenticate } = setUp()
+    let derived = 0
+    const hook = createHook({
+      init: (_id, type) => {
+        if (type === 'SCRYPTREQUEST') derived++
+      },
+    }).enable()
+    try {
+      const counts: number[] = []
+      for (const header of [
+        basic('mallory', 'x'),
+        basic('alice', 'wrong'),
+        basic('alice', 'pass:word ü'),
+        'Bearer x',
+      ]) {
+        derived = 0
+        await authenticate(header)
+        counts.push(derived)
+      }
+      assert.deepEqual(counts, [1, 1, 1, 0])
+    } finally {
+      hook.disable()
+    }
   })
 
   test('checked credentials are remembered, for a minute, wrong ones never', async () => {

@@ -26,7 +26,7 @@ export type EventStream = {
 }
 
 export type StreamOptions = {
-  user?: User | null
+  user?: User | (string & {}) | null
   headers?: Record<string, string | undefined>
   /** Whatever certificate the server has. */
   insecure?: true

@@ -34,7 +34,7 @@ export type Asked = {
   headers?: Record<string, string | undefined>
   body?: unknown
   /** Whose credentials; none where null. */
-  user?: User | null
+  user?: User | (string & {}) | null
   /** Sends the body in chunks, without Content-Length. */
   chunked?: boolean
 }
@@ -52,13 +52,15 @@ export type TestServer = RunningServer & {
 
 /** Made once in a process: each costs a scrypt. */
 let users: Promise<LocalUser[]> | undefined
-const createUsers = () =>
-  Promise.all(Object.entries(USERS).map(([name, roles]) => createUser(name, `${name}-password`, roles)))
+const createUsers = (roles: Record<string, string[]>) =>
+  Promise.all(Object.entries(roles).map(([name, own]) => createUser(name, `${name}-password`, own)))
 
 export type TestOptions = {
   clock?: Clock
   /** Of a server that was closed: this one goes on with it. */
   data?: string
+  /** More users than {@link USERS}, with their roles. */
+  users?: Record<string, string[]>
 }
 
 export async function startTestServer(
@@ -72,7 +74,9 @@ export async function startTestServer(
   const limits = { rateLimit: { failures: 0, anonymous: 0 }, ...(config['server'] as Record<string, unknown>) }
   writeFileSync(file, stringify({ ledgers: [], apiRoots, ...config, server: limits }))
   const loaded = loadConfig({ file, data, port: '0', env: {} })
-  writeUsers(loaded.paths.users, { ...readUsers(loaded.paths.users), users: await (users ??= createUsers()) })
+  const more = await createUsers(options.users ?? {})
+  const all = [...(await (users ??= createUsers(USERS))), ...more]
+  writeUsers(loaded.paths.users, { ...readUsers(loaded.paths.users), users: all })
   const logged: TestServer['logged'] = []
   const log: Logger = (level, message, details) => {
     if (message !== 'request') logged.push({ level, message, details })
