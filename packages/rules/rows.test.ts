@@ -1,0 +1,44 @@
+// Every row of the table has its rules, and tests that obey them and that break them.
+import assert from 'node:assert/strict'
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import * as rules from './index.ts'
+import { ROWS } from './rows.ts'
+
+const tests = readdirSync(import.meta.dirname)
+  .filter(f => f.endsWith('.test.ts') && f !== 'rows.test.ts')
+  .map(f => readFileSync(join(import.meta.dirname, f), 'utf8'))
+  .join('\n')
+
+test('there are 35 rows', () => {
+  assert.deepEqual(
+    Object.keys(ROWS).map(Number),
+    Array.from({ length: 35 }, (_, i) => i + 1),
+  )
+})
+
+for (const [row, { action, by }] of Object.entries(ROWS))
+  test(`row ${row} (${action}) is a rule that is exported, obeyed in a test and broken in one`, () => {
+    for (const name of by) assert.equal(typeof (rules as Record<string, unknown>)[name], 'function', name)
+    assert.match(tests, new RegExp(`'row ${row}: |"row ${row}: `))
+    assert.ok(tests.includes(`refuses(${row}, `))
+    for (const name of by) assert.match(tests, new RegExp(`\\b${name}\\(`))
+  })
+
+test('every function that takes a call belongs to a row', () => {
+  const known = new Set(Object.values(ROWS).flatMap(({ by }) => by))
+  const helpers = [
+    'createMemory',
+    'commit',
+    'isEmbargoed',
+    'certificateState',
+    'isId',
+    'isInForce',
+    'labelId',
+    'quorum',
+  ]
+  for (const [name, value] of Object.entries(rules))
+    if (typeof value === 'function' && !String(value).startsWith('class'))
+      assert.ok(known.has(name) || helpers.includes(name), name)
+})
