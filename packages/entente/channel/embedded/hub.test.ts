@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
 import type { Message } from '../channel.ts'
-import type { Sight, Stream, Topic } from '../stream.ts'
+import type { SentEntry } from '../sent.ts'
+import type { Label, Labelled, Sight, Stream, Topic } from '../stream.ts'
 import { createHub, type HubOptions } from './hub.ts'
 
 const seed = Number(process.env['ENTENTE_TEST_SEED'] ?? 6)
@@ -17,7 +18,7 @@ const ALL = sightOf(1, 2, 3)
 
 /** A topic over an array, which counts what is read, and whose messages can be erased. */
 function createHistory(name = 'EVENTS') {
-  const messages: Message[] = []
+  const messages: Labelled[] = []
   let next = 0
   const history = {
     reads: 0,
@@ -25,9 +26,19 @@ function createHistory(name = 'EVENTS') {
     fails: 0,
     /** Called in the middle of each read. */
     amid: async () => {},
-    add: (collection = 1, bytes = 10) => {
+    add: (collection = 1, bytes = 10, label?: Label, reference?: string) => {
       const body = Buffer.from(JSON.stringify({ n: next, fill: 'x'.repeat(bytes) }))
-      messages.push({ position: next, collection, key: '', event: 'added', body, redelivered: false })
+      const instead = reference ? { event: 'reference' as const, body: Buffer.from(reference) } : undefined
+      messages.push({
+        position: next,
+        collection,
+        key: '',
+        event: 'added',
+        body,
+        redelivered: false,
+        label,
+        reference: instead,
+      })
       return next++
     },
     /** A place of another channel. */
@@ -137,6 +148,66 @@ describe('the hub of event streams', () => {
       assert.equal(state.writes, 2, 'the opening, and one for twenty')
     }
     assert.equal(hub.totals.deliveries, 50 * 20)
+  })
+
+  test('who is not cleared for a label gets the reference, or nothing; it is asked once for all who see the same', async () => {
+    const noted: SentEntry[] = []
+    const { hub, history, join, settle } = setUp({ sent: { note: entry => void noted.push(entry), end: () => {} } })
+    const secret = { level: 'secret' }
+    let asked = 0
+    const clearing = (key: string, cleared: boolean): Sight => ({
+      ...ALL,
+      key,
+      clears: label => {
+        assert.equal(label, secret)
+        asked++
+        return cleared
+      },
+    })
+    const low = Array.from({ length: 20 }, () => join(0, undefined, clearing('low', false)))
+    const [high, behind] = [
+      join(0, undefined, clearing('high', true)),
+      join(0, createConnection(1), clearing('low', false)),
+    ]
+    await settle()
+    history.add(1, 10, secret)
+    history.add(1, 10, secret)
+    hub.wake()
+    await settle() // a round in which most get nothing
+    for (const kind of ['open', 'secret', 'secret with a reference', 'open', 'secret']) {
+      const label = kind === 'open' ? undefined : secret
+      history.add(1, 10, label, kind === 'secret with a reference' ? '{"where":4}' : undefined)
+    }
+    hub.wake()
+    await settle()
+    for (const { ids, state } of low) {
+      assert.deepEqual(ids(), [2, 4, 5])
+      assert.match(state.text, /^id: 4\nevent: reference\ndata: \{"where":4\}$/m)
+    }
+    assert.deepEqual(high.ids(), [0, 1, 2, 3, 4, 5, 6])
+    // Six labels, two sights; those who took nothing read for themselves.
+    assert.ok(asked <= 2 * 6 + 6, `it was asked ${asked} times`)
+    behind.state.room = Number.POSITIVE_INFINITY
+    behind.drain(behind.stream)
+    await settle()
+    assert.deepEqual(behind.ids(), [2, 4, 5])
+    const [one] = noted.filter(e => e.connection === `sse ${low[0]?.stream.connection}`)
+    assert.deepEqual(
+      [one?.first, one?.last, one?.whole, one?.references, one?.withheld],
+      [
+        2,
+        5,
+        2,
+        1,
+        [
+          [0, 1],
+          [3, 4],
+          [6, 6],
+        ],
+      ],
+    )
+    const all = noted.filter(e => e.connection === `sse ${high.stream.connection}`)
+    assert.ok(all.every(e => e.references === 0 && e.withheld.length === 0))
   })
 
   test('each gets what it may see, and its place moves over the rest', async () => {

@@ -50,7 +50,7 @@ export async function run({ values, positionals: [action = '', ...rest] }: Args)
 }
 
 function show(lines: SentLine[], isJson: boolean, isOne: boolean): void {
-  const json = lines.map(({ range: { from, until, withheld: _, ...range }, seq, as }) => ({
+  const json = lines.map(({ range: { from, until, ...range }, seq, as }) => ({
     ...(seq === undefined ? {} : { seq, as }),
     ...range,
     from: formatMicros(from),
