@@ -28,8 +28,8 @@ export function findCollection(config: Config, paths: Paths, values: Values): Co
   const name = textOf(values, 'collection')
   const isNeeded = values['seq'] !== undefined || values['object'] !== undefined
   if (name === undefined && !isNeeded) return undefined
-  const { vkey } = openLogKey(paths.logKey, config.log.origin ?? defaultOrigin, false)
-  const all = toApiRoots(config, vkey).flatMap(root => root.collections.map(c => ({ apiRoot: root.path, ...c })))
+  const { first } = openLogKey(paths.logKey, config.log.origin ?? defaultOrigin, false)
+  const all = toApiRoots(config, first).flatMap(root => root.collections.map(c => ({ apiRoot: root.path, ...c })))
   const found = name === undefined ? all : all.filter(c => c.id === name.toLowerCase() || c.alias === name)
   const [one, ...more] = found
   if (one && more.length === 0) return one

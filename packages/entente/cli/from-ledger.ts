@@ -41,8 +41,8 @@ export async function openFromLedger(address: string, values: Record<string, unk
         'usage',
         `${file} is missing: the records on a ledger open only with the keys of the data folder (--data DIR)`,
       )
-  const { signer, vkey } = openLogKey(paths.logKey, config.log.origin ?? defaultOrigin, false)
-  const name = nameOf(address, toApiRoots(config, vkey))
+  const { signer, first } = openLogKey(paths.logKey, config.log.origin ?? defaultOrigin, false)
+  const name = nameOf(address, toApiRoots(config, first))
   const wanted = textOf(values, 'from-ledger') ?? ''
   const chosen = config.ledgers.filter(l => l.id === wanted && 'records' in l && l.records)
   if (chosen.length === 0) {

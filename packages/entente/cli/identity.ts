@@ -28,7 +28,11 @@ export function derivedId(vkey: string, name: string): string {
   return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join('-')
 }
 
-/** The API roots with every id and policy filled in. */
+/**
+ * The API roots with every id and policy filled in.
+ *
+ * @param vkey the first key of the log: names stay when another one follows
+ */
 export function toApiRoots(config: Config, vkey: string): ApiRootConfig[] {
   return config.apiRoots.map(root => ({
     path: root.path,

@@ -30,11 +30,11 @@ export async function withNotary<T>(config: Config, paths: Paths, log: Logger, r
 
 /** Reads the log of a data folder, beside a running server too. Nothing can be written: the store was opened to read. */
 export async function withReadOnlyNotary<T>(config: Config, paths: Paths, run: Run<T>): Promise<T> {
-  const { signer, vkey } = openLogKey(paths.logKey, config.log.origin ?? defaultOrigin, false)
+  const { signer, vkey, keys, first } = openLogKey(paths.logKey, config.log.origin ?? defaultOrigin, false)
   const store = await openStore(config, paths, { readOnly: true })
   try {
-    const notary = await openNotary({ store, origin: signer.name, vkey, signer })
-    return await run(notary, toApiRoots(config, vkey))
+    const notary = await openNotary({ store, origin: signer.name, vkey, successions: keys.successions, signer })
+    return await run(notary, toApiRoots(config, first))
   } finally {
     await store.close()
   }

@@ -1,6 +1,15 @@
 import { hash } from 'node:crypto'
-import { collectionKey, formatHeadsEntry, headsMapRoot } from '@entente/verify/proof'
-import { EMPTY_ROOT, hashLeaf, parseVkey, type Tile, TreeEdge, verifyCheckpoint } from '@entente/verify/tlog'
+import {
+  collectionKey,
+  formatHeadsEntry,
+  headsMapRoot,
+  type LogKeys,
+  readLogKeys,
+  SUCCESSION_ORIGIN_PREFIX as SUCCESSION_PREFIX,
+  verifyLogCheckpoint,
+  verifySuccession,
+} from '@entente/verify/proof'
+import { EMPTY_ROOT, hashLeaf, parseCheckpoint, parseVkey, type Tile, TreeEdge, verifyNote } from '@entente/verify/tlog'
 import type { Anchor, Checkpoint } from '#ledger/anchor.ts'
 import type { Journal, RecordRow, Store } from '#store/store.ts'
 import { isSpec } from './derive.ts'
@@ -40,6 +49,7 @@ export type AuditReport = {
 
 export type AuditOptions = {
   store: Store & Journal
+  /** One of the keys that the log has had: the others it states itself (docs/formats.md 16). */
   vkey: string
   anchors: Anchor[]
   /** Verifier keys of the log's witnesses. */
@@ -65,13 +75,17 @@ export async function audit(options: AuditOptions): Promise<AuditReport> {
   const head = await store.head()
   const size = head?.size ?? 0
   const report: AuditReport = { origin, size, collections: [], ledgers: [], witnesses: [], problems }
-  const witnessed = await Promise.all((options.witnesses ?? []).map(witness => readWitnessed(store, vkey, witness)))
+  const witnessed = await Promise.all((options.witnesses ?? []).map(witness => readWitnessed(store, origin, witness)))
   for (const message of await store.integrity(true)) problems.push({ kind: 'file', message })
   const rootAt = new Map<number, Uint8Array>()
   for (const { latest } of [...anchored, ...witnessed]) if (latest) rootAt.set(latest.size, EMPTY_ROOT)
   if (head) {
-    const root = checkNote(head, vkey, problems)
-    const entries = await checkLog(options, head.size, root, rootAt, problems)
+    const log: Problem[] = []
+    const entries = await checkLog(options, head.size, rootAt, log)
+    const keys = readKeys(vkey, entries.statements, log)
+    const root = checkNote(head, keys, problems)
+    problems.push(...log)
+    checkRoot(entries.root, root, problems)
     await checkCollections(options, head.size, entries, report)
   }
   for (const answer of anchored)
@@ -81,9 +95,9 @@ export async function audit(options: AuditOptions): Promise<AuditReport> {
   return report
 }
 
-function checkNote(head: { size: number; note: string }, vkey: string, problems: Problem[]): Uint8Array | undefined {
+function checkNote(head: { size: number; note: string }, keys: LogKeys, problems: Problem[]): Uint8Array | undefined {
   try {
-    const { size, root } = verifyCheckpoint(head.note, { logs: [parseVkey(vkey)] })
+    const { size, root } = verifyLogCheckpoint(head.note, keys)
     if (size === head.size) return root
     problems.push({ kind: 'checkpoint', message: `the stored head is at size ${head.size}, its checkpoint at ${size}` })
   } catch (error) {
@@ -93,6 +107,37 @@ function checkNote(head: { size: number; note: string }, vkey: string, problems:
     })
   }
   return undefined
+}
+
+/** The keys that the log has had, by what it states itself: a statement that is not where it says it is, or follows no other, states nothing. */
+function readKeys(vkey: string, statements: ReadonlyMap<number, string>, problems: Problem[]): LogKeys {
+  const notes: string[] = []
+  for (const [logIndex, note] of statements) {
+    try {
+      const { index } = verifySuccession(note)
+      if (index !== logIndex) throw new Error(`it says that it is entry ${index}`)
+      readLogKeys(verifySuccession(notes[0] ?? note).from, [...notes, note])
+      notes.push(note)
+    } catch (error) {
+      problems.push({
+        kind: 'log',
+        logIndex,
+        message: `the statement of a new key does not hold: ${(error as Error).message}`,
+      })
+    }
+  }
+  try {
+    return readLogKeys(vkey, notes)
+  } catch (error) {
+    problems.push({ kind: 'checkpoint', message: `the keys that the log states: ${(error as Error).message}` })
+    return readLogKeys(vkey)
+  }
+}
+
+function checkRoot(found: Uint8Array, root: Uint8Array | undefined, problems: Problem[]): void {
+  if (!root || Buffer.from(found).equals(root)) return
+  const [have, want] = [found, root].map(r => Buffer.from(r).toString('base64'))
+  problems.push({ kind: 'log', message: `the entries give the root ${have}, the checkpoint says ${want}` })
 }
 
 /** Holds stored tiles against those that a tree gave as it grew: of each only what it was in the end. */
@@ -111,20 +156,26 @@ function createTileCheck(store: Store, tree: number) {
   }
 }
 
-/** Commitments in order of the log, 32 bytes each; of a heads entry, or of one that is missing, zeros. */
-type Entries = { commitments: Buffer; lastHeads: string; heads: Set<number> }
+/** Commitments in order of the log, 32 bytes each; of an entry that is a text, or of one that is missing, zeros. `statements` are those of new keys. */
+type Entries = {
+  root: Uint8Array
+  commitments: Buffer
+  lastHeads: string
+  heads: Set<number>
+  statements: Map<number, string>
+}
 
 /** Rebuilds the tree from the entry bundles. Where its root is not the checkpoint's, the tiles tell which entries are wrong. */
 async function checkLog(
   { store, progress }: AuditOptions,
   size: number,
-  root: Uint8Array | undefined,
   rootAt: Map<number, Uint8Array>,
   problems: Problem[],
 ): Promise<Entries> {
   const tree = TreeEdge.empty()
   const commitments = Buffer.alloc(size * 32)
   const heads = new Set<number>()
+  const statements = new Map<number, string>()
   let lastHeads = ''
   const above = createTileCheck(store, 0)
   for (let index = 0; index * 256 < size; index++) {
@@ -141,7 +192,9 @@ async function checkLog(
       if (entry?.length === 32) commitments.set(entry, at * 32)
       else if (entry) {
         heads.add(at)
-        lastHeads = entry.toString()
+        const text = entry.toString()
+        if (text.startsWith(SUCCESSION_PREFIX)) statements.set(at, text)
+        else lastHeads = text
       }
       const stored = tile?.subarray(i * 32, i * 32 + 32)
       if (!leaf || !stored || !Buffer.from(leaf).equals(stored)) {
@@ -165,14 +218,9 @@ async function checkLog(
     for (const t of touched) if (t.level > 0) above.add(t)
     if (index % 64 === 0) progress?.(Math.floor(index * 256 * 0.3), size)
   }
-  const found = tree.root()
-  if (root && !Buffer.from(found).equals(root)) {
-    const [have, want] = [found, root].map(r => Buffer.from(r).toString('base64'))
-    problems.push({ kind: 'log', message: `the entries give the root ${have}, the checkpoint says ${want}` })
-  }
   for (const { level, index } of await above.wrong())
     problems.push({ kind: 'log', message: `tile ${level}/${index} of the log is not what its entries give` })
-  return { commitments, lastHeads, heads }
+  return { root: tree.root(), commitments, lastHeads, heads, statements }
 }
 
 async function checkCollections(
@@ -357,7 +405,7 @@ const askLedger = async (anchor: Anchor): Promise<Answer> => {
 }
 
 /** The newest cosignature of a witness in the store: nobody but the witness can have made it. */
-async function readWitnessed(store: Store, vkey: string, witness: string): Promise<Answer> {
+async function readWitnessed(store: Store, origin: string, witness: string): Promise<Answer> {
   const key = parseVkey(witness)
   const size = await store.cosignedSize([witness], 1)
   if (size === 0) return { name: key.name }
@@ -365,7 +413,8 @@ async function readWitnessed(store: Store, vkey: string, witness: string): Promi
     const note = await store.checkpoint(size)
     if (note === undefined) throw new Error(`the checkpoint of size ${size} that it cosigned is missing`)
     const line = (await store.cosignatures(size)).find(row => row.witness === witness)?.line ?? ''
-    const latest = verifyCheckpoint(note + line, { logs: [parseVkey(vkey)], witnesses: [key], quorum: 1 })
+    const latest = parseCheckpoint(verifyNote(note + line, [key]).text)
+    if (latest.origin !== origin) throw new Error(`it cosigned a checkpoint of ${latest.origin}`)
     return { name: key.name, latest }
   } catch (error) {
     return { name: key.name, error: error as Error }

@@ -13,6 +13,8 @@ export type NotaryErrorCode =
   | 'unavailable'
   /** This machine's clock can't be right; tried again with every batch. */
   | 'clock'
+  /** The log's key can't be replaced now. */
+  | 'key'
   /** The notary is closing. */
   | 'closed'
 

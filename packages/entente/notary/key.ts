@@ -1,17 +1,29 @@
 import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, sign } from 'node:crypto'
 import { closeSync, existsSync, fsyncSync, openSync, readFileSync, writeSync } from 'node:fs'
-import { createVerifierKey, ED25519, formatVkey, type NoteSigner } from '@entente/verify/tlog'
+import { type LogKeys, ProofError, readLogKeys, verifySuccession } from '@entente/verify/proof'
+import { createVerifierKey, ED25519, formatVkey, type NoteSigner, parseVkey } from '@entente/verify/tlog'
 import { NotaryError } from './errors.ts'
 
 /** The log's key as the server uses it: signs notes under the origin's name. */
-export type LogKey = { signer: NoteSigner; vkey: string }
+export type LogKey = {
+  /** Has the key before this one sign as well, while that one is kept (notary/rotate.ts). */
+  signer: NoteSigner
+  /** The verifier key of the key that signs now. */
+  vkey: string
+  /** All keys that the log has had. */
+  keys: LogKeys
+  /** What the log's names are derived from where nobody chose them: the first of its keys, whichever signs now. */
+  first: string
+}
 
 /**
  * Reads an Ed25519 private key (PKCS#8 PEM), and makes it where `create` is set and there is none. A key is never made for a
  * log that exists: losing the key is something to say, not to repair.
  *
+ * Behind the key the file has the statements by which it followed those before it (docs/formats.md 16): key and history are never apart.
+ *
  * @param origin name of the log and of its key (C2SP signed-note), or how it follows from the public key
- * @throws NotaryError `integrity` where the file is missing or holds no Ed25519 key
+ * @throws NotaryError `integrity` where the file is missing or holds no Ed25519 key, or statements of other keys
  */
 export function openLogKey(
   file: string,
@@ -19,7 +31,44 @@ export function openLogKey(
   create: boolean,
 ): LogKey {
   const missing = "the log's key is missing. Restore it from your backup; a new key would be a new log"
-  return toLogKey(origin, openPrivateKey(file, create, missing))
+  const key = openPrivateKey(file, create, missing)
+  const notes = readStatements(readFileSync(file, 'utf8'))
+  try {
+    const log = toLogKey(origin, key, notes)
+    if (!existsSync(oldKeyFile(file))) return log
+    const old = toLogKey(log.signer.name, openPrivateKey(oldKeyFile(file), false, missing))
+    // The same key is there while a rotation is under way.
+    return old.vkey === log.keys.vkeys.at(-2) ? { ...log, signer: { ...log.signer, also: old.signer } } : log
+  } catch (cause) {
+    if (!(cause instanceof ProofError)) throw cause
+    throw new NotaryError('integrity', `${file}: the statements behind the key are not of it: ${cause.message}`, {
+      cause,
+    })
+  }
+}
+
+/** Where the key before the log's own is, while it signs as well. */
+export const oldKeyFile = (file: string): string => `${file}.old`
+
+const BLOCK = /-----BEGIN ENTENTE SUCCESSION-----\n([A-Za-z0-9+/=\n]{1,32768})-----END ENTENTE SUCCESSION-----\n/g
+
+/** The statements by which the log's key followed others, the oldest first; none where the file is not there. */
+export const historyOf = (file: string): string[] =>
+  existsSync(file) ? readStatements(readFileSync(file, 'utf8')) : []
+
+const readStatements = (text: string): string[] =>
+  [...text.matchAll(BLOCK)].map(([, base64 = '']) => Buffer.from(base64, 'base64').toString())
+
+/** A key with the statements that lead to it, as its file has them. */
+export function formatKeyFile(key: KeyObject, notes: readonly string[]): string {
+  const blocks = notes.map(note => {
+    const lines =
+      Buffer.from(note)
+        .toString('base64')
+        .match(/.{1,64}/g) ?? []
+    return `-----BEGIN ENTENTE SUCCESSION-----\n${lines.join('\n')}\n-----END ENTENTE SUCCESSION-----\n`
+  })
+  return (key.export({ type: 'pkcs8', format: 'pem' }) as string) + blocks.join('')
 }
 
 /**
@@ -45,13 +94,28 @@ export function openPrivateKey(file: string, create: boolean, missing: string): 
   return key
 }
 
-export function toLogKey(name: string | ((publicKey: Uint8Array) => string), key: KeyObject): LogKey {
+/**
+ * @param notes the statements that lead to this key, the oldest first
+ * @throws ProofError where they don't
+ */
+export function toLogKey(
+  name: string | ((publicKey: Uint8Array) => string),
+  key: KeyObject,
+  notes: readonly string[] = [],
+): LogKey {
   const { x } = createPublicKey(key).export({ format: 'jwk' })
   const publicKey = Buffer.from(x as string, 'base64url')
-  const origin = typeof name === 'string' ? name : name(publicKey)
+  const [oldest] = notes
+  const derive = (toName: (publicKey: Uint8Array) => string): string =>
+    oldest === undefined ? toName(publicKey) : parseVkey(verifySuccession(oldest).from).name
+  const origin = typeof name === 'string' ? name : derive(name)
   const verifier = createVerifierKey(origin, ED25519, publicKey)
   const signer: NoteSigner = { name: origin, keyId: verifier.keyId, sign: message => sign(null, message, key) }
-  return { signer, vkey: formatVkey(verifier) }
+  const vkey = formatVkey(verifier)
+  const keys = readLogKeys(vkey, notes)
+  if (keys.vkeys.at(-1) !== vkey)
+    throw new ProofError('succession', `${keys.vkeys.at(-1)} has followed this key, ${vkey}: use that one`)
+  return { signer, vkey, keys, first: keys.vkeys[0] as string }
 }
 
 /** Writes a file that only its owner may read, durably. Fails if it exists. */

@@ -5,14 +5,23 @@ import {
   hashLeaf,
   hashLeafInto,
   type NoteSigner,
+  parseNote,
   parseVkey,
   signNote,
   type Tile,
   TreeEdge,
   treeRoot,
-  verifyCheckpoint,
 } from '@entente/verify/tlog'
-import { collectionKey, formatHeadsEntry, type Head, headsMapRoot } from '@entente/verify/proof'
+import {
+  collectionKey,
+  formatHeadsEntry,
+  type Head,
+  headsMapRoot,
+  type LogKeys,
+  readLogKeys,
+  verifyLogCheckpoint,
+  verifySuccession,
+} from '@entente/verify/proof'
 import type { Batch, CollectionHead, Store, StoredHead, TileWrite } from '#store/store.ts'
 import { createAsk } from './ask.ts'
 import { NotaryError } from './errors.ts'
@@ -59,6 +68,8 @@ export type Stage = {
    * @param date instead of a reserved one, of a record that another server dated; it must be after that of the record before
    */
   place(collection: number, date?: number): { leaf: number; seq: number; added: number }
+  /** An entry of its own, that is no record: it takes the next place. */
+  say(text: string): void
   /** The commitment of a record, in the order of the places. */
   enter(collection: number, commitment: Uint8Array): void
   /** Nothing was placed or founded. */
@@ -89,11 +100,20 @@ type Sealed = { base: State; state: State; fullTiles: Tile[]; fullBundles: Bundl
  * root, and the heads entry under it must be the one of the stored collections.
  *
  * @param vkey the log's public key
+ * @param successions the statements by which it followed others: each must be the entry of the log that it says it is
  * @throws NotaryError `integrity` where the store contradicts itself
  */
-export async function openLog(store: Store, origin: string, vkey: string): Promise<Log> {
+export async function openLog(
+  store: Store,
+  origin: string,
+  vkey: string,
+  successions: readonly string[] = [],
+): Promise<Log> {
+  const keys = readLogKeys(vkey, successions)
   const start = emptyState()
-  return createLog(store, origin, vkey, (await readHead(store, origin, vkey, start)) ?? start)
+  const log = createLog(store, origin, keys, (await readHead(store, origin, keys, start)) ?? start)
+  await checkSuccessions(log, keys)
+  return log
 }
 
 /** Tries to read head and collections of one moment, while others write. */
@@ -104,14 +124,14 @@ const TRIES = 20
  *
  * @throws NotaryError `integrity`
  */
-async function readHead(store: Store, origin: string, vkey: string, known: State): Promise<State | undefined> {
+async function readHead(store: Store, origin: string, keys: LogKeys, known: State): Promise<State | undefined> {
   let failed: string | undefined
   for (let tries = 1; ; tries++) {
     const [head, heads] = await Promise.all([store.head(), store.collections()])
     if (head?.note === known.head?.note) return undefined
     if (!head) return emptyState()
     try {
-      return await load(store, head, heads, origin, vkey, known)
+      return await load(store, head, heads, origin, keys, known)
     } catch (error) {
       // The collections may be those of the batch before, or after.
       if (tries === TRIES || failed === head.note) throw error
@@ -134,10 +154,10 @@ async function load(
   head: StoredHead,
   heads: CollectionHead[],
   origin: string,
-  vkey: string,
+  keys: LogKeys,
   known: State,
 ): Promise<State> {
-  const checkpoint = verifyStored(head, origin, vkey)
+  const checkpoint = verifyStored(head, origin, keys)
   const { tree, tiles } = await openEdge(store, 0, head.size, checkpoint.root, 'the log')
   const collections = new Map<number, Collection>()
   for (const c of heads) {
@@ -175,9 +195,10 @@ const isSameHead = (a: CollectionHead, b: CollectionHead): boolean =>
   a.lastAdded === b.lastAdded &&
   Buffer.from(a.root).equals(b.root)
 
-function verifyStored(head: StoredHead, origin: string, vkey: string): { size: number; root: Uint8Array } {
+function verifyStored(head: StoredHead, origin: string, keys: LogKeys): { size: number; root: Uint8Array } {
   try {
-    const checkpoint = verifyCheckpoint(head.note, { logs: [parseVkey(vkey)] })
+    const checkpoint = verifyLogCheckpoint(head.note, keys)
+    requireNewest(head.note, keys)
     if (checkpoint.size === head.size && checkpoint.origin === origin) return checkpoint
   } catch (cause) {
     throw new NotaryError(
@@ -187,6 +208,27 @@ function verifyStored(head: StoredHead, origin: string, vkey: string): { size: n
     )
   }
   throw broken(`the stored head is at size ${head.size}, its checkpoint at another`)
+}
+
+/** A checkpoint that another key of this log has signed besides: that one has followed ours, and ours signs nothing any more. */
+function requireNewest(note: string, { origin, vkeys }: LogKeys): void {
+  const known = vkeys.map(vkey => parseVkey(vkey).keyId)
+  const isKnown = (keyId: Uint8Array) => known.some(own => Buffer.from(own).equals(keyId))
+  if (parseNote(note).signatures.some(({ name, keyId }) => name === origin && !isKnown(keyId)))
+    throw new Error(`it is signed by a newer key, which has followed ${vkeys.at(-1)}`)
+}
+
+/** @throws NotaryError `integrity` where a statement that led to the log's key is not in the log */
+async function checkSuccessions({ size, tiles }: Log, { successions }: LogKeys): Promise<void> {
+  for (const note of successions) {
+    const { index, to } = verifySuccession(note)
+    const entry = index < size ? entryOf(await tiles.bundle(Math.floor(index / 256)), index % 256) : undefined
+    if (entry?.toString() !== note)
+      throw new NotaryError(
+        'integrity',
+        `log.key says that ${to} became the log's key at entry ${index}, and the log, of size ${size}, does not have that there: are log.key and the store of one server and one time?`,
+      )
+  }
 }
 
 /** The heads entry, last under the checkpoint, commits to count and root of every collection. */
@@ -262,13 +304,13 @@ const broken = (what: string) =>
 const OLDER_TRIES = 8
 const OLDER_MS = 250
 
-function createLog(store: Store, origin: string, vkey: string, start: State): Log {
+function createLog(store: Store, origin: string, keys: LogKeys, start: State): Log {
   let state = start
   const tiles = createVerifiedTiles(store, 0, state.edge)
   async function advance(): Promise<boolean> {
     for (let tries = 1; ; tries++) {
       const known = state
-      const next = await readHead(store, origin, vkey, known)
+      const next = await readHead(store, origin, keys, known)
       if (!next) return false
       if (next.edge.size < known.edge.size && tries < OLDER_TRIES) {
         await new Promise(resolve => setTimeout(resolve, OLDER_MS))
@@ -356,6 +398,10 @@ function createStage(origin: string, base: State): Stage {
     enter: (number, commitment) => {
       touched.get(number)?.at.push(entries.length)
       entries.push(commitment)
+    },
+    say: text => {
+      placed++
+      entries.push(Buffer.from(text))
     },
     get empty() {
       return placed === 0 && !founded

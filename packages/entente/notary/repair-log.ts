@@ -19,8 +19,8 @@ export type SettledLog = {
   heads: Map<number, Buffer>
 }
 
-/** How a heads entry begins (docs/formats.md 4); every other entry has 32 bytes. */
-const HEADS = 'entente/heads/v1\n'
+/** How entries begin that are texts (docs/formats.md 4, 16); every other entry has 32 bytes. */
+const TEXTS = ['entente/heads/v1\n', 'entente/succession/v1\n']
 
 /** Guesses that are tried for one tile where copies disagree: half a second's work. */
 const MAX_GUESSES = 4096
@@ -80,7 +80,7 @@ export async function settleLog(
         if (!b || i >= b.count) continue
         const entry = b.bytes.subarray(b.offsets[i], (b.offsets[i + 1] as number) - 2)
         if (entry.length === 32) vote(hashLeaf(entry), 1, 2)
-        else if (entry.toString('latin1', 0, HEADS.length) === HEADS) vote(hashLeaf(entry), 2, 2)
+        else if (TEXTS.some(start => entry.toString('latin1', 0, start.length) === start)) vote(hashLeaf(entry), 2, 2)
       }
       for (const t of tiles) if (t && t.length >= i * 32 + 32) vote(t.subarray(i * 32, i * 32 + 32))
       const leaf = index * 256 + i

@@ -1,4 +1,5 @@
-import { parseVkey, verifyCheckpoint } from '@entente/verify/tlog'
+import { readLogKeys, verifyLogCheckpoint } from '@entente/verify/proof'
+import { parseVkey } from '@entente/verify/tlog'
 import type { Mending, Store, StoredHead } from '#store/store.ts'
 import { NotaryError } from './errors.ts'
 import { planRows } from './repair-plan.ts'
@@ -19,6 +20,8 @@ export type RepairSource = {
 export type RepairOptions = {
   store: Store
   vkey: string
+  /** Statements by which that key followed others, the oldest first. */
+  successions?: readonly string[]
   sources: RepairSource[]
   /** Nothing is written. */
   isDry?: boolean
@@ -35,6 +38,8 @@ export type RepairReport = {
   restored: (Place & { from: string })[]
   /** Rows whose text is good and whose columns were not. */
   columns: Place[]
+  /** Rows that a logged deletion names and that still held something. */
+  erased: Place[]
   /** Log indexes of rows that were no part of the log, and went. */
   removed: number[]
   tiles: number
@@ -84,6 +89,7 @@ export async function repair(options: RepairOptions): Promise<RepairReport> {
     size,
     restored: [],
     columns: [],
+    erased: [],
     removed: [],
     tiles: 0,
     entryBundles: 0,
@@ -129,12 +135,13 @@ const NOTHING: Mending = { rows: [], remove: [], supersede: [], tiles: [], entry
 
 type FoundHead = { head: StoredHead; root: Uint8Array; isStored: boolean }
 
-/** The largest checkpoint that the log's key has signed, of all that are left in the store; where it has none, of the sources. */
-async function findHead({ store, sources, vkey }: RepairOptions): Promise<FoundHead> {
+/** The largest checkpoint that the log's key has signed, of all that are left in the store, and of the sources: one of them may be newer than what was put back. */
+async function findHead({ store, sources, vkey, successions }: RepairOptions): Promise<FoundHead> {
+  const keys = readLogKeys(vkey, successions)
   const check = (note: string | undefined): Omit<FoundHead, 'isStored'> | undefined => {
     if (note === undefined) return undefined
     try {
-      const { size, root } = verifyCheckpoint(note, { logs: [parseVkey(vkey)] })
+      const { size, root } = verifyLogCheckpoint(note, keys)
       return { head: { size, note }, root }
     } catch {
       return undefined
@@ -149,11 +156,9 @@ async function findHead({ store, sources, vkey }: RepairOptions): Promise<FoundH
     if (checked && checked.head.size > (best?.head.size ?? 0)) best = checked
     from = next.size + 1
   }
-  if (!best) {
-    for (const { log } of sources) {
-      const own = check((await log?.head())?.note)
-      if (own && own.head.size > (best?.head.size ?? 0)) best = own
-    }
+  for (const { log } of sources) {
+    const own = check((await log?.head())?.note)
+    if (own && own.head.size > (best?.head.size ?? 0)) best = own
   }
   if (!best)
     throw new NotaryError(

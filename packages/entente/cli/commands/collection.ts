@@ -35,11 +35,11 @@ export async function run({ values, positionals: [action = '', ...rest] }: Args)
 
 async function read(values: Record<string, unknown>) {
   const { config, paths } = openData(values)
-  const { vkey } = openLogKey(paths.logKey, config.log.origin ?? defaultOrigin, false)
+  const { first } = openLogKey(paths.logKey, config.log.origin ?? defaultOrigin, false)
   const store = await openStore(config, paths, { readOnly: true })
   try {
     const heads = await store.collections()
-    return toApiRoots(config, vkey).flatMap(root =>
+    return toApiRoots(config, first).flatMap(root =>
       root.collections.map(c => ({
         api_root: root.path,
         id: c.id,

@@ -1,5 +1,5 @@
 import { audit, type Problem } from '#notary/audit.ts'
-import { openLogKey } from '#notary/key.ts'
+import { historyOf, openLogKey } from '#notary/key.ts'
 import { repair, type RepairReport } from '#notary/repair.ts'
 import { type Journal, type Store, StoreError } from '#store/store.ts'
 import { openAuditAnchors } from '../audit-anchors.ts'
@@ -40,6 +40,7 @@ export async function run({ values }: Args): Promise<number> {
       report = await repair({
         store,
         vkey,
+        successions: historyOf(paths.logKey),
         sources,
         isDry: isDry && file.action !== 'salvaged',
         evenIfErased: isSet(values, 'even-if-erased'),
@@ -113,14 +114,16 @@ const SHOWN = 100
 function toLines(report: RepairReport, isDry: boolean): string[] {
   const verb = isDry ? 'would be ' : ''
   const lines = [`${report.origin}: size ${report.size}`]
-  const { restored, columns, removed, tiles, entryBundles, heads, lost } = report
+  const { restored, columns, erased, removed, tiles, entryBundles, heads, lost } = report
   for (const { collection, seq, logIndex, from } of restored.slice(0, SHOWN))
     lines.push(`  record ${seq} of collection ${collection} (entry ${logIndex}) ${verb}brought back from ${from}`)
   for (const { collection, seq, logIndex } of columns.slice(0, SHOWN))
     lines.push(`  record ${seq} of collection ${collection} (entry ${logIndex}): its columns ${verb}written again`)
+  for (const { collection, seq, logIndex } of erased.slice(0, SHOWN))
+    lines.push(`  record ${seq} of collection ${collection} (entry ${logIndex}): ${verb}erased again, as the log says`)
   const counts: [number, string][] = [
     [Math.max(0, restored.length - SHOWN), 'record more'],
-    [Math.max(0, columns.length - SHOWN), 'row more'],
+    [Math.max(0, columns.length - SHOWN) + Math.max(0, erased.length - SHOWN), 'row more'],
     [removed.length, 'row that is no part of the log'],
     [tiles, 'tile'],
     [entryBundles, 'entry bundle'],
