@@ -57,6 +57,7 @@ const asked: Record<string, () => Promise<Answer>> = Object.fromEntries(
       ['get', '/api/collections/{collection}/feed/'],
       ['get', '/log/checkpoint'],
       ['get', '/log/key'],
+      ['get', '/log/keys'],
       ['get', '/log/ledgers'],
       ['get', '/log/tile/{path}'],
       ['post', '/witness/add-checkpoint'],

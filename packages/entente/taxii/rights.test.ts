@@ -187,6 +187,7 @@ const ENDPOINTS: Record<keyof typeof OPERATIONS, Endpoint> = {
   feed: { path: '/collections/c/feed/?from=start', isStream: true, expect: listed },
   checkpoint: everybody('/log/checkpoint'),
   key: everybody('/log/key'),
+  keys: everybody('/log/keys'),
   ledgers: everybody('/log/ledgers'),
   tile: everybody('/log/tile/0/000.p/1'),
   addCheckpoint: {
