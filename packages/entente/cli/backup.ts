@@ -17,15 +17,18 @@ import {
 import { basename, dirname, join, resolve } from 'node:path'
 import type { AuditReport } from '#notary/audit.ts'
 import { openLogKey } from '#notary/key.ts'
+import { repair } from '#notary/repair.ts'
 import { copySqlite } from '#store/sqlite/copy.ts'
 import { openSqliteStore } from '#store/sqlite/sqlite.ts'
 import { auditStore, type Uncompared } from './audit-anchors.ts'
 import { type Config, loadConfig, type Paths } from './config.ts'
+import { copyPieces, copyStore } from './copy-store.ts'
 import { CliError } from './errors.ts'
 import { defaultOrigin } from './identity.ts'
 import { ledgerFolder } from './ledgers.ts'
 import type { Progress } from './progress.ts'
-import { needSqlite, openStore } from './stores.ts'
+import type { OpenSource } from './repair-sources.ts'
+import { openStore } from './stores.ts'
 import { sync } from './sync.ts'
 
 /** `backup.json` in a backup. */
@@ -42,12 +45,13 @@ export type Manifest = {
 
 export const MANIFEST = 'backup.json'
 const CONFIG = 'entente.yaml'
+const STORE = 'store.db'
 /** Where the embedded ledger `id` lies in a backup. */
 const ledgerIn = (id: string): string => `ledger-${id}`
 
 /**
  * Copies a data folder beside its running server. The ledgers come first: what is anchored meanwhile is in the store's copy then, and never is a ledger
- * ahead of it. The folder appears under its name only once it is whole.
+ * ahead of it. A store in MongoDB is copied into a file, as it is at one moment. The folder appears under its name only once it is whole.
  *
  * @throws CliError `usage` where `to` is there already; StoreError
  */
@@ -56,8 +60,8 @@ export async function makeBackup(
   paths: Paths,
   to: string,
   configFile: string | undefined,
+  progress: Progress,
 ): Promise<Manifest> {
-  needSqlite(config, 'backup', 'mongodump --oplog, and a copy of the data folder (docs/operating.md)')
   const staging = stage(to)
   try {
     for (const ledger of config.ledgers) {
@@ -72,7 +76,8 @@ export async function makeBackup(
     // Older than the store: what is missing is made up for when they are followed on.
     if (existsSync(paths.recordKeys)) copySqlite(paths.recordKeys, join(staging, basename(paths.recordKeys)))
     for (const file of [paths.sent, paths.reads]) if (existsSync(file)) copySqlite(file, join(staging, basename(file)))
-    copySqlite(paths.store, join(staging, 'store.db'))
+    if (config.store.kind === 'sqlite') copySqlite(paths.store, join(staging, STORE))
+    else await copyIntoFile(config, paths, join(staging, STORE), progress)
     // Keys last: one that the store's copy needs was there before it.
     copySecret(paths.logKey, join(staging, 'log.key'))
     for (const file of [paths.erasedKey, paths.users, paths.adminPassword])
@@ -90,9 +95,26 @@ export async function makeBackup(
   }
 }
 
+async function copyIntoFile(config: Config, paths: Paths, to: string, progress: Progress): Promise<void> {
+  const source = await openStore(config, paths, { readOnly: true })
+  try {
+    const target = openSqliteStore({ path: to, create: true })
+    try {
+      await copyPieces(source, target, progress)
+    } finally {
+      await target.close()
+    }
+  } finally {
+    await source.close()
+  }
+  rmSync(`${to}.lock`, { force: true })
+  chmodSync(to, 0o600)
+  sync(to)
+}
+
 async function describe(folder: string, config: Config): Promise<Manifest> {
   const { vkey, signer } = openLogKey(join(folder, 'log.key'), config.log.origin ?? defaultOrigin, false)
-  const store = openSqliteStore({ path: join(folder, 'store.db'), readOnly: true })
+  const store = openSqliteStore({ path: join(folder, STORE), readOnly: true })
   const head = await store.head()
   await store.close()
   if (!head) throw new CliError('no', 'the store has no checkpoint yet: start the server once')
@@ -140,7 +162,7 @@ export function readBackup(folder: string): Manifest {
   return manifest
 }
 
-/** What the configuration and paths of a backup's own folder are. `file`: another configuration than the backup's. */
+/** What the configuration and paths of a backup's own folder are, where every store is a file. `file`: another configuration than the backup's. */
 export function configOf(folder: string, file?: string): { config: Config; paths: Paths } {
   const own = join(folder, CONFIG)
   const { config, paths } = loadConfig({
@@ -148,7 +170,10 @@ export function configOf(folder: string, file?: string): { config: Config; paths
     data: folder,
     env: process.env,
   })
-  return { config, paths: { ...paths, logKey: join(folder, 'log.key'), store: join(folder, 'store.db') } }
+  return {
+    config: { ...config, store: { kind: 'sqlite', database: config.store.database } },
+    paths: { ...paths, logKey: join(folder, 'log.key'), store: join(folder, STORE) },
+  }
 }
 
 /** The embedded ledgers of a backup where they lie in it. */
@@ -172,11 +197,23 @@ export async function auditFolder(
   }
 }
 
-/** What {@link restoreBackup} made of a backup. `ledgers`: those that were there already, and were left as they are. */
-export type Restored = { manifest: Manifest; report: AuditReport; uncompared: Uncompared[]; ledgers: string[] }
+/**
+ * What {@link restoreBackup} made of a backup. `ledgers`: those that were there already, and were left as they are. `forward`: what newer copies of the log have
+ * added and erased, where any were named.
+ */
+export type Restored = {
+  manifest: Manifest
+  size: number
+  report: AuditReport
+  uncompared: Uncompared[]
+  ledgers: string[]
+  forward: { added: number; erased: number } | undefined
+}
 
 /**
- * Puts a backup into an empty folder, after it was audited where it will lie, against the ledgers as they are now.
+ * Puts a backup into an empty folder, and into a database that holds no log where the configuration names one, after it was audited where it will lie, against
+ * the ledgers as they are now. Newer copies of the log bring it to where they are: what they have of later records is added, and what they say is
+ * erased is erased, before anybody can be served.
  *
  * @throws CliError `usage` where the folder is not empty, `evidence` where the backup is damaged or a ledger is ahead of it; nothing is left then
  */
@@ -184,6 +221,7 @@ export async function restoreBackup(
   from: string,
   data: string,
   configFile: string | undefined,
+  newer: OpenSource[],
   progress: Progress,
 ): Promise<Restored> {
   const manifest = readBackup(from)
@@ -194,7 +232,11 @@ export async function restoreBackup(
       copySecret(join(from, name), join(staging, name))
     }
     const { config, paths } = configOf(staging, configFile)
-    const target = loadConfig({ file: configFile ?? existing(join(staging, CONFIG)), data, env: process.env }).paths
+    const { config: own, paths: target } = loadConfig({
+      file: configFile ?? existing(join(staging, CONFIG)),
+      data,
+      env: process.env,
+    })
     const ledgers: string[] = []
     const compared = structuredClone(config)
     const moves: [string, string][] = []
@@ -211,12 +253,13 @@ export async function restoreBackup(
         moves.push([join(staging, ledgerIn(ledger.id)), place])
       }
     }
+    const forward = newer.length > 0 ? await goForward(config, paths, newer, progress) : undefined
     const { report, uncompared } = await auditFolder(compared, paths, progress)
     const behind = report.problems.find(p => p.kind === 'ledger')
     if (behind)
       throw new CliError(
         'evidence',
-        `${behind.message}. A store that is put back must be at least as new as the newest anchor: restore a newer backup, or mend the store that was lost with this one ("entente repair --from ${from}"). If nothing newer is left, this log has ended: docs/operating.md, "The store was put back"`,
+        `${behind.message}. A store that is put back must be at least as new as the newest anchor: restore a newer backup, name what is left of the newer store with --newer, or mend that with this backup ("entente repair --from ${from}"). If nothing newer is left, this log has ended: docs/operating.md, "The store was put back"`,
       )
     const [problem] = report.problems
     if (problem)
@@ -232,14 +275,73 @@ export async function restoreBackup(
       for (const end of ['.lock', '-wal', '-shm']) rmSync(join(made, `ledger.db${end}`), { force: true })
       renameSync(made, to)
     }
+    if (own.store.kind !== 'sqlite') await moveIntoDatabase(own, target, join(staging, STORE), manifest.vkey, progress)
     if (resolve(target.logKey) !== resolve(data, 'log.key') && !existsSync(target.logKey))
       copySecret(join(staging, 'log.key'), target.logKey)
     publish(staging, data)
-    return { manifest, report, uncompared, ledgers }
+    return { manifest, size: report.size, report, uncompared, ledgers, forward }
   } catch (error) {
     rmSync(staging, { recursive: true, force: true })
     throw error
   }
+}
+
+/** @throws CliError `evidence` where a record of the newer log is in none of the copies: it may be the deletion of one that is in the backup */
+async function goForward(
+  config: Config,
+  paths: Paths,
+  sources: OpenSource[],
+  progress: Progress,
+): Promise<{ added: number; erased: number }> {
+  const { vkey } = openLogKey(paths.logKey, config.log.origin ?? defaultOrigin, false)
+  const store = openSqliteStore({ path: paths.store })
+  try {
+    const before = (await store.head())?.size ?? 0
+    const { lost, restored, erased, size } = await repair({
+      store,
+      vkey,
+      sources,
+      progress: (done, total, what) => progress.update(done, total, what),
+    })
+    const [first] = lost
+    if (first)
+      throw new CliError(
+        'evidence',
+        `the log is at size ${size} in what --newer names, the backup at ${before}, and ${lost.length} of its records are in no copy (the first: entry ${first.logIndex ?? 'unknown'}): ${first.reason}. A record that is lost may be a deletion: name more copies with --newer`,
+      )
+    return { added: restored.filter(r => r.logIndex >= before).length, erased: erased.length }
+  } finally {
+    await store.close()
+    rmSync(`${paths.store}.lock`, { force: true })
+  }
+}
+
+/** The file goes once the database has all of it. A restore that was cut off after that finds the same log there, and goes on. */
+async function moveIntoDatabase(
+  config: Config,
+  paths: Paths,
+  file: string,
+  vkey: string,
+  progress: Progress,
+): Promise<void> {
+  const place = `the database "${config.store.database}"`
+  const source = openSqliteStore({ path: file })
+  try {
+    const target = await openStore(config, paths, { create: true })
+    try {
+      const [head, there] = [await source.head(), await target.head()]
+      if (there?.note !== head?.note) {
+        const { problems } = await copyStore(source, target, { vkey, place, progress })
+        if (problems[0])
+          throw new CliError('evidence', `${place} does not hold what was copied: ${problems[0].message}`)
+      }
+    } finally {
+      await target.close()
+    }
+  } finally {
+    await source.close()
+  }
+  for (const end of ['', '.lock', '-wal', '-shm']) rmSync(`${file}${end}`, { force: true })
 }
 
 const existing = (file: string): string | undefined => (existsSync(file) ? file : undefined)

@@ -335,15 +335,20 @@ export const commands: readonly Command[] = [
   lazily(
     {
       name: 'restore',
-      summary: 'Put a backup into an empty data folder, once it has passed the audit',
-      usage: 'restore --from FOLDER [--data DIR] [--config FILE]',
-      options: { ...DATA, from: TEXT },
+      summary: 'Put a backup into an empty data folder (and database), once it has passed the audit',
+      usage: 'restore --from FOLDER [--newer COPY]… [--data DIR] [--config FILE]',
+      options: { ...DATA, ...LOGIN, from: TEXT, newer: TEXTS },
       help: {
         '--from FOLDER': 'a backup that "entente backup" made',
+        '--newer COPY':
+          'what is left of the log after the backup: whatever "entente repair --from" takes, the damaged database too; may be repeated. What was logged since is added, and what was erased since is erased again',
         '--data DIR': 'data folder, new or empty (default: ./data, or ENTENTE_DATA)',
         '--config FILE': 'configuration (YAML; default: the one in the backup)',
       },
-      examples: ['entente restore --from /backup/2026-11-22 --data /var/lib/entente'],
+      examples: [
+        'entente restore --from /backup/2026-11-22 --data /var/lib/entente',
+        'entente restore --from /backup/2026-11-22 --data /var/lib/entente --newer /var/lib/entente.damaged',
+      ],
     },
     () => import('./commands/restore.ts'),
   ),
@@ -356,7 +361,7 @@ export const commands: readonly Command[] = [
       help: {
         ...DATA_HELP,
         '--from SOURCE':
-          'a copy that records may come from: a backup, a data folder or its store.db, a saved read ("get --records --out FILE"), or the URL of a collection of another server that has the same log; may be repeated',
+          'a copy that records may come from: a backup, a data folder or its store.db, a saved read ("get --records --out FILE"), mongodb://HOST/DATABASE or a file with that URL, or the URL of a collection of another server that has the same log; may be repeated',
         '--dry-run': 'write nothing: say what would be mended',
         '--even-if-erased':
           'bring records back also where a later one is lost for good: that one may say that they were erased',

@@ -4,29 +4,45 @@ import { formatRecord, type LogRecord, recordCommitment } from '@entente/verify/
 import { hashLeaf } from '@entente/verify/tlog'
 import type { RepairSource } from '#notary/repair.ts'
 import { openSqliteStore } from '#store/sqlite/sqlite.ts'
+import type { Store } from '#store/store.ts'
 import { connect } from './connect.ts'
 import { CliError } from './errors.ts'
+import { findMongoUrl } from './mongodb-url.ts'
 
 export type OpenSource = RepairSource & { close(): Promise<void> }
 
 /**
- * A copy to bring records back from: a data folder or a store's file, a saved read (docs/formats.md 10), or the URL of a collection.
+ * A copy to bring records back from: a data folder or a store's file, a saved read (docs/formats.md 10), a database of
+ * MongoDB, or the URL of a collection.
  *
  * @param values the command's options, for a login
  * @throws CliError `usage` where it is none of these; ClientError
  */
 export async function openRepairSource(name: string, values: Record<string, unknown>): Promise<OpenSource> {
   if (/^https?:\/\//.test(name)) return fromRecords(name, await download(name, values))
+  const url = findMongoUrl(name)
+  if (url !== undefined) return fromDatabase(url)
   if (!existsSync(name)) throw new CliError('usage', `${name}: there is no such file or folder`)
   if (statSync(name).isDirectory()) {
-    if (existsSync(join(name, 'store.db'))) return fromStore(join(name, 'store.db'))
+    if (existsSync(join(name, 'store.db'))) return fromFile(join(name, 'store.db'))
     throw new CliError('usage', `${name} holds no store.db: name a data folder, or a backup`)
   }
-  return isSqlite(name) ? fromStore(name) : fromRecords(name, readSaved(name))
+  return isSqlite(name) ? fromFile(name) : fromRecords(name, readSaved(name))
 }
 
-function fromStore(path: string): OpenSource {
-  const store = openSqliteStore({ path, readOnly: true })
+const fromFile = (path: string): OpenSource => fromStore(path, openSqliteStore({ path, readOnly: true }))
+
+/** `mongodb://HOST/DATABASE?…` */
+async function fromDatabase(url: string): Promise<OpenSource> {
+  const { groups } = /^[^/]+\/\/[^/]+\/(?<database>[A-Za-z0-9_-]+)(?:\?|$)/.exec(url) ?? {}
+  const database = groups?.['database']
+  if (database === undefined) throw new CliError('usage', 'the URL names no database: mongodb://HOST:PORT/DATABASE')
+  const { openMongoStore } = await import('#store/mongodb/mongodb.ts')
+  const store = await openMongoStore({ url, database, readOnly: true })
+  return fromStore(`the database "${database}"`, store)
+}
+
+function fromStore(path: string, store: Store): OpenSource {
   // A copy may be damaged as well: what can't be read of it isn't there.
   const reading = async <T>(read: () => Promise<T>): Promise<T | undefined> => read().catch(() => undefined)
   return {

@@ -55,9 +55,3 @@ export async function openLease(config: Pick<Config, 'store'>, paths: Pick<Paths
 /** Whether a server ran here before: it has made its key, and where the store is a file, that. */
 export const isServed = ({ store }: Pick<Config, 'store'>, paths: Pick<Paths, 'store' | 'logKey'>): boolean =>
   existsSync(store.kind === 'sqlite' ? paths.store : paths.logKey)
-
-/** @throws CliError `usage` where the store is no file */
-export function needSqlite({ store }: Pick<Config, 'store'>, command: string, instead: string): void {
-  if (store.kind !== 'sqlite')
-    throw new CliError('usage', `"entente ${command}" is for stores in a file, and this one is in MongoDB: ${instead}`)
-}

@@ -2,6 +2,7 @@ import { hash } from 'node:crypto'
 import { hashLeaf } from '@entente/verify/tlog'
 import type { Mending, RecordRow, Store } from '#store/store.ts'
 import { type Derived, deriveRow } from './derive.ts'
+import { redactStatus } from './erase.ts'
 import { NotaryError } from './errors.ts'
 import type { RepairOptions, RepairReport } from './repair.ts'
 import type { Plan } from './repair-plan.ts'
@@ -70,13 +71,20 @@ export async function writeRows(
     if (!text) throw new NotaryError('integrity', `${source.name} changed while it was read`)
     return toRow(leaf, { ...derived, row: { ...derived.row, text } })
   })
+  const gone = new Map<string, { collection: number; id: string }>()
   await inChunks([...plan.erased], async ([leaf, by]) => {
     const before = await store.recordAt(leaf)
     const row = erasedRow(leaf, by, before ?? plan.erasedTexts.get(leaf)?.row, found)
     if (before && isErasedRow(before, row)) return undefined
-    report.columns.push(placeOf(leaf))
+    report.erased.push(placeOf(leaf))
+    if (before?.id != null)
+      gone.set(`${before.collection} ${before.id}`, { collection: before.collection, id: before.id })
     return row
   })
+  // What statuses say of it went with it.
+  if (!isDry)
+    for (const { collection, id } of gone.values())
+      await store.rewriteStatuses(collection, id, s => redactStatus(s, id))
 }
 
 /** What an erasure leaves of a row. Its kind, date and digits are the store's word: nothing in the log says them any more. */

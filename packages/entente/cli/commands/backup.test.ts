@@ -111,7 +111,7 @@ test('what is not as it was backed up is refused, and nothing is left behind', a
     $ entente restore --from good --data new
     new: … at size 1, as it was …
       ledger local: agrees up to size …
-    What was erased since then is back: erase it again. What was published since then is gone.
+    What was erased since then is back, and nothing here says what that was: erase it again, or restore with --newer COPY. What was published since then is gone.
   `,
     { cwd: folder },
   )
@@ -130,18 +130,27 @@ test('a ledger that outlived the store, and is ahead of the backup: refused, wit
   await add(0)
   await ok(['backup', '--to', 'old', '--config', 'entente.yaml'], folder)
   await add(10)
+  const authorization = `Basic ${Buffer.from(`admin:${auth.password}`).toString('base64')}`
+  const erased = `${site.url}objects/${indicators(1, 0)[0]?.['id']}/?match[version]=all`
+  assert.equal((await fetch(erased, { method: 'DELETE', headers: { authorization } })).status, 200)
+  await add(20)
   await ok(['backup', '--to', 'new', '--config', 'entente.yaml'], folder)
   await site.server.close()
   await runScript(
     `
     $ entente restore --from old --data again --config entente.yaml
-    entente restore: ledger "local" has this log at size 9, the store only at 5: … A store that is put back must be at least as new as the newest anchor: …
+    entente restore: ledger "local" has this log at size 15, the store only at 5: … A store that is put back must be at least as new as the newest anchor: …
     [exit 4]
     $ entente restore --from new --data again --config entente.yaml
-    again: … at size 9, as it was …
+    again: … at size 15, as it was …
       ledger local was there already and was left as it is
-      ledger local: agrees up to size 9
+      ledger local: agrees up to size 15
     …
+    $ entente restore --from old --newer data --data forward --config entente.yaml
+    forward: … at size 15, from a backup of … at size 5
+      ledger local was there already and was left as it is
+      ledger local: agrees up to size 15
+    7 records were added and 1 erased by what newer copies have of the log. What was logged after those is unknown here.
     $ entente audit --data again --config entente.yaml
     …
     no problem found

@@ -13,7 +13,10 @@ export async function run({ values }: Args): Promise<number> {
   if (to === undefined) throw new CliError('usage', '--to FOLDER is missing: where the backup goes, or lies')
   if (isSet(values, 'check')) return check(to, values)
   const { config, paths } = openData(values)
-  const { files, ...manifest } = await makeBackup(config, paths, to, textOf(values, 'config'))
+  const progress = createProgress(isSet(values, 'json'))
+  const { files, ...manifest } = await makeBackup(config, paths, to, textOf(values, 'config'), progress).finally(
+    progress.end,
+  )
   const bytes = files.reduce((sum, f) => sum + f.bytes, 0)
   print(isSet(values, 'json'), { to, ...manifest, files, bytes }, () => [
     `${to}: ${manifest.origin} at size ${manifest.size}, ${counted(files.length, 'file')}, ${counted(bytes, 'byte')}`,

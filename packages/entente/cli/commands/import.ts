@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { JsonError, parseStrict } from '@entente/verify/json'
@@ -11,6 +11,7 @@ import { CliError, EXIT } from '../errors.ts'
 import { configure } from '../medallion-config.ts'
 import { readMedallionDatabases } from '../medallion-mongodb.ts'
 import { type MedallionData, readMedallion, type Refused } from '../medallion.ts'
+import { findMongoUrl } from '../mongodb-url.ts'
 import { isServed } from '../stores.ts'
 import { withNotary, withReadOnlyNotary } from '../offline.ts'
 import { dataFolder } from '../options.ts'
@@ -30,8 +31,6 @@ const MAX_FILE_BYTES = 402_653_184
 const MAX_DEPTH = 72
 /** Refusals that text shows; JSON has all. */
 const SHOWN = 50
-/** A file that holds the URL of a database is no larger. */
-const MAX_URL_BYTES = 4096
 const USERS =
   'users are not in it: medallion keeps them in its configuration, and their passwords can\'t be taken over. Make them anew: "entente user add NAME"'
 
@@ -54,7 +53,7 @@ export async function run({ values, positionals: given }: Args): Promise<number>
   if (!POLICIES.includes(policy))
     throw new CliError('usage', `--validation is "${policy}": ${POLICIES.join(', ')} are known`)
   const isDry = isSet(values, 'dry-run')
-  const url = findUrl(from)
+  const url = findMongoUrl(from)
   if (url === undefined) return take(readMedallion(parseFile(from), from), policy, isDry, values)
   // Only who has such a database loads its driver.
   const { openForeignDatabases } = await import('#store/mongodb/foreign.ts')
@@ -70,15 +69,6 @@ export async function run({ values, positionals: given }: Args): Promise<number>
 
 const configFile = (values: Values): string => textOf(values, 'config') ?? join(dataFolder(values), 'entente.yaml')
 const existing = (file: string): string | undefined => (existsSync(file) ? file : undefined)
-
-/** The URL of a database that is given, or lies in the file that is, so that its password is in no list of processes. */
-function findUrl(from: string): string | undefined {
-  const isFile = !/^mongodb(\+srv)?:/.test(from)
-  if (isFile && statSync(from, { throwIfNoEntry: false })?.isFile() !== true) return undefined
-  if (isFile && statSync(from).size > MAX_URL_BYTES) return undefined
-  const text = isFile ? readFileSync(from, 'utf8').trim() : from
-  return /^mongodb(\+srv)?:\/\/\S+$/.test(text) ? text : undefined
-}
 
 async function take(data: MedallionData, policy: Policy, isDry: boolean, values: Values): Promise<number> {
   const out = configFile(values)

@@ -2,8 +2,9 @@ import { restoreBackup } from '../backup.ts'
 import type { Args } from '../commands.ts'
 import { CliError, EXIT } from '../errors.ts'
 import { dataFolder } from '../options.ts'
-import { print } from '../print.ts'
+import { counted, print } from '../print.ts'
 import { createProgress } from '../progress.ts'
+import { type OpenSource, openRepairSource } from '../repair-sources.ts'
 import { isSet, textOf } from '../values.ts'
 
 /** Puts a backup into an empty folder; nothing is there before all of it was checked. */
@@ -12,33 +13,40 @@ export async function run({ values }: Args): Promise<number> {
   if (from === undefined) throw new CliError('usage', '--from FOLDER is missing: the backup')
   const data = dataFolder(values)
   const progress = createProgress(isSet(values, 'json'))
+  const newer: OpenSource[] = []
   try {
-    const { manifest, report, uncompared, ledgers } = await restoreBackup(
+    for (const name of (values['newer'] as string[] | undefined) ?? []) newer.push(await openRepairSource(name, values))
+    const { manifest, size, report, uncompared, ledgers, forward } = await restoreBackup(
       from,
       data,
       textOf(values, 'config'),
+      newer,
       progress,
     )
     progress.end()
-    const { origin, size, created } = manifest
+    const { origin, created } = manifest
     const json = {
       data,
       origin,
       size,
       created,
+      ...(forward ? { forward } : {}),
       ledgers: report.ledgers,
       kept_ledgers: ledgers,
       not_compared: uncompared,
     }
     print(isSet(values, 'json'), json, () => [
-      `${data}: ${origin} at size ${size}, as it was ${created}`,
+      `${data}: ${origin} at size ${size}, ${forward ? `from a backup of ${created} at size ${manifest.size}` : `as it was ${created}`}`,
       ...ledgers.map(id => `  ledger ${id} was there already and was left as it is`),
       ...report.ledgers.map(l => `  ledger ${l.ledger}: agrees up to size ${l.size}`),
       ...uncompared.map(u => `  ledger ${u.ledger}: not compared: ${u.reason}`),
-      `What was erased since then is back: erase it again. What was published since then is gone.`,
+      forward
+        ? `${counted(forward.added, 'record')} were added and ${forward.erased} erased by what newer copies have of the log. What was logged after those is unknown here.`
+        : `What was erased since then is back, and nothing here says what that was: erase it again, or restore with --newer COPY. What was published since then is gone.`,
     ])
     return EXIT.yes
   } finally {
     progress.end()
+    for (const source of newer) await source.close()
   }
 }

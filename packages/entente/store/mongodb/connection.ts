@@ -200,6 +200,9 @@ export async function connect(options: MongoOptions): Promise<Connection> {
   }
 }
 
+/** MongoDB 6.0, the first long-supported version with `$documents` (routes.ts). */
+const OLDEST_WIRE = 17
+
 async function checkReplicaSet(db: Db, name: string): Promise<void> {
   const hello = await db.command({ hello: 1 })
   if (hello['setName'] === undefined && hello['msg'] !== 'isdbgrid')
@@ -207,10 +210,10 @@ async function checkReplicaSet(db: Db, name: string): Promise<void> {
       'io',
       `${name} is a single server, and transactions need a replica set, be it of one: start it with --replSet and run rs.initiate()`,
     )
-  if (hello['maxWireVersion'] < 13)
+  if (hello['maxWireVersion'] < OLDEST_WIRE)
     throw new StoreError(
       'io',
-      `${name} speaks version ${hello['maxWireVersion']} of the protocol: MongoDB 5.0 or later is needed`,
+      `${name} speaks version ${hello['maxWireVersion']} of the protocol: MongoDB 6.0 or later is needed`,
     )
 }
 
