@@ -344,6 +344,9 @@ export const commands: readonly Command[] = [
           'what is left of the log after the backup: whatever "entente repair --from" takes, the damaged database too; may be repeated. What was logged since is added, and what was erased since is erased again',
         '--data DIR': 'data folder, new or empty (default: ./data, or ENTENTE_DATA)',
         '--config FILE': 'configuration (YAML; default: the one in the backup)',
+        '--user NAME': 'user of a COPY that is the URL of a collection',
+        '--password P|-': 'password; - reads it from standard input',
+        '--token TOKEN': 'API token in place of user and password',
       },
       examples: [
         'entente restore --from /backup/2026-11-22 --data /var/lib/entente',

@@ -5,7 +5,6 @@ import { openSqliteStore, type SqliteOptions } from '#store/sqlite/sqlite.ts'
 import type { Journal, Store } from '#store/store.ts'
 import type { Config, Paths } from './config.ts'
 import { readConfigured } from './configured-file.ts'
-import { CliError } from './errors.ts'
 
 type Options = Pick<SqliteOptions, 'create' | 'readOnly' | 'fault'> & Pick<MongoOptions, 'isShared'>
 
