@@ -66,11 +66,43 @@ export function installMongod(): { path: string } | { reason: string } {
 
 /** Starts a mongod on a free port with its data in `folder`, and waits until it is primary. */
 export async function startMongod(path: string, folder: string, port?: number): Promise<Mongod> {
+  const node = startNode(path, folder, port ?? (await freePort()))
+  await node.within(() => becomePrimary([node]))
+  return { ...node, url: urlOf([node]) }
+}
+
+/** A replica set of several. */
+export type ReplicaSet = { url: string; nodes: Omit<Mongod, 'url'>[]; stop(): Promise<void> }
+
+/** Starts a replica set in `folder`, and waits until one of it is primary. */
+export async function startReplicaSet(path: string, folder: string, size: number): Promise<ReplicaSet> {
+  const ports: number[] = []
+  while (ports.length < size) ports.push(await freePort())
+  const nodes = ports.map((port, i) => startNode(path, join(folder, `node-${i}`), port))
+  const stop = async () => void (await Promise.all(nodes.map(n => n.kill())))
+  try {
+    await (nodes[0] as Node).within(() => becomePrimary(nodes))
+  } catch (error) {
+    await stop()
+    throw error
+  }
+  return { url: urlOf(nodes), nodes, stop }
+}
+
+const urlOf = (nodes: readonly { port: number }[]) =>
+  `mongodb://${nodes.map(n => `127.0.0.1:${n.port}`).join(',')}/?replicaSet=rs0`
+
+type Node = Omit<Mongod, 'url'> & {
+  child: ChildProcess
+  /** Ends the process where that fails, and says what it has logged. */
+  within<T>(run: () => Promise<T>): Promise<T>
+}
+
+function startNode(path: string, folder: string, port: number): Node {
   const data = join(folder, 'data')
   mkdirSync(data, { recursive: true })
-  const own = port ?? (await freePort())
   const log = openSync(join(folder, 'mongod.log'), 'a')
-  const network = ['--bind_ip', '127.0.0.1', '--port', String(own), '--nounixsocket']
+  const network = ['--bind_ip', '127.0.0.1', '--port', String(port), '--nounixsocket']
   const size = ['--oplogSize', '64', '--wiredTigerCacheSizeGB', '0.25']
   const quiet = ['--setParameter', 'diagnosticDataCollectionEnabled=false']
   const child = spawn(path, ['--dbpath', data, '--replSet', 'rs0', ...network, ...size, ...quiet], {
@@ -82,32 +114,40 @@ export async function startMongod(path: string, folder: string, port?: number): 
     if (isRunning(child)) child.kill(signal)
     await exited
   }
-  try {
-    await becomePrimary(child, own)
-  } catch (error) {
-    await end('SIGKILL')
-    throw new Error(`${(error as Error).message}\n${readFileSync(join(folder, 'mongod.log'), 'utf8').slice(-2000)}`, {
-      cause: error,
-    })
+  return {
+    port,
+    pid: child.pid as number,
+    child,
+    stop: () => end('SIGTERM'),
+    kill: () => end('SIGKILL'),
+    within: async run => {
+      try {
+        return await run()
+      } catch (error) {
+        await end('SIGKILL')
+        const said = readFileSync(join(folder, 'mongod.log'), 'utf8').slice(-2000)
+        throw new Error(`${(error as Error).message}\n${said}`, { cause: error })
+      }
+    },
   }
-  const url = `mongodb://127.0.0.1:${own}/?replicaSet=rs0`
-  return { url, port: own, pid: child.pid as number, stop: () => end('SIGTERM'), kill: () => end('SIGKILL') }
 }
 
 const isRunning = (child: ChildProcess) => child.exitCode === null && child.signalCode === null
 const firstLines = (error: unknown) => (error as Error).message.split('\n').slice(0, 3).join('; ')
 
-async function becomePrimary(child: ChildProcess, port: number): Promise<void> {
-  const member = { _id: 0, host: `127.0.0.1:${port}` }
-  const initiate = { replSetInitiate: { _id: 'rs0', members: { 0: member } }, $db: 'admin' }
+/** Initiates the set at its first node, and waits until any of it is primary. */
+async function becomePrimary(nodes: readonly Node[]): Promise<void> {
+  const members = Object.fromEntries(nodes.map((n, i) => [String(i), { _id: i, host: `127.0.0.1:${n.port}` }]))
+  const initiate = { replSetInitiate: { _id: 'rs0', members }, $db: 'admin' }
   for (const until = Date.now() + READY_MS; Date.now() < until; await setTimeout(100)) {
-    if (!isRunning(child)) throw new Error(`mongod ended with ${child.exitCode ?? child.signalCode}`)
-    const hello = await command(port, { hello: 1, $db: 'admin' })
-    if (hello?.includes(PRIMARY)) return
+    const ended = nodes.find(n => !isRunning(n.child))?.child
+    if (ended) throw new Error(`mongod ended with ${ended.exitCode ?? ended.signalCode}`)
+    const hellos = await Promise.all(nodes.map(n => command(n.port, { hello: 1, $db: 'admin' })))
+    if (hellos.some(hello => hello?.includes(PRIMARY))) return
     // Refused where it was initiated before: harmless.
-    if (hello) await command(port, initiate)
+    if (hellos.every(hello => hello)) await command((nodes[0] as Node).port, initiate)
   }
-  throw new Error(`mongod on port ${port} is not primary after ${READY_MS} ms`)
+  throw new Error(`mongod on port ${nodes.map(n => n.port).join(', ')} is not primary after ${READY_MS} ms`)
 }
 
 /** The element `isWritablePrimary: true` as it stands in a BSON document. */

@@ -14,7 +14,8 @@ import type { Fault, Logger } from './open-log.ts'
 /** A broker, and what brings the channels to it. */
 export type Broker = {
   publisher: Publisher
-  outbox: Outbox
+  /** Sends while it is started; it may be started again once it was stopped. */
+  outbox: Pick<Outbox, 'start' | 'states'> & { stop(): Promise<void> }
   /** Where consumers find a channel. */
   addresses(channel: string): { kind: string; address: string }[]
   close(): Promise<void>
@@ -52,40 +53,56 @@ export async function openBroker(
           return known ? [{ ...known, unmarked: c.unmarked }] : []
         }),
     )
-  const whole = new Map(channels.map(c => [c.name, toWhole(c)]))
-  const outbox = createOutbox({
-    notary,
-    publisher,
-    source: toSource(config, notary.log.origin),
-    channels: channels.map(({ name, audience }) => {
-      const collections = new Map(whole.get(name)?.map(c => [c.number, c]))
-      const clearances = audience.map(role => markings?.clearance([role])).filter(c => c && !c.isFull)
-      return {
-        name,
-        isWhole: (number, object) => {
-          const collection = collections.get(number)
-          if (!collection || !markings || clearances.length === 0) return collection !== undefined
-          const label = markings.label(object, collection.unmarked)
-          return clearances.every(c => c?.clears(label))
-        },
-      }
-    }),
-    log,
-    confirmed:
-      sent &&
-      ((channel, messages) => {
-        sent.note(toSentEntry(publisher, channel, whole.get(channel) ?? [], messages))
+  const open = () => {
+    const whole = new Map(channels.map(c => [c.name, toWhole(c)]))
+    return createOutbox({
+      notary,
+      publisher,
+      source: toSource(config, notary.log.origin),
+      channels: channels.map(({ name, audience }) => {
+        const collections = new Map(whole.get(name)?.map(c => [c.number, c]))
+        const clearances = audience.map(role => markings?.clearance([role])).filter(c => c && !c.isFull)
+        return {
+          name,
+          isWhole: (number, object) => {
+            const collection = collections.get(number)
+            if (!collection || !markings || clearances.length === 0) return collection !== undefined
+            const label = markings.label(object, collection.unmarked)
+            return clearances.every(c => c?.clears(label))
+          },
+        }
       }),
-    fault,
-  })
+      log,
+      confirmed:
+        sent &&
+        ((channel, messages) => {
+          sent.note(toSentEntry(publisher, channel, whole.get(channel) ?? [], messages))
+        }),
+      fault,
+    })
+  }
+  let outbox: Outbox | undefined
+  /** Of the one before, which may wait for the broker. */
+  let stopping: Promise<void> | undefined
   return {
     publisher,
-    outbox,
+    outbox: {
+      start: async () => {
+        await stopping
+        outbox = open()
+        await outbox.start()
+      },
+      states: async () => (outbox ? outbox.states() : []),
+      stop: async () => {
+        stopping = outbox?.close()
+        outbox = undefined
+      },
+    },
     addresses: channel => [{ kind: publisher.kind, address: publisher.address(channel) }],
     close: async () => {
-      const closing = outbox.close()
+      stopping = outbox?.close() ?? stopping
       await publisher.close() // ends what is under way
-      await closing
+      await stopping
     },
   }
 }
@@ -127,40 +144,6 @@ function toSentEntry(
 /** Whether each role of a channel's audience may read the collection by itself. */
 const isForAll = ({ read }: Pick<CollectionConfig, 'read'>, audience: string[]): boolean =>
   audience.every(role => read.includes(role))
-
-/** How the broker is reached, with what its files hold. */
-type Reached =
-  | { kind: 'rabbitmq'; url: string; tls: Pem | undefined; prefix: string }
-  | ({ kind: 'kafka' } & Pick<KafkaConnection, 'brokers' | 'sasl'> & { tls: Pem | undefined; prefix: string })
-type Pem = { ca?: Buffer; cert?: Buffer; key?: Buffer }
-
-/** @throws CliError `usage` where a file can't be read */
-function toReached(config: ChannelsConfig, paths: Pick<Paths, 'base'>): Reached | undefined {
-  const read = (file: string, what: string) => readConfigured(paths, file, what)
-  const line = (file: string, what: string) => read(file, what).toString().trim()
-  const tls = config.tls && {
-    ...(config.tls.ca === undefined ? {} : { ca: read(config.tls.ca, 'channels.tls.ca') }),
-    ...(config.tls.cert === undefined ? {} : { cert: read(config.tls.cert, 'channels.tls.cert') }),
-    ...(config.tls.key === undefined ? {} : { key: read(config.tls.key, 'channels.tls.key') }),
-  }
-  const { prefix } = config
-  switch (config.kind) {
-    case 'embedded':
-      return undefined
-    case 'rabbitmq': {
-      const url = config.url ?? line(config.urlFile as string, 'channels.urlFile')
-      return { kind: 'rabbitmq', url, tls, prefix }
-    }
-    case 'kafka': {
-      const sasl = config.sasl && {
-        mechanism: config.sasl.mechanism,
-        username: config.sasl.username,
-        password: line(config.sasl.passwordFile, 'channels.sasl.passwordFile'),
-      }
-      return { kind: 'kafka', brokers: config.brokers as string[], sasl, tls, prefix }
-    }
-  }
-}
 
 /** How the broker is reached, with what its files hold. */
 type Reached =

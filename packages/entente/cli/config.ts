@@ -11,6 +11,7 @@ import { DEFAULT_CLOCK_BOUNDS } from '#notary/clock.ts'
 import { parseMicros } from '#notary/time.ts'
 import type { Hold } from '#taxii/context.ts'
 import { AuthSchema, CertificatesSchema, checkAuth, checkCertificates } from './auth-config.ts'
+import { checkCluster, ClusterSchema } from './cluster-config.ts'
 import { CliError } from './errors.ts'
 import { checkWitnesses, WitnessSchema, witnessKeys } from './witness-config.ts'
 import { ChannelsSchema, checkChannels, ForwardSchema } from './channel-config.ts'
@@ -183,6 +184,7 @@ export const ConfigSchema = object({
   ),
   witness: Type.Optional(WitnessSchema),
   store: StoreSchema,
+  cluster: Type.Optional(ClusterSchema),
   ledgers: Type.Array(LedgerSchema, { default: [{ id: 'local', kind: 'embedded' }] }),
   anchoring: Type.Object(
     { intervalMs: Type.Integer({ minimum: 10, default: 500 }), require: Type.Union(REQUIRED, { default: 'all' }) },
@@ -293,6 +295,7 @@ export function loadConfig(options: {
   checkChannels(config)
   checkMarkings(config)
   checkStore(config)
+  checkCluster(config)
   checkAuth(config.auth)
   checkCertificates(config.server.tls)
   const data = resolve(options.data)

@@ -1,11 +1,17 @@
 import type { FastifyInstance } from 'fastify'
+import type { Member, MemberState } from '#cluster/member.ts'
 import type { AuditorState } from '#notary/auditor.ts'
 import { formatMicros } from '#notary/time.ts'
 import type { TaxiiContext } from '#taxii/context.ts'
 import { type Operation, OPERATIONS } from '#taxii/operations.ts'
 
 /** `/healthz`: the process answers. `/readyz`: it can take writes. `/`: where things are. All without credentials, all without content. */
-export function statusRoutes(app: FastifyInstance, context: TaxiiContext, audit?: AuditorState): void {
+export function statusRoutes(
+  app: FastifyInstance,
+  context: TaxiiContext,
+  audit?: AuditorState,
+  member?: Pick<Member, 'state'>,
+): void {
   const { notary } = context
   const anyone = { config: { anyone: true, operation: OPERATIONS.overview } }
   const watched = (operation: Operation) => ({ config: { anyone: true, uncounted: true, operation } })
@@ -14,9 +20,11 @@ export function statusRoutes(app: FastifyInstance, context: TaxiiContext, audit?
 
   app.get('/readyz', watched(OPERATIONS.readyz), async (_request, reply) => {
     const halted = notary.halted ?? notary.clockGuard.look() // the latter passes by itself
-    const ledgers = context
-      .ledgers()
-      .map(l => ({ ledger: l.ledger, final_size: l.finalSize, ...(l.error === undefined ? {} : { error: l.error }) }))
+    const ledgers = context.ledgers().map(l => ({
+      ledger: l.ledger,
+      final_size: l.finalSize,
+      ...(l.error === undefined ? {} : { error: l.error }),
+    }))
     reply.code(halted ? 503 : 200)
     return {
       status: halted ? 'halted' : 'ready',
@@ -25,6 +33,7 @@ export function statusRoutes(app: FastifyInstance, context: TaxiiContext, audit?
       ledgers,
       ...(context.witnessing ? { witnesses: toWitnesses(context.witnessing) } : {}),
       ...(audit ? { audit: toAudit(audit) } : {}),
+      ...(member ? { cluster: toCluster(member.state()) } : {}),
     }
   })
 
@@ -46,6 +55,12 @@ const toWitnesses = ({ quorum, head, states }: NonNullable<TaxiiContext['witness
     cosigned_size: cosignedSize,
     ...(error === undefined ? {} : { error }),
   })),
+})
+
+const toCluster = ({ role, term, sequencer }: MemberState) => ({
+  role,
+  term,
+  ...(sequencer === undefined ? {} : { sequencer }),
 })
 
 const toAudit = ({ rounds, records, problems, completed }: AuditorState) => ({

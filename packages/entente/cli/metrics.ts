@@ -1,6 +1,7 @@
 import type { AddressInfo } from 'node:net'
 import Fastify, { type FastifyInstance } from 'fastify'
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
+import type { Member, MemberState } from '#cluster/member.ts'
 import type { AuditorState } from '#notary/auditor.ts'
 import type { TaxiiContext } from '#taxii/context.ts'
 import type { Broker } from './brokers.ts'
@@ -17,9 +18,10 @@ export function createMetrics(
     audit?: AuditorState | undefined
     witnessAnswers?: WitnessAnswers | undefined
     broker?: Broker | undefined
+    member?: Pick<Member, 'state'> | undefined
   } = {},
 ): Metrics {
-  const { audit, witnessAnswers, broker } = parts
+  const { audit, witnessAnswers, broker, member } = parts
   const registers = [new Registry()]
   const registry = registers[0] as Registry
   collectDefaultMetrics({ register: registry })
@@ -88,6 +90,18 @@ export function createMetrics(
     )
     labelled('entente_witness_failures', 'Tries that got no cosignature of a witness, since the start', 'witness', () =>
       witnessing.states().map(s => [s.witness, s.failures]),
+    )
+  }
+  if (member) {
+    const is = (role: MemberState['role']) => () => (member.state().role === role ? 1 : 0)
+    gauge('entente_cluster_sequencer', '1 on the server that writes', is('sequencer'))
+    gauge('entente_cluster_seeking', '1 while no server is known that writes', is('seeking'))
+    gauge('entente_cluster_term', 'Counts up with each takeover by any server', () => member.state().term)
+    gauge('entente_cluster_takeovers', 'Takeovers by this server, since the start', () => member.state().takeovers)
+    gauge(
+      'entente_cluster_forwarded',
+      'Requests that another server did, since the start',
+      () => member.state().forwarded,
     )
   }
   streamMetrics(registry, context.streams)

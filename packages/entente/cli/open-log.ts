@@ -1,8 +1,11 @@
 import { existsSync, mkdirSync } from 'node:fs'
+import type { LogKeys } from '@entente/verify/proof'
+import type { Member } from '#cluster/member.ts'
 import type { Anchor } from '#ledger/anchor.ts'
 import { type Anchoring, createAnchoring } from '#notary/anchoring.ts'
 import { openErasedTags } from '#notary/erased.ts'
 import { openLogKey } from '#notary/key.ts'
+import { finishRotation } from '#notary/rotate.ts'
 import type { LedgerState } from '#notary/finality.ts'
 import { type Notary, openNotary } from '#notary/notary.ts'
 import { createRecording, type Recording, type RecordingOptions } from '#notary/recording.ts'
@@ -15,7 +18,8 @@ import { createHttpWitness } from '#witness/http.ts'
 import { toChannels } from './channel-config.ts'
 import type { Config, Paths } from './config.ts'
 import { defaultOrigin, toApiRoots } from './identity.ts'
-import { openAnchors } from './ledgers.ts'
+import { CliError } from './errors.ts'
+import { openAnchors, openSharedAnchors } from './ledgers.ts'
 import { isServed, openStore } from './stores.ts'
 import { quorumOf } from './witness-config.ts'
 
@@ -26,6 +30,8 @@ export type Fault = (point: string) => void
 /** The log of a data folder, for the one process that writes to it. */
 export type OpenLog = {
   vkey: string
+  /** All keys that the log has had. */
+  keys: LogKeys
   /** The log's key, over bytes as they are. */
   sign: (message: Uint8Array) => Uint8Array
   notary: Notary
@@ -36,6 +42,10 @@ export type OpenLog = {
   /** Where the log has witnesses. */
   witnessing: Witnessing | undefined
   apiRoots: ApiRootConfig[]
+  /** Beside others: anchors and witnesses go on as it is this server's turn or not. */
+  turn(): Promise<void>
+  /** Beside others: reads what another has anchored, and got of the witnesses. */
+  look(): Promise<void>
   close(): Promise<void>
 }
 
@@ -49,9 +59,9 @@ export async function openLogFolder(
   config: Config,
   paths: Paths,
   log: Logger,
-  fault?: Fault,
-  clock: Clock = systemClock,
+  options: { fault?: Fault | undefined; clock?: Clock | undefined; member?: Member | undefined } = {},
 ): Promise<OpenLog> {
+  const { fault, clock = systemClock, member } = options
   const closers: (() => Promise<unknown>)[] = []
   const close = async () => {
     for (const one of closers.splice(0).reverse()) await one()
@@ -59,37 +69,59 @@ export async function openLogFolder(
   try {
     mkdirSync(paths.data, { recursive: true, mode: 0o700 })
     // A key is made for a new folder only: a store without its key is a loss to report, not to paper over.
-    const isFolderNew = !isServed(config, paths)
-    const store = await openStore(config, paths, { create: true, ...(fault ? { fault } : {}) })
+    const isFolderNew = !member && !isServed(config, paths)
+    const isShared = member !== undefined
+    const store = await openStore(config, paths, { create: true, isShared, ...(fault ? { fault } : {}) })
     closers.push(() => store.close())
     const isNew = isFolderNew && (await store.head()) === undefined
-    const { signer, vkey } = openLogKey(paths.logKey, config.log.origin ?? defaultOrigin, isNew)
+    if (finishRotation(paths.logKey, config.log.origin ?? defaultOrigin, await store.head()))
+      log('warn', "a rotation of the log's key was cut off and is complete now", { key: paths.logKey })
+    const { signer, vkey, keys, first } = openLogKey(paths.logKey, config.log.origin ?? defaultOrigin, isNew)
+    const { successions } = keys
     const origin = signer.name
-    const apiRoots = toApiRoots(config, vkey)
+    const apiRoots = toApiRoots(config, first)
     const alert = (message: string, details: Record<string, unknown>) => log('error', message, details)
     const isRefusing = apiRoots.some(r => r.collections.some(c => c.repost === 'refuse'))
+    if (isRefusing && member && !existsSync(paths.erasedKey))
+      throw new CliError(
+        'usage',
+        `${paths.erasedKey} is missing, by which erased objects are known again: all servers of a log have the same. Copy it from another one; for a new log make it once: openssl rand -base64 32 | tr '+/' '-_' | tr -d '=' > erased.key`,
+      )
     const erased = isRefusing ? { erased: await openErasedTags(paths.erasedKey, store) } : {}
     const channels = toChannels(config.channels).map(c => c.name)
-    const notaryOptions = { store, origin, vkey, signer, clock, clockBounds: config.clock, channels, alert, ...erased }
-    const notary = await openNotary(notaryOptions)
+    const notaryOptions = {
+      store,
+      origin,
+      vkey,
+      successions,
+      signer,
+      clock,
+      clockBounds: config.clock,
+      channels,
+      alert,
+      ...erased,
+    }
+    const notary = await openNotary({ ...notaryOptions, ...(member ? { others: member } : {}) })
     closers.push(() => notary.close())
 
-    const anchors = await openAnchors(config, paths, origin)
+    const leads = () => !member || member.state().role === 'sequencer'
+    const shared = member && (await openSharedAnchors(config, paths, origin, leads))
+    const anchors = shared?.anchors ?? (await openAnchors(config, paths, origin))
     closers.push(() => Promise.allSettled(anchors.map(a => a.close())))
     const collections = apiRoots.flatMap(({ path, collections }) => collections.map(c => ({ apiRoot: path, ...c })))
     const intervals = config.ledgers.flatMap(l => (l.intervalMs === undefined ? [] : [[l.id, l.intervalMs] as const]))
     const schedule = { intervalMs: config.anchoring.intervalMs, ledgers: new Map(intervals), collections }
-    const witnessing = openWitnessing(config.log, notary, vkey, log)
+    const witnessing = openWitnessing(config.log, notary, keys, log, leads)
     closers.push(async () => witnessing?.close())
     const source = witnessing ? { source: witnessing } : {}
-    const anchoring = createAnchoring({ notary, anchors, schedule, log, ...source, ...(fault ? { fault } : {}) })
+    const anchoring = createAnchoring({ notary, anchors, schedule, log, leads, ...source, ...(fault ? { fault } : {}) })
     closers.push(() => anchoring.close())
     await anchoring.start()
     await witnessing?.start()
-    const recording = openRecording(config, paths, { notary, anchors, collections, log })
+    const recording = member ? undefined : openRecording(config, paths, { notary, anchors, collections, log })
     closers.push(async () => recording?.close())
 
-    if (!notary.halted) {
+    if (!notary.halted && !member) {
       await notary.found(collections.map(({ apiRoot, id }) => ({ apiRoot, id })))
       await recording?.start()
     }
@@ -97,7 +129,18 @@ export async function openLogFolder(
       const recorded = recording?.states()
       return anchoring.states().map(state => withRecords(state, recorded?.get(state.ledger)))
     }
-    return { vkey, sign: signer.sign, notary, anchors, ledgers, anchoring, witnessing, apiRoots, close }
+    const turn = async () => {
+      await shared?.turn()
+      anchoring.turn()
+      if (leads()) await witnessing?.turn()
+    }
+    const look = async () => {
+      if (leads()) return
+      await anchoring.look()
+      await witnessing?.look()
+    }
+    const parts = { notary, anchors, ledgers, anchoring, witnessing, apiRoots }
+    return { vkey, keys, sign: signer.sign, ...parts, turn, look, close }
   } catch (error) {
     await close()
     throw error
@@ -126,9 +169,25 @@ function openRecording(
   return createRecording({ ...options, collections, keys, intervalMs, random: systemRandom })
 }
 
-function openWitnessing(config: Config['log'], notary: Notary, vkey: string, log: Logger): Witnessing | undefined {
+function openWitnessing(
+  config: Config['log'],
+  notary: Notary,
+  keys: LogKeys,
+  log: Logger,
+  leads: () => boolean,
+): Witnessing | undefined {
   const { witnesses, witnessIntervalMs: intervalMs, witnessTimeoutMs: timeoutMs } = config
   if (witnesses.length === 0) return undefined
   const links = witnesses.map(witness => createHttpWitness({ ...witness, timeoutMs }))
-  return createWitnessing({ notary, vkey, witnesses: links, quorum: quorumOf(config), intervalMs, log })
+  const [vkey, { successions }] = [keys.vkeys.at(-1) as string, keys]
+  return createWitnessing({
+    notary,
+    vkey,
+    successions,
+    witnesses: links,
+    quorum: quorumOf(config),
+    intervalMs,
+    log,
+    leads,
+  })
 }

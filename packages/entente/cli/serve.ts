@@ -8,10 +8,8 @@ import { createHub } from '#channel/embedded/hub.ts'
 import { createSentLog, type SentLog } from '#channel/sent.ts'
 import { createDamage } from '#notary/damage.ts'
 import { writeSecret } from '#notary/key.ts'
-import { createForgetting } from '#notary/forget.ts'
 import type { Notary } from '#notary/notary.ts'
-import { outboxCursor } from '#notary/outbox.ts'
-import { createPurge } from '#notary/purge.ts'
+import { createRounds } from '#notary/rounds.ts'
 import type { Clock } from '#notary/time.ts'
 import { openSqliteReads } from '#store/sqlite/reads.ts'
 import { openSqliteSent } from '#store/sqlite/sent.ts'
@@ -25,7 +23,9 @@ import { createTaxiiServer } from '#taxii/server.ts'
 import { DEFAULT_STALLED_MS } from '#taxii/sse.ts'
 import { toChannels } from './channel-config.ts'
 import { openBroker } from './brokers.ts'
+import { openCluster, performRemoval, removeBy } from './cluster.ts'
 import type { Config, Paths } from './config.ts'
+import { createDuties } from './duties.ts'
 import { toSource } from './identity.ts'
 import { openAuth } from './open-auth.ts'
 import { toEvidence, toPins } from './ledgers.ts'
@@ -39,6 +39,8 @@ import { witnessRoutes } from './witness-routes.ts'
 export type { Fault, Logger }
 
 const DAY_MS = 86_400_000
+/** How often a server that does not anchor looks what was. */
+const LOOK_MS = 250
 
 export type RunningServer = {
   url: string
@@ -65,16 +67,13 @@ export async function startServer(
     for (const close of closers.splice(0).reverse()) await close()
   }
   try {
-    const opened = await openLogFolder(config, paths, log, fault, clock)
-    const { vkey, sign, notary, anchors, ledgers, witnessing, apiRoots, close } = opened
+    const member = await openCluster(config, paths, log)
+    closers.push(async () => member?.close())
+    const opened = await openLogFolder(config, paths, log, { fault, clock, member })
+    const { vkey, keys, sign, notary, anchors, ledgers, witnessing, apiRoots, close } = opened
     closers.push(close)
     const witness = config.witness && openWitness(config, paths, log, { fault })
     closers.push(async () => witness?.close())
-    const policies = apiRoots.flatMap(r =>
-      r.collections.map(c => [notary.collection(r.path, c.id)?.number ?? 0, c] as const),
-    )
-    const purge = createPurge({ notary, hours: config.server.statusHours, policies: new Map(policies), log })
-    closers.push(() => purge.close())
     if (config.auth.kind === 'local') await ensureAdmin(paths)
     const { clients } = config.server.tls ?? {}
     const auth = await openAuth(config.auth, paths, process.env, log)
@@ -88,17 +87,17 @@ export async function startServer(
     closers.push(async () => reads?.close())
     const broker = await openBroker(config, paths, { notary, apiRoots, log, markings, sent, fault })
     closers.push(async () => broker?.close())
-    await broker?.outbox.start()
-    const { keepHours, heartbeatMs, maxSubscribers } = config.channels
-    const cursors = broker ? toChannels(config.channels).map(c => outboxCursor(broker.publisher.kind, c.name)) : []
-    const forgetting = createForgetting({ notary, hours: keepHours, cursors, log })
-    closers.push(() => forgetting.close())
+    const { heartbeatMs, maxSubscribers } = config.channels
+    const duties = createDuties(config, { notary, apiRoots, broker, log, ...(member ? { turn: opened.turn } : {}) })
+    closers.push(() => duties.stop())
+    if (!member) await duties.start()
     const streams = createHub({ now: () => performance.now(), log, sent })
     notary.onCheckpoint(streams.wake)
-    notary.onErased(() => {
+    const erased = () => {
       streams.forget()
       sent?.cut()
-    })
+    }
+    notary.onErased(erased)
     const damage = createDamage(notary, alert, ({ collection, reason, ...at }) =>
       streams.alert('feed', collection.id, formatIntegrity(source, collection, at, reason)),
     )
@@ -116,6 +115,7 @@ export async function startServer(
       },
       notary,
       vkey,
+      successions: keys.successions,
       sign,
       damage,
       source,
@@ -149,15 +149,28 @@ export async function startServer(
           : { ledger, level: 'unknown', reason: 'this server does not have it' }
       },
       pins: () => toPins(anchors),
+      ...(member ? { fresh: member.fresh, remove: removeBy(member) } : {}),
       log,
+    }
+    if (member) {
+      const collections = apiRoots.flatMap(r => r.collections.map(({ id }) => ({ apiRoot: r.path, id })))
+      const perform = (data: Record<string, unknown>) => performRemoval(context, data)
+      await member.start({ notary, collections, duties, perform, isListening: () => streams.count > 0, erased })
+      // Before what it uses is closed, and after the last request was answered.
+      closers.push(() => member.close())
+      const looking = createRounds(opened.look, LOOK_MS, error =>
+        log('warn', 'what another server has anchored could not be read', { error: error.message }),
+      )
+      looking.start()
+      closers.push(() => looking.close())
     }
     let metrics: Metrics | undefined
     const http = await startHttp(
       options => {
         const app = createTaxiiServer(context, options)
-        statusRoutes(app, context, auditor?.state)
+        statusRoutes(app, context, auditor?.state, member)
         const answers = witness && witnessRoutes(app, witness)
-        metrics = createMetrics(app, context, { audit: auditor?.state, witnessAnswers: answers, broker })
+        metrics = createMetrics(app, context, { audit: auditor?.state, witnessAnswers: answers, broker, member })
         return app
       },
       config.server,
@@ -165,8 +178,6 @@ export async function startServer(
       log,
     )
     closers.push(http.close)
-    purge.start()
-    forgetting.start()
     const metricsUrl = config.server.metrics && (await metrics?.listen(config.server.metrics))
     closers.push(async () => metrics?.close())
     return { url: http.url, notary, context, metricsUrl, close: closeAll }

@@ -404,6 +404,7 @@ export async function openMember(options: MemberOptions): Promise<Member> {
       if (!(leads && lease.isSure())) await ask()
     },
     close: async () => {
+      if (closed) return
       closed = true
       changed()
       await running
