@@ -16,7 +16,7 @@ import {
 } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import type { AuditReport } from '#notary/audit.ts'
-import { openLogKey } from '#notary/key.ts'
+import { historyOf, openLogKey } from '#notary/key.ts'
 import { repair } from '#notary/repair.ts'
 import { copySqlite } from '#store/sqlite/copy.ts'
 import { openSqliteStore } from '#store/sqlite/sqlite.ts'
@@ -300,6 +300,7 @@ async function goForward(
     const { lost, restored, erased, size } = await repair({
       store,
       vkey,
+      successions: historyOf(paths.logKey),
       sources,
       progress: (done, total, what) => progress.update(done, total, what),
     })
