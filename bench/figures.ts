@@ -265,6 +265,52 @@ const audit: Bench = async (run, started, client) => {
   return [figure('POST of 2 objects', posted), figure('GET by id', got)]
 }
 
+/** Reads of who is not cleared for everything, and of what is kept of them, each against a server without it. */
+const markings: Bench = async (run, started, client) => {
+  const start = async (name: string, env: Record<string, string>) =>
+    loader(client, started.add(await startServer('entente', join(run.folder, `markings-${name}`), run.profile, env)))
+  const plain = await start('none', { ENTENTE_SERVER_READ_DAYS: '0' })
+  const cleared = await start('policy', { ENTENTE_SERVER_READ_DAYS: '0', ENTENTE_MARKINGS_OTHERS: 'allow' })
+  const kept = await start('kept', { ENTENTE_SERVER_READ_DAYS: '30' })
+  const objects = run.quick ? 4000 : 20_000
+  for (const l of [plain, cleared, kept]) await bulk(l, objects)
+  const gets = run.quick ? 200 : 500
+  const get = (l: Loader) => (round: number) =>
+    client.run({ do: 'get', side: l.side, from: ((round + 1) * gets) % (objects - gets), count: gets, each: 1 })
+  const page = (l: Loader) => () => client.run({ do: 'read', side: l.side, limit: 1000, objects, passes: 3 })
+  for (const l of [plain, cleared, kept]) {
+    for (let i = 0; i < 3; i++) await get(l)(i)
+    for (let i = 0; i < 2; i++) await page(l)()
+  }
+  const figures: Figure[] = []
+  for (const [what, l] of [
+    ['markings looked at', cleared],
+    ['reads kept', kept],
+  ] as const) {
+    const got = await alternate(run.quick ? 4 : 12, get(l), get(plain))
+    const pages = await alternate(run.quick ? 3 : 8, page(l), page(plain))
+    const times = (at: 0 | 1) => ms(median(got.flatMap(pair => pair[at].times)))
+    const rates = (at: 0 | 1) => count(median(pages.map(pair => rate(pair[at]))))
+    figures.push(
+      {
+        figure: '17',
+        what: `GET by id, ${what} : not`,
+        value: median(got.map(([a, b]) => median(a.times) / median(b.times))),
+        unit: '×',
+        details: `median ${times(0)} : ${times(1)}`,
+      },
+      {
+        figure: '17',
+        what: `GET of pages of 1,000, time, ${what} : not`,
+        value: median(pages.map(([a, b]) => rate(b) / rate(a))),
+        unit: '×',
+        details: `${rates(0)} objects/s : ${rates(1)} objects/s`,
+      },
+    )
+  }
+  return figures
+}
+
 const ledger: Bench = run => measureLedger(join(run.folder, 'ledger'), run.quick)
 
 /** By the names that `--only` takes. */
@@ -274,6 +320,7 @@ export const benches: Record<string, Bench> = {
   read,
   load,
   audit,
+  markings,
   channels,
   brokers,
   ledger,

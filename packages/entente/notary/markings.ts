@@ -10,7 +10,7 @@ const NONE: readonly string[] = []
  * markings hold an object back, too few give it away. As they are written, in no order, perhaps repeated.
  *
  * The bytes are searched and nothing is parsed: in canonical JSON (RFC 8785) a name is written in one way only, and what looks like one inside a
- * string has its quotes escaped. bench/markings.ts says what that saves.
+ * string has its quotes escaped. Parsing each object would cost four times as much (docs/decisions/0027-markings.md).
  *
  * @param object canonical JSON of a verified object
  */
@@ -27,9 +27,10 @@ export function objectMarkings(object: Buffer): readonly string[] {
 
 /** Where the value begins, if this name stands at `at`. */
 function valueAfter(object: Buffer, at: number, name: Buffer): number | undefined {
-  if (at < 0 || object[at] !== QUOTE) return undefined
-  const end = at + name.length
-  return end <= object.length && object.compare(name, 0, name.length, at, end) === 0 ? end : undefined
+  if (at < 0) return undefined
+  // A call into the runtime costs more than a few bytes do.
+  for (let i = 0; i < name.length; i++) if (object[at + i] !== name[i]) return undefined
+  return at + name.length
 }
 
 /** @returns false where something else stands here than a string, or a list of strings, without escapes */
@@ -39,10 +40,9 @@ function readStrings(object: Buffer, from: number, found: string[]): boolean {
   if (isList && object[at] === CLOSE) return true
   for (;;) {
     if (object[at] !== QUOTE) return false
-    const end = object.indexOf(QUOTE, at + 1)
-    const text = object.toString('latin1', at + 1, end)
-    if (end < 0 || text.includes('\\') || object[end - 1] === BACKSLASH) return false
-    found.push(text)
+    let end = at + 1
+    for (; object[end] !== QUOTE; end++) if (object[end] === BACKSLASH || end >= object.length) return false
+    found.push(object.toString('latin1', at + 1, end))
     at = end + 1
     if (!isList || object[at] === CLOSE) return true
     if (object[at++] !== COMMA) return false
