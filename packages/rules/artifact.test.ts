@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import { beforeEach, test } from 'node:test'
 import { label, labelId, registerArtifact, registerParty, registerVersion, setSupport } from './artifact.ts'
-import type { Case } from './entities.ts'
 import { createWorld, DAY, hash, id, join, NOW, party, type World } from './test/world.ts'
 
 const ARTIFACT = id(0xa1)
@@ -88,11 +87,16 @@ test('row 16: each who may speak labels a version for itself, and nothing that w
   await world.refuses(16, 'Missing', 'manufacturer', call => label(call, VERSION, VULNERABILITY, 'maybe' as 'fixed'))
   await world.refuses(16, 'Unknown', 'manufacturer', call => label(call, id(1), VULNERABILITY, 'fixed'))
 
-  const mirrored = { provider: party('provider'), coordinator: party('coordinator'), disclosed: undefined } as Case
-  world.seed('case', VULNERABILITY, mirrored)
+  const mirrored = {
+    provider: party('provider'),
+    coordinator: party('coordinator'),
+    disclosed: undefined,
+    from: 'attested' as const,
+  }
+  world.seed('foreignCase', VULNERABILITY, mirrored)
   for (const key of ['manufacturer', 'provider', 'coordinator'])
     await world.refuses(16, 'Sealed', key, call => label(call, VERSION, VULNERABILITY, 'affected'))
-  world.seed('case', VULNERABILITY, { ...mirrored, disclosed: NOW })
+  world.seed('foreignCase', VULNERABILITY, { ...mirrored, disclosed: NOW })
   for (const key of ['provider', 'coordinator'])
     await world.as(key, call => label(call, VERSION, VULNERABILITY, 'affected'))
   assert.equal(world.get('label', own)?.status, 'not_affected', "nobody's is overwritten by another")

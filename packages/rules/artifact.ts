@@ -124,7 +124,7 @@ async function requireParticipant(
   manufacturer: Id,
   vulnerability: Id,
 ): Promise<void> {
-  const found = await state.get('case', vulnerability)
+  const found = await state.get('foreignCase', vulnerability)
   must(found === undefined || found.disclosed !== undefined, 'Sealed', { vulnerability })
   if (by.kind === 'manufacturer') return must(by.id === manufacturer, 'NotYours', { manufacturer })
   must(found !== undefined, 'Unknown', { vulnerability })

@@ -91,7 +91,7 @@ export type Scheme = {
   scope: Id
   adopted: Seconds
   /** No certificate is issued from then on. */
-  endsAt: Seconds | undefined
+  endsAt?: Seconds | undefined
   levels: Level[]
   /** Length of a certificate, seconds; longer only with an approval. */
   maxValidity: Seconds
@@ -152,7 +152,7 @@ export type Version = {
   sbom: Hash
   mud: Hash
   /** A patch names what it is for, and which vulnerabilities it fixes. */
-  patches: Id | undefined
+  patches?: Id | undefined
   fixes: Id[]
   hasSupport: boolean
   from: Provenance
@@ -223,6 +223,8 @@ export type Case = {
   closing: { by: Id; as: 'invalid' | 'duplicate' }[]
   from: Provenance
 }
+/** A case of the vulnerability chain, as the artifact chain knows it. */
+export type ForeignCase = Pick<Case, 'provider' | 'coordinator' | 'from'> & { disclosed?: Seconds | undefined }
 export type Participation = { vendorAware: boolean; fixReady: boolean; fixDeployed: boolean; isIn: boolean }
 /** What bounds a vulnerability chain: one embargo, all of a case's from its announcement, the time to accept one, and announcements of one party in a time. */
 export type DisclosurePolicy = {
@@ -254,6 +256,7 @@ export type Entities = {
   label: Label
   certificate: Certificate
   case: Case
+  foreignCase: ForeignCase
   participation: Participation
   disclosurePolicy: DisclosurePolicy
   announced: Announced

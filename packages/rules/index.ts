@@ -65,3 +65,6 @@ export {
   rejectEmbargo,
   reopen,
 } from './disclosure.ts'
+export { found, type Genesis } from './genesis.ts'
+export { attest, type Fact } from './mirror.ts'
+export { invokeRule, RULES } from './inputs.ts'

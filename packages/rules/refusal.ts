@@ -9,6 +9,7 @@ export type RefusalCode =
   | 'WrongCountry'
   | 'NotYours'
   // what
+  | 'Invalid'
   | 'Unknown'
   | 'Exists'
   | 'Missing'
