@@ -51,6 +51,8 @@ export type TaxiiClient = {
    * another way.
    */
   logKey(): Promise<string>
+  /** The statements by which keys of an Entente server's log followed each other (docs/formats.md 16), the oldest first; unverified. */
+  successions(): Promise<string[]>
   /** A tile or entry bundle of an Entente server's log (C2SP tlog-tiles), unverified. */
   tile(path: TilePath): Promise<Uint8Array>
   /** One collection, by URL: `{api-root}/collections/{id or alias}/`. */
@@ -143,6 +145,15 @@ export function createTaxiiClient(options: TaxiiClientOptions): TaxiiClient {
     },
     checkpoint: which => logText(which?.isWitnessed ? 'checkpoint?witnessed' : 'checkpoint'),
     logKey: async () => (await logText('key')).trim(),
+    async successions() {
+      const url = logUrl('keys')
+      const { successions } = ((await http(url, { accept: 'application/json' })).json ?? {}) as {
+        successions?: unknown
+      }
+      if (!Array.isArray(successions) || !successions.every(note => typeof note === 'string'))
+        throw new ClientError('malformed', `${url} answers without a list of statements`, { url })
+      return successions
+    },
     tile: async path =>
       (await http(logUrl(formatTilePath(path)), { accept: '*/*', answer: 'bytes' })).json as Uint8Array,
     collection: url => openCollection(http, clock, new URL(url, base).href),

@@ -15,7 +15,7 @@ import {
 import { createEntries } from './entries.ts'
 import { ClientError } from './error.ts'
 import type { Clock } from './status.ts'
-import { type LogSource, readTile, type Watch } from './watch.ts'
+import { believe, type LogSource, readTile, type Watch } from './watch.ts'
 
 /** What an event says that the log has. */
 export type Claim = { origin: string; log_index: number; commitment: string }
@@ -67,7 +67,7 @@ export function createInclusion({ source, watch, trust, witnessed, clock, ...opt
   async function newest(): Promise<Head> {
     const seen = await watch.head()
     if (!seen) throw new ClientError('not-found', `${source.name} shows no log: its events can't be verified`)
-    const believed = trust ?? { vkeys: [seen.vkey] }
+    const believed = believe(seen, trust)
     const needsQuorum = (believed.witnessQuorum ?? 0) > 0 || believed.witnessPolicy !== undefined
     const note = needsQuorum && witnessed ? await witnessed() : seen.note
     if (note !== seen.note) await watch.check(note)

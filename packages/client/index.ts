@@ -58,6 +58,7 @@ export {
   type VerifiedRead,
 } from './verified.ts'
 export {
+  believe,
   createWatch,
   type LogSource,
   readTile,

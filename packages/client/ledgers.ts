@@ -24,6 +24,7 @@ export async function compareWithLedger(
     server: source.name,
     asked,
     vkey: shown.vkey,
+    ...(shown.successions.length > 0 ? { successions: shown.successions } : {}),
     shown: shown.note,
   }
   const anchor: LedgerClaim = { ...ledger, size: anchored.size, root: encodeBase64(anchored.root) }

@@ -93,7 +93,13 @@ function readEntry(file: string): Remembered | undefined {
     if (value['format'] !== FORMAT) throw new TypeError(`its format is ${JSON.stringify(value['format'])}`)
     for (const name of MEMBERS) if (typeof value[name] !== 'string') throw new TypeError(`it has no "${name}"`)
     if (value['key'] !== 'pinned' && value['key'] !== 'first-use') throw new TypeError('its "key" is unknown')
-    const entry = Object.fromEntries(MEMBERS.map(name => [name, value[name]])) as Remembered
+    const { successions } = value
+    const isList = Array.isArray(successions) && successions.every(note => typeof note === 'string')
+    if (successions !== undefined && !isList) throw new TypeError('its "successions" are no list of statements')
+    const entry = {
+      ...Object.fromEntries(MEMBERS.map(name => [name, value[name]])),
+      ...(isList ? { successions } : {}),
+    } as Remembered
     sizeOf(entry)
     return entry
   } catch (cause) {

@@ -6,6 +6,8 @@ export type Remembered = {
   /** The verifier key under which it was believed; `pinned` came another way than from the server, `first-use` from it. */
   vkey: string
   key: 'pinned' | 'first-use'
+  /** Statements by which that key followed others, the oldest first, each seen in the log. */
+  successions?: readonly string[]
   /** A signed note. */
   checkpoint: string
   /** Who showed it: URL of a server, or a data folder. */

@@ -28,7 +28,7 @@ export async function checkReceipts(
 ): Promise<ReceiptsChecked> {
   const { now = Date.now, onProgress } = options
   const lines = notes.flatMap(note => {
-    const receipt = verifyReceipt(note, [head.vkey])
+    const receipt = verifyReceipt(note, [head.vkey], head.successions)
     if (receipt.origin !== head.origin)
       throw new ClientError('usage', `a receipt is of the log ${receipt.origin}, this is ${head.origin}`)
     return receipt.entries.map(entry => ({ note, status: receipt.status, ...entry }))
@@ -46,6 +46,7 @@ export async function checkReceipts(
         server: source.name,
         asked: ['/log/checkpoint'],
         vkey: head.vkey,
+        ...(head.successions.length > 0 ? { successions: head.successions } : {}),
         shown: head.note,
         receipt: note,
         index,

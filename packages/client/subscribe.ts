@@ -105,7 +105,8 @@ export function openInclusion(
   const source = serverLog(client)
   return createInclusion({
     source,
-    watch: watch ?? createWatch({ source, memory, vkeys: trust?.vkeys, now: clock.now }),
+    watch:
+      watch ?? createWatch({ source, memory, vkeys: trust?.vkeys, successions: trust?.successions, now: clock.now }),
     trust,
     witnessed: () => client.checkpoint({ isWitnessed: true }),
     coverMs,

@@ -1,6 +1,15 @@
-import type { Disagreement } from '@entente/verify/proof'
+import {
+  type Disagreement,
+  type LogKeys,
+  ProofError,
+  readLogKeys,
+  type Trust,
+  verifyLogCheckpoint,
+  verifySuccession,
+} from '@entente/verify/proof'
 import {
   encodeBase64,
+  equalHashes,
   formatVkey,
   parseCheckpoint,
   parseNote,
@@ -13,6 +22,7 @@ import {
 } from '@entente/verify/tlog'
 import type { TaxiiClient } from './client.ts'
 import { compareCheckpoints } from './consistency.ts'
+import { createEntries } from './entries.ts'
 import { ClientError } from './error.ts'
 import type { CheckpointMemory, Remembered } from './memory.ts'
 
@@ -23,6 +33,8 @@ export type LogSource = {
   /** The newest checkpoint, or undefined where there is no log. */
   checkpoint(): Promise<string | undefined>
   key(): Promise<string>
+  /** Statements by which its keys followed each other (docs/formats.md 16), the oldest first. */
+  successions?(): Promise<readonly string[]>
   tile(path: TilePath): Promise<Uint8Array>
 }
 
@@ -32,6 +44,8 @@ export type WatchOptions = {
   memory: CheckpointMemory
   /** Verifier keys that came another way than from this server. Without: the remembered one, or at first use the server's own. */
   vkeys?: readonly string[] | undefined
+  /** Statements of new keys that came another way: believed as far as they lead from a key that is. */
+  successions?: readonly string[] | undefined
   /** Milliseconds since 1970. Default: `Date.now`. */
   now?: () => number
 }
@@ -39,7 +53,10 @@ export type WatchOptions = {
 /** A checkpoint that its log signed and that agrees with what is remembered. */
 export type SeenCheckpoint = VerifiedCheckpoint & {
   note: string
+  /** The key that signed it. */
   vkey: string
+  /** Statements by which keys of its log followed each other, as far as they are known. */
+  successions: readonly string[]
   /** How its key came to be believed; at `first-use` there is nothing to compare with. */
   key: 'pinned' | 'remembered' | 'first-use'
   /** What was remembered of the log before, the largest; and whether it could be compared. */
@@ -60,7 +77,7 @@ export type Watch = {
   former(): Promise<Remembered[]>
 }
 
-export function createWatch({ source, memory, vkeys, now = Date.now }: WatchOptions): Watch {
+export function createWatch({ source, memory, vkeys, successions = [], now = Date.now }: WatchOptions): Watch {
   let origin: string | undefined
 
   async function head(): Promise<SeenCheckpoint | undefined> {
@@ -83,34 +100,78 @@ export function createWatch({ source, memory, vkeys, now = Date.now }: WatchOpti
     return seen
   }
 
-  /** Verifies the signature, under a key that is believed; and what is remembered of the log. */
+  /** Verifies the signature, under a key that is believed or has followed one; and what is remembered of the log. */
   async function admit(note: string): Promise<{ seen: SeenCheckpoint; known: Known[] }> {
     const claimed = asMalformed(() => parseCheckpoint(parseNote(note).text).origin)
     const known = (await memory.recall(claimed)).map(readRemembered)
     const remembered = known[0]?.entry.vkey
-    const [keys, key] = vkeys
-      ? [vkeys, 'pinned' as const]
+    const [believed, key] = vkeys
+      ? [vkeys.filter(v => v.startsWith(`${claimed}+`)), 'pinned' as const]
       : remembered === undefined
         ? [source ? [await source.key()] : [], 'first-use' as const]
         : [[remembered], 'remembered' as const]
-    const checkpoint = verifyUnder(note, keys, key === 'remembered')
-    const vkey = formatVkey(checkpoint.log)
-    const other = known.find(({ entry }) => entry.vkey !== vkey)
+    const { keys, checkpoint } = await verifyUnder(note, believed, known, key)
+    const other = known.find(({ entry }) => !keys.vkeys.includes(entry.vkey))
     if (other)
       throw new ClientError(
         'disagreement',
-        `${claimed} is remembered with the key ${other.entry.vkey} (${other.entry.key}, from ${other.entry.server}), and now ${vkey} is to be believed: one of them is not that log's`,
+        `${claimed} is remembered with the key ${other.entry.vkey} (${other.entry.key}, from ${other.entry.server}), and now ${formatVkey(checkpoint.log)} is to be believed: one of them is not that log's`,
       )
     const largest = known.reduce<Known | undefined>(
       (a, b) => (a && a.checkpoint.size >= b.checkpoint.size ? a : b),
       undefined,
     )
     const before = largest && { size: largest.checkpoint.size, seen: largest.entry.seen, isCompared: true }
-    return { seen: { ...checkpoint, note, vkey, key, before }, known }
+    const seen = { ...checkpoint, note, vkey: formatVkey(checkpoint.log), successions: keys.successions, key, before }
+    return { seen, known }
+  }
+
+  /** A log that is remembered and signs with another key, which did not follow the one that is, is not that log, whatever it is called. */
+  async function verifyUnder(
+    note: string,
+    believed: readonly string[],
+    known: readonly Known[],
+    how: SeenCheckpoint['key'],
+  ): Promise<{ keys: LogKeys; checkpoint: VerifiedCheckpoint }> {
+    let failed: unknown
+    for (const vkey of believed) {
+      const keys = await findKeys(note, vkey, known)
+      try {
+        return { keys, checkpoint: verifyLogCheckpoint(note, keys) }
+      } catch (cause) {
+        failed = cause
+      }
+    }
+    // None is believed: says which log it is.
+    if (failed === undefined) verifyCheckpoint(note, { logs: (vkeys ?? []).map(parseVkey) })
+    if (how !== 'remembered' || !(failed instanceof TlogError) || failed.code !== 'unverified') throw failed
+    throw new ClientError(
+      'disagreement',
+      `the checkpoint that is shown is not signed by the key that is remembered of its log (${believed.join(', ')}), or by one that the log states to have followed it: ask the operator, and compare the key by another way`,
+      { cause: failed },
+    )
+  }
+
+  /**
+   * The keys that statements lead to from one that is believed: those that are remembered or were given; and where the checkpoint is signed by a key of
+   * the log's name that these don't know, those that the source has. A source that has none, or others that don't hold, changes nothing.
+   */
+  async function findKeys(note: string, vkey: string, known: readonly Known[]): Promise<LogKeys> {
+    const kept = known.map(k => k.entry.successions ?? []).reduce((a, b) => (b.length > a.length ? b : a), [])
+    const own = [kept, successions].reduce<LogKeys>((best, notes) => {
+      const keys = attemptKeys(vkey, notes)
+      return keys && keys.vkeys.length > best.vkeys.length ? keys : best
+    }, readLogKeys(vkey))
+    const isKnown = (keyId: Uint8Array) => own.vkeys.some(v => equalHashes(parseVkey(v).keyId, keyId))
+    const isNew = parseNote(note).signatures.some(({ name, keyId }) => name === own.origin && !isKnown(keyId))
+    if (!isNew || !source?.successions) return own
+    const told = attemptKeys(vkey, await source.successions().catch(() => []))
+    return told && told.vkeys.length > own.vkeys.length ? told : own
   }
 
   async function settle(seen: SeenCheckpoint, known: Known[], isLive: boolean): Promise<void> {
     for (const one of known) await compare(one, seen, isLive)
+    await requireLogged(seen, known)
     if (seen.before && !seen.before.isCompared) return
     if (known.some(k => k.checkpoint.size > seen.size)) return
     // Each of the known begins this one: it stands for them all.
@@ -119,13 +180,35 @@ export function createWatch({ source, memory, vkeys, now = Date.now }: WatchOpti
     if (!same || others.length > 0) await memory.keep(same ?? toEntry(seen), others)
   }
 
+  /** A new key is followed where the log itself has the statement: whoever reads the log sees to whom it was given. */
+  async function requireLogged(seen: SeenCheckpoint, known: Known[]): Promise<void> {
+    const isKept = (note: string) => known.some(k => k.entry.successions?.includes(note))
+    const entries = source && createEntries(source, seen)
+    for (const note of seen.successions) {
+      const { index, from, to } = verifySuccession(note)
+      if (!entries || index >= seen.size || isKept(note)) continue
+      const entry = await entries.entry(index)
+      if (!equalHashes(entry, new TextEncoder().encode(note)))
+        throw new ClientError(
+          'disagreement',
+          `${to} is said to have followed ${from} as the key of ${seen.origin}, and entry ${index} of the log is not the statement of it: ask the operator`,
+        )
+    }
+  }
+
   async function compare({ entry, checkpoint }: Known, seen: SeenCheckpoint, isLive: boolean): Promise<void> {
     const { origin: name, size } = seen
     const [was, is] = [checkpoint, seen].map(c => `size ${c.size} with root ${encodeBase64(c.root)}`)
     const words = `remembered of ${name}, seen ${entry.seen}: ${was}; now shown: ${is}`
     const asked = ['/log/checkpoint']
     const fail = (message: string, details: DisagreementDetails) => {
-      const common = { found: new Date(now()).toISOString(), server: source?.name ?? 'a file', asked, vkey: seen.vkey }
+      const common = {
+        found: new Date(now()).toISOString(),
+        server: source?.name ?? 'a file',
+        asked,
+        vkey: seen.vkey,
+        ...listed(seen),
+      }
       const evidence = {
         format: 'entente/evidence/v1',
         ...common,
@@ -162,6 +245,7 @@ export function createWatch({ source, memory, vkeys, now = Date.now }: WatchOpti
   const toEntry = (seen: SeenCheckpoint): Remembered => ({
     origin: seen.origin,
     vkey: seen.vkey,
+    ...listed(seen),
     key: vkeys ? 'pinned' : 'first-use',
     checkpoint: seen.note,
     server: source?.name ?? 'a file',
@@ -181,7 +265,7 @@ type Known = { entry: Remembered; checkpoint: VerifiedCheckpoint }
 /** What a reader kept is his own, and may have been damaged: it counts only with its signature. */
 function readRemembered(entry: Remembered): Known {
   try {
-    return { entry, checkpoint: verifyCheckpoint(entry.checkpoint, { logs: [parseVkey(entry.vkey)] }) }
+    return { entry, checkpoint: verifyLogCheckpoint(entry.checkpoint, readLogKeys(entry.vkey, entry.successions)) }
   } catch (cause) {
     throw new ClientError('memory', `what is remembered of ${entry.origin} is damaged: ${(cause as Error).message}`, {
       cause,
@@ -189,17 +273,19 @@ function readRemembered(entry: Remembered): Known {
   }
 }
 
-/** A log that is remembered and signs with another key is not that log, whatever it is called. */
-function verifyUnder(note: string, vkeys: readonly string[], isRemembered: boolean): VerifiedCheckpoint {
+/** What a reader believes of a log that was seen: also the keys that have followed the one that is believed. */
+export const believe = ({ vkey, successions }: SeenCheckpoint, trust: Trust = { vkeys: [vkey] }): Trust =>
+  successions.length > 0 ? { ...trust, successions } : trust
+
+/** Only where there are any: most logs keep their key. */
+const listed = ({ successions }: SeenCheckpoint) => (successions.length > 0 ? { successions } : {})
+
+function attemptKeys(vkey: string, notes: readonly string[]): LogKeys | undefined {
   try {
-    return verifyCheckpoint(note, { logs: vkeys.map(parseVkey) })
-  } catch (cause) {
-    if (!isRemembered || !(cause instanceof TlogError) || cause.code !== 'unverified') throw cause
-    throw new ClientError(
-      'disagreement',
-      `the checkpoint that is shown is not signed by the key that is remembered of its log (${vkeys.join(', ')}): ask the operator, and compare the key by another way`,
-      { cause },
-    )
+    return readLogKeys(vkey, notes)
+  } catch (error) {
+    if (error instanceof ProofError && error.code !== 'trust') return undefined
+    throw error
   }
 }
 
@@ -229,6 +315,7 @@ export function serverLog(client: TaxiiClient): LogSource {
   return {
     name: client.url,
     key: () => client.logKey(),
+    successions: () => client.successions(),
     tile: path => client.tile(path),
     async checkpoint() {
       try {

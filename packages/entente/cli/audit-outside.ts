@@ -90,11 +90,12 @@ const toProblem = ({ status, index, message }: BrokenReceipt, evidence: string |
 })
 
 /** The log as it lies in a store. */
-export function storeLog(store: Store, vkey: string, folder: string): LogSource {
+export function storeLog(store: Store, vkey: string, folder: string, successions: readonly string[] = []): LogSource {
   return {
     name: folder,
     checkpoint: async () => (await store.head())?.note,
     key: async () => vkey,
+    successions: async () => successions,
     tile: async ({ level, index, width }) => {
       const data = level === 'entries' ? await store.entryBundle(index) : await store.tile(0, level, index)
       if (!data) throw new TlogError('tile', `the store has no ${level} tile ${index}`)

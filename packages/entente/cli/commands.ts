@@ -589,6 +589,29 @@ export const commands: readonly Command[] = [
   ),
   lazily(
     {
+      name: 'log',
+      summary: "Show the keys of a log; have a new one follow the log's key, and destroy the one before",
+      usage: 'log keys|rotate-key|retire-key [--data DIR] [--config FILE]',
+      subcommands: ['keys', 'rotate-key', 'retire-key'],
+      options: { ...DATA, url: TEXT, retire: FLAG },
+      help: {
+        keys: 'all keys that the log has had, the oldest first, and since when each',
+        'rotate-key':
+          'while the server is stopped: make a new key, and state in the log that it follows; readers who believe the old one follow by that',
+        'retire-key': 'destroy the key before the last, which signs as well until then',
+        ...DATA_HELP,
+        '--url SERVER': 'with keys: of this server',
+        '--retire': 'with rotate-key: destroy the old key at once, where it may be known to others',
+      },
+      examples: [
+        'entente log rotate-key --data /var/lib/entente --config /etc/entente.yaml',
+        'entente log keys --url https://taxii.example/ --json > keys.json',
+      ],
+    },
+    () => import('./commands/log.ts'),
+  ),
+  lazily(
+    {
       name: 'ledger',
       summary: 'Deploy to ledgers, look at them, compare them with the log; package the chaincode for Fabric',
       usage:

@@ -16,6 +16,7 @@ import type { Disagreement } from '@entente/verify/proof'
 import { CliError } from './errors.ts'
 import { openOutput } from './output.ts'
 import { note } from './print.ts'
+import { readSuccessions } from './trust.ts'
 import { isSet, textOf } from './values.ts'
 
 type Values = Record<string, unknown>
@@ -42,7 +43,7 @@ export function memoryFolder(values: Values): string | undefined {
 export function openWatch(values: Values, source: LogSource | undefined, vkeys?: readonly string[]): Watch {
   const folder = memoryFolder(values)
   const memory = folder === undefined ? createMemory() : tolerant(openFileMemory(folder))
-  const watch = createWatch({ source, memory, vkeys })
+  const watch = createWatch({ source, memory, vkeys, successions: readSuccessions(values) })
   let isToSay = folder !== undefined && !isSet(values, 'json')
   const say = (text: string) => {
     if (isToSay) note(text)

@@ -1,6 +1,7 @@
 /** Options by which a reader says what it believes; readTrustOptions of trust.ts reads them. */
 export const TRUST_OPTIONS = {
   key: { type: 'string', multiple: true },
+  successions: { type: 'string' },
   witness: { type: 'string', multiple: true },
   quorum: { type: 'string' },
   'witness-policy': { type: 'string' },
@@ -9,6 +10,8 @@ export const TRUST_OPTIONS = {
 
 export const TRUST_HELP = {
   '--key VKEY|FILE': "the log's verifier key, which you believe; may be repeated",
+  '--successions FILE':
+    'what SERVER/log/keys says of keys that followed others: believed as far as they lead from --key (a server that is asked says so itself)',
   '--witness VKEY|FILE': 'verifier key of a witness; may be repeated',
   '--quorum N': 'refuse evidence that fewer witnesses have cosigned',
   '--witness-policy FILE':

@@ -1,6 +1,12 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { parseStrict } from '@entente/verify/json'
-import type { PinnedBitcoin, PinnedFabric, PinnedLedger, Trust } from '@entente/verify/proof'
+import {
+  type PinnedBitcoin,
+  type PinnedFabric,
+  type PinnedLedger,
+  type Trust,
+  verifySuccession,
+} from '@entente/verify/proof'
 import { COSIGNATURE_V1, formatVkey, parseVkey, parseWitnessPolicy, TlogError } from '@entente/verify/tlog'
 import { CliError } from './errors.ts'
 import { integerOf, textOf } from './values.ts'
@@ -22,12 +28,28 @@ export function readTrustOptions(values: Record<string, unknown>): Trust | undef
   const witnessQuorum = integerOf(values, 'quorum', 0) ?? 0
   if (witnessQuorum > witnesses.length)
     throw new CliError('usage', `--quorum is ${witnessQuorum}, and --witness names ${witnesses.length}`)
+  const successions = readSuccessions(values)
   return {
     vkeys,
+    ...(successions ? { successions } : {}),
     ledgers,
     bitcoin,
     fabric,
     ...(policy ? { witnessPolicy: policy.text } : { witnesses, witnessQuorum }),
+  }
+}
+
+/** The statements of --successions: what /log/keys of a server gave. @throws CliError `usage` */
+export function readSuccessions(values: Record<string, unknown>): string[] | undefined {
+  const file = textOf(values, 'successions')
+  if (file === undefined) return undefined
+  try {
+    const { successions } = parseStrict(readFileSync(file), { maxBytes: 1_048_576 }) as { successions?: unknown }
+    if (!Array.isArray(successions)) throw new TypeError('it has no list "successions": save what /log/keys answers')
+    for (const note of successions) verifySuccession(String(note))
+    return successions as string[]
+  } catch (cause) {
+    throw new CliError('usage', `${file}: ${(cause as Error).message}`, { cause })
   }
 }
 

@@ -88,7 +88,10 @@ export type AnchorEvidence = Record<string, unknown>
 export type TaxiiContext = {
   config: TaxiiConfig
   notary: Notary
+  /** The verifier key of the key that signs now. */
   vkey: string
+  /** Statements by which it followed others (docs/formats.md 16), the oldest first. */
+  successions?: readonly string[]
   /** The log's key, over bytes as they are. */
   sign: NoteSigner['sign']
   damage: Damage

@@ -10,7 +10,7 @@ import {
   parseVkey,
   tileWidth,
 } from '@entente/verify/tlog'
-import { formatHeadsEntry, headsMapPath, headsMapRoot, type WithheldReason } from '@entente/verify/proof'
+import { formatHeadsEntry, headsMapPath, headsMapRoot, readLogKeys, type WithheldReason } from '@entente/verify/proof'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { CosignedHead } from '#notary/cosigned.ts'
 import { type Collection, toHeads } from '#notary/log.ts'
@@ -53,6 +53,11 @@ export function logRoutes(app: FastifyInstance, context: TaxiiContext): void {
   app.get('/log/key', anyone(OPERATIONS.key), async (_request, reply) =>
     reply.type('text/plain; charset=utf-8').send(`${context.vkey}\n`),
   )
+
+  app.get('/log/keys', anyone(OPERATIONS.keys), async (_request, reply) => {
+    const { origin, vkeys, successions } = readLogKeys(context.vkey, context.successions)
+    return sendJson(reply, 'application/json', { format: 'entente/keys/v1', origin, keys: vkeys, successions })
+  })
 
   app.get('/log/ledgers', anyone(OPERATIONS.ledgers), async (_request, reply) =>
     sendJson(reply, 'application/json', await context.pins()),

@@ -254,6 +254,19 @@ export const OPERATIONS = {
     errors: [404],
   },
   key: { summary: 'Verifier key of the log (C2SP signed-note)', status: 200, content: text },
+  keys: {
+    summary: 'All keys that the log has had, and the statements by which one followed another',
+    status: 200,
+    content: {
+      type: 'application/json',
+      schema: Type.Object({
+        format: Type.Literal('entente/keys/v1'),
+        origin: Type.String(),
+        keys: Type.Array(Type.String()),
+        successions: Type.Array(Type.String()),
+      }),
+    },
+  },
   ledgers: {
     summary: 'What a reader pins of each ledger',
     status: 200,

@@ -86,7 +86,7 @@ export {
   verifySuccession,
 } from './succession.ts'
 export { verifyTrieProof } from './trie.ts'
-export type { PinnedLedger, Trust } from './trust.ts'
+export { believedKeys, type PinnedLedger, type Trust } from './trust.ts'
 export {
   readWithheld,
   verifyWithheld,

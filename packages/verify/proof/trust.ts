@@ -1,4 +1,11 @@
-import { type CheckpointPolicy, ED25519, formatVkey, parseVkey, parseWitnessPolicy } from '#tlog/index.ts'
+import {
+  type CheckpointPolicy,
+  ED25519,
+  formatVkey,
+  parseVkey,
+  parseWitnessPolicy,
+  type VerifierKey,
+} from '#tlog/index.ts'
 import type { PinnedBitcoin } from './bitcoin.ts'
 import { parseCertificate } from './certificate.ts'
 import { asProofError, ProofError } from './error.ts'
@@ -40,6 +47,10 @@ export type Trust = {
   /** chaincodes on channels of Hyperledger Fabric */
   fabric?: readonly PinnedFabric[]
 }
+
+/** All keys of logs that are believed: those that are named, and those that statements lead to from them. @throws ProofError `trust`, `succession` */
+export const believedKeys = ({ vkeys, successions = [] }: Trust): VerifierKey[] =>
+  readAllKeys(vkeys, successions).flatMap(keys => keys.vkeys.map(parseVkey))
 
 /** {@link Trust} as it is used: keys parsed, addresses in lower case. */
 export type ReadTrust = {

@@ -1,6 +1,6 @@
 import { createTaxiiClient, serverLog } from '@entente/client'
 import type { AuditReport, Problem } from '#notary/audit.ts'
-import { openLogKey } from '#notary/key.ts'
+import { historyOf, openLogKey } from '#notary/key.ts'
 import type { Args } from '../commands.ts'
 import { openData } from '../data.ts'
 import { CliError, EXIT } from '../errors.ts'
@@ -43,7 +43,7 @@ async function auditFolder(values: Values, progress: Progress): Promise<number> 
     // A head that the key did not sign can't be held against anything.
     const outside = report.problems.some(p => p.kind === 'checkpoint')
       ? { problems: [], json: {}, lines: [] }
-      : await checkOutside(storeLog(store, vkey, paths.data), values, [vkey], progress)
+      : await checkOutside(storeLog(store, vkey, paths.data, historyOf(paths.logKey)), values, [vkey], progress)
     const ok = report.problems.length === 0 && outside.problems.length === 0
     const problems = [...report.problems, ...outside.problems]
     const json = { ok, pinned: trust !== undefined, ...report, problems, ...outside.json, not_compared: uncompared }

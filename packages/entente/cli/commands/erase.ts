@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { checkpointIn, serverLog, type TaxiiCollection, type Watch } from '@entente/client'
 import { ProofError, type Trust, verifyObject } from '@entente/verify/proof'
-import { openLogKey } from '#notary/key.ts'
+import { historyOf, openLogKey } from '#notary/key.ts'
 import { collectionName, type RecordKey } from '#notary/record-keys.ts'
 import { openSqliteRecordKeys } from '#store/sqlite/record-keys.ts'
 import type { Journal, RecordRow, Store } from '#store/store.ts'
@@ -65,7 +65,10 @@ type Site = { folders: string[]; config: Config; paths: Paths; recordKeys: strin
 async function openSite(values: Record<string, unknown>): Promise<Site> {
   const { config, paths } = openData(values)
   const origin = config.log.origin ?? defaultOrigin
-  const trust = readTrustOptions(values) ?? { vkeys: [openLogKey(paths.logKey, origin, false).vkey] }
+  const trust = {
+    successions: historyOf(paths.logKey),
+    ...(readTrustOptions(values) ?? { vkeys: [openLogKey(paths.logKey, origin, false).vkey] }),
+  }
   // Loads a ledger's driver, which is not needed to delete something.
   const { ledgerFolder } = await import('../ledgers.ts')
   const ledgers = config.ledgers

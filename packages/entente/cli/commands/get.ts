@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import {
+  believe,
   checkpointIn,
   type ObjectQuery,
   type RecordSink,
@@ -14,8 +15,7 @@ import {
   type Watch,
 } from '@entente/client'
 import { verifyCoseReceipt } from '@entente/verify/cose'
-import { type Trust, verifyObject } from '@entente/verify/proof'
-import { parseVkey } from '@entente/verify/tlog'
+import { believedKeys, type Trust, verifyObject } from '@entente/verify/proof'
 import type { Args } from '../commands.ts'
 import { type Connection, connect } from '../connect.ts'
 import { CliError, EXIT } from '../errors.ts'
@@ -55,10 +55,11 @@ export async function run({ values, positionals: given }: Args): Promise<number>
   const connection = await connect(url, values)
   const { collection, info } = connection
   if (!info.can_read) throw new CliError('no', `you may not read ${collection.url} ("${info.title}")`)
-  const pinned = readTrustOptions(values)
-  const watch = openWatch(values, serverLog(connection.client), pinned?.vkeys)
+  const trust = readTrustOptions(values)
+  const watch = openWatch(values, serverLog(connection.client), trust?.vkeys)
   // Before anything is read: who goes on from a log that was rolled back or forked believes it.
   const seen = await watch.head()
+  const pinned = trust && seen ? believe(seen, trust) : trust
   if (isProof) return saveProof(connection, ids[0] as string, watch, pinned, values)
   if (isCose) return saveCoseReceipt(connection, ids[0] as string, watch, pinned, values)
   if (isRecords) return saveRecords(connection, watch, pinned, seen?.vkey, values)
@@ -217,7 +218,7 @@ async function saveCoseReceipt(
   if (isChecked) {
     const proof = await collection.proof(id, version)
     await watch.check(checkpointIn(proof))
-    verifyCoseReceipt(receipt, verifyObject(proof, trust).commitment, trust.vkeys.map(parseVkey))
+    verifyCoseReceipt(receipt, verifyObject(proof, trust).commitment, believedKeys(trust))
   }
   const file = textOf(values, 'out')
   await save(file, receipt)
@@ -283,6 +284,7 @@ async function saveRecords(
         origin: checkpoint.origin,
         size: checkpoint.size,
         withheld: withheld.access + withheld.deleted + withheld.integrity,
+        hidden: withheld.access,
       }
     }
     await saved.end()
@@ -334,7 +336,9 @@ function createSavedRead(file: string | undefined) {
 function recordLines(summary: Record<string, unknown>, file: string): string[] {
   const head = `${counted(summary['records'] as number, 'record')} in ${file}`
   if (summary['verified'] === false) return [`${head}, not checked (--no-verify)`]
-  const what = `${head}: ${summary['level'] as string}, nothing left out up to size ${summary['size'] as number} of ${summary['origin'] as string}`
+  const hidden = summary['hidden'] as number
+  const content = hidden > 0 ? `, ${counted(hidden, 'commitment')} in place of what you may not see` : ''
+  const what = `${head}${content}: ${summary['level'] as string}, nothing left out up to size ${summary['size'] as number} of ${summary['origin'] as string}`
   if (summary['pinned'] === true) return [what]
   return [
     what,

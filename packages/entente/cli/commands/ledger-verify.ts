@@ -1,6 +1,6 @@
 import { compareCheckpoints, createTaxiiClient, type LogSource, readTile, serverLog } from '@entente/client'
 import type { Anchor, Checkpoint } from '#ledger/anchor.ts'
-import { openLogKey } from '#notary/key.ts'
+import { historyOf, openLogKey } from '#notary/key.ts'
 import { storeLog } from '../audit-outside.ts'
 import type { Args } from '../commands.ts'
 import { type ConfiguredLedgers, exitOf, readConfiguredLedgers } from '../configured-ledgers.ts'
@@ -51,7 +51,11 @@ async function openLog(values: Values): Promise<Log> {
   const { config, paths } = openData(values)
   const vkey = vkeys?.[0] ?? openLogKey(paths.logKey, config.log.origin ?? defaultOrigin, false).vkey
   const store = await openStore(config, paths, { readOnly: true })
-  return { source: storeLog(store, vkey, paths.data), vkeys: [vkey], close: () => store.close() }
+  return {
+    source: storeLog(store, vkey, paths.data, historyOf(paths.logKey)),
+    vkeys: [vkey],
+    close: () => store.close(),
+  }
 }
 
 /** Only to find the log on the ledgers: it is believed once the checkpoint is verified. */

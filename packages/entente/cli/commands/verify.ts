@@ -1,8 +1,9 @@
 import { closeSync, createReadStream, openSync, readFileSync, readSync } from 'node:fs'
-import { checkpointIn, createTaxiiClient, serverLog, type Watch } from '@entente/client'
+import { believe, checkpointIn, createTaxiiClient, serverLog, type Watch } from '@entente/client'
 import { JsonError, openLongArray, parseObjects, parseStrict } from '@entente/verify/json'
 import { verifyCoseReceipt } from '@entente/verify/cose'
 import {
+  believedKeys,
   type Evidence,
   type EvidenceLevel,
   formatLevel,
@@ -19,7 +20,6 @@ import {
   verifyWithheld,
 } from '@entente/verify/proof'
 import { type Asked, askLedgers, openLedgers } from '../ask-ledgers.ts'
-import { parseVkey } from '@entente/verify/tlog'
 import type { Args } from '../commands.ts'
 import { describeDisagreement } from '../disagreement.ts'
 import { CliError, EXIT } from '../errors.ts'
@@ -46,11 +46,13 @@ type Result = ({ file: string; ok: true } & Proven) | { file: string; ok: false;
  */
 export async function run({ values, positionals: files }: Args): Promise<number> {
   if (files.length === 0) throw new CliError('usage', 'FILE is missing: a proof, a saved read, or receipts')
-  const trust = readTrustOptions(values)
-  if (!trust) throw noKey('verify')
+  const given = readTrustOptions(values)
+  if (!given) throw noKey('verify')
   const url = textOf(values, 'url')
-  const watch = openWatch(values, url === undefined ? undefined : serverLog(createTaxiiClient({ url })), trust.vkeys)
-  if (url !== undefined && !(await watch.head())) throw new CliError('no', `${url} shows no log`)
+  const watch = openWatch(values, url === undefined ? undefined : serverLog(createTaxiiClient({ url })), given.vkeys)
+  const seen = url === undefined ? undefined : await watch.head()
+  if (url !== undefined && !seen) throw new CliError('no', `${url} shows no log`)
+  const trust = seen ? believe(seen, given) : given
   const isKept = memoryFolder(values) !== undefined || url !== undefined
   const ledgers = await openLedgers((values['ledger'] ?? []) as string[])
   const depth = integerOf(values, 'ledger-depth', 0)
@@ -148,7 +150,7 @@ const TAG_COSE_SIGN1 = 0xd2
 function ofCoseReceipt(bytes: Buffer, trust: Trust, entries: Uint8Array[]): Proven {
   if (entries.length === 0)
     throw new ProofError('malformed', 'a COSE receipt names no object: give the proof of its object before it')
-  const keys = trust.vkeys.map(parseVkey)
+  const keys = believedKeys(trust)
   let failure: unknown
   for (const entry of entries) {
     try {
@@ -320,7 +322,7 @@ function toProven(proven: VerifiedHead, proof: unknown, { held, withheld }: Retu
 }
 
 function verifyReceipts(notes: unknown[], trust: Trust): Proven {
-  const receipts = notes.map(text => verifyReceipt(String(text), trust.vkeys))
+  const receipts = notes.map(text => verifyReceipt(String(text), trust.vkeys, trust.successions))
   const entries = receipts.reduce((n, r) => n + r.entries.length, 0)
   const indexes = receipts.flatMap(r => r.entries.map(e => e.index))
   const last = indexes.reduce((a, b) => Math.max(a, b), -1)

@@ -1,13 +1,14 @@
 import { existsSync, statSync } from 'node:fs'
 import { parseVkey, verifyCheckpoint } from '@entente/verify/tlog'
+import { openLogKey } from '#notary/key.ts'
 import { outboxCursor } from '#notary/outbox.ts'
 import type { Journal, Store, StoredHead } from '#store/store.ts'
 import { toChannels } from '../channel-config.ts'
 import type { Config, Paths } from '../config.ts'
+import { defaultOrigin } from '../identity.ts'
 import { isServed, mongoOptions, openStore } from '../stores.ts'
 import { type Check, ok, type Patient, problem, type Seen, warning } from './check.ts'
 import { comparedWith, heldAgainst } from './clocks.ts'
-import { readVkey } from './log-key.ts'
 
 /** A file of this size is read in seconds; of a larger one the structure is left to the audit. */
 const MOST_CHECKED = 1_073_741_824
@@ -48,8 +49,11 @@ async function head(store: Store, config: Config, paths: Paths): Promise<Seen[]>
         "Restore the log's key from your backup: a new one would be a new log.",
       ),
     ]
-  const vkey = await readVkey(store, config, paths)
-  return [isSigned(stored, vkey)]
+  const { vkey, keys, signer } = openLogKey(paths.logKey, config.log.origin ?? defaultOrigin, false)
+  if (!signer.also) return [isSigned(stored, vkey)]
+  const seen = `${keys.vkeys.at(-2)}, the key before this one, signs as well`
+  const mend = 'Once witnesses and readers with other programs know the new key: "entente log retire-key".'
+  return [isSigned(stored, vkey), warning("the log's key", seen, mend)]
 }
 
 function isSigned({ size, note }: StoredHead, vkey: string): Seen {
