@@ -44,6 +44,7 @@ function toCall(stub: ChaincodeStub, now: () => number): Call {
         })
       return proposed
     },
+    emit: (name, payload) => stub.setEvent(name, Buffer.from(payload)),
     state: {
       async get(key) {
         const value = await stub.getState(key)

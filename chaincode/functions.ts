@@ -10,7 +10,9 @@ import {
   verifyInclusion,
 } from './checkpoint-anchor.ts'
 import { getRecord, putRecords, type RecordPart } from './record-store.ts'
+import { readEntity, runRule } from './federation.ts'
 import { Refusal } from './refusal.ts'
+import type { Kind } from '@entente/rules'
 import type { Call } from './state.ts'
 
 /** What `rootOf` answers begins with: endorsers sign it, and no other function's answer has it (docs/formats.md, section 8). */
@@ -20,6 +22,9 @@ const HASH = /^[0-9a-f]{64}$/
 const DECIMAL = /^(?:0|[1-9][0-9]{0,15})$/
 const OWNER = /^[A-Za-z0-9._-]{1,128}:x509::[^\p{Cc}]{1,4096}$/u
 const OWNER_OR_NOBODY = new RegExp(`^$|${OWNER.source}`, 'u')
+const NAME = /^[A-Za-z]{1,40}$/
+const ENTITY = /^[^\p{Cc}]{1,5000}$/u
+const JSON_TEXT = /^\[[^]{0,200000}$/
 const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/
 
 /** The arguments of one call, taken one after the other. */
@@ -116,6 +121,10 @@ const FUNCTIONS: Record<string, (call: Call, given: Arguments) => Promise<unknow
       given.hash('logId'),
       given.rest(() => given.part()),
     ),
+  /** A rule of the federation by its name, and its arguments as JSON. */
+  rule: (call, given) => runRule(call, given.text(NAME, 'rule'), given.text(JSON_TEXT, 'arguments: JSON')),
+  /** An entity of the federation: its kind and id. */
+  entity: (call, given) => readEntity(call, given.text(NAME, 'kind') as Kind, given.text(ENTITY, 'id')),
   getRecord: ({ state }, given) => getRecord(state, given.hash('logId'), given.hash('id'), given.number('index')),
 }
 

@@ -1,3 +1,5 @@
+import type { RefusalCode as RuleRefusalCode } from '@entente/rules'
+
 /** The errors of `ICheckpointAnchor.sol` by their names; `Invalid`: arguments that the ABI would not have let through; `Conflict`: a record that is there already. */
 export type RefusalCode =
   | 'UnknownLog'
@@ -11,6 +13,7 @@ export type RefusalCode =
   | 'OwnSuccessor'
   | 'Conflict'
   | 'Invalid'
+  | RuleRefusalCode
 
 /** What the chaincode answers in place of an endorsement. `details` are the values that disagree. */
 export class Refusal extends Error {

@@ -19,4 +19,6 @@ export interface Call {
    * @throws Refusal `Invalid` where this endorser's clock says otherwise
    */
   time(): number
+  /** An event of the transaction, of which Fabric has one. */
+  emit?(name: string, payload: string): void
 }

@@ -13,7 +13,7 @@ const ARROWS: Record<string, string[]> = {
   stix: [],
   rules: ['verify/sha256'],
   client: ['verify/json', 'verify/tlog', 'verify/proof'],
-  chaincode: ['verify/tlog'],
+  chaincode: ['verify/tlog', 'rules'],
   'entente/store': [],
   'entente/ledger': ['verify/tlog', 'verify/proof'],
   'entente/channel': [],
