@@ -30,9 +30,12 @@ export async function fetchReference(client: TaxiiClient, event: ReferenceEvent)
   const proof = await orNothing(collection.recordProof(event.seq))
   if (!proof || isWithheld(proof, event)) return undefined
   const record = readRecord(proof.record)
-  if (!('object' in record))
-    throw new ProofError('event', `record ${event.seq} of ${event.collection} is referred to as an object, and is none`)
-  const found: RecordEvent = { ...event, event: nameOf(record), record }
+  if ('deleted' in record)
+    throw new ProofError(
+      'event',
+      `record ${event.seq} of ${event.collection} is referred to, and says that another went`,
+    )
+  const found: RecordEvent = { ...event, event: 'object' in record ? nameOf(record) : 'equivocation', record }
   verifyEventContent(found)
   return found
 }

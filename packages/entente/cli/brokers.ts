@@ -4,7 +4,7 @@ import type { SentEntry, SentLog } from '#channel/sent.ts'
 import type { Notary } from '#notary/notary.ts'
 import { createOutbox, type Outbox } from '#notary/outbox.ts'
 import type { ApiRootConfig, CollectionConfig } from '#taxii/context.ts'
-import type { Markings } from '#taxii/markings.ts'
+import type { Markings, TlpName } from '#taxii/markings.ts'
 import { type ChannelsConfig, type ConfiguredChannel, toChannels } from './channel-config.ts'
 import type { Config, Paths } from './config.ts'
 import { readConfigured } from './configured-file.ts'
@@ -59,19 +59,10 @@ export async function openBroker(
       notary,
       publisher,
       source: toSource(config, notary.log.origin),
-      channels: channels.map(({ name, audience }) => {
-        const collections = new Map(whole.get(name)?.map(c => [c.number, c]))
-        const clearances = audience.map(role => markings?.clearance([role])).filter(c => c && !c.isFull)
-        return {
-          name,
-          isWhole: (number, object) => {
-            const collection = collections.get(number)
-            if (!collection || !markings || clearances.length === 0) return collection !== undefined
-            const label = markings.label(object, collection.unmarked)
-            return clearances.every(c => c?.clears(label))
-          },
-        }
-      }),
+      channels: channels.map(({ name, audience }) => ({
+        name,
+        isWhole: toIsWhole(audience, whole.get(name) ?? [], markings),
+      })),
       log,
       confirmed:
         sent &&
@@ -107,7 +98,23 @@ export async function openBroker(
   }
 }
 
-function toSentEntry(
+/** Whether an object goes to a channel as it is: its collection is for all, and each role of the audience is cleared by itself for its markings. */
+export function toIsWhole(
+  audience: string[],
+  forAll: readonly { number: number; unmarked?: TlpName | undefined }[],
+  markings: Markings | undefined,
+): (collection: number, object: Buffer) => boolean {
+  const collections = new Map(forAll.map(c => [c.number, c]))
+  const clearances = markings ? audience.map(role => markings.clearance([role])).filter(c => !c.isFull) : []
+  return (number, object) => {
+    const collection = collections.get(number)
+    if (!collection || !markings || clearances.length === 0) return collection !== undefined
+    const label = markings.label(object, collection.unmarked)
+    return clearances.every(c => c.clears(label))
+  }
+}
+
+export function toSentEntry(
   publisher: Publisher,
   topic: string,
   collections: readonly { id: string; number: number }[],

@@ -9,6 +9,7 @@ import { canRead, type Principal } from './auth/auth.ts'
 import {
   type ApiRootConfig,
   type ChannelConfig,
+  type CollectionConfig,
   refuseWhenUntrusted,
   requireRead,
   type Target,
@@ -17,7 +18,7 @@ import {
   toSees,
 } from './context.ts'
 import { TaxiiError } from './errors.ts'
-import type { Label } from './markings.ts'
+import { FOR_ALL, type Label } from './markings.ts'
 import { checkAccept, EVENT_STREAM, isAccepted, sendJson, TAXII } from './media.ts'
 import { queryString, type Resolve } from './objects.ts'
 import { OPERATIONS } from './operations.ts'
@@ -97,15 +98,17 @@ function wholeOf(context: TaxiiContext, { config }: Target, principal: Principal
 }
 
 function channelTopic({ notary, source, damage, markings, config }: TaxiiContext, name: string): Topic {
-  const collections = new Map(
-    config.apiRoots.flatMap(root =>
-      root.collections.map(c => [notary.collection(root.path, c.id)?.number, c] as const),
-    ),
-  )
+  /** Found when it is asked for: the log may not have it yet. */
+  const configOf = (number: number): CollectionConfig | undefined => {
+    const known = notary.log.collections.get(number)
+    const root = known && config.apiRoots.find(r => r.path === known.apiRoot)
+    return root?.collections.find(c => c.id === known?.id)
+  }
   const label =
     markings &&
     ((row: RecordRow, opened: Opened) => {
-      return toLabel(row, opened, markings, collections.get(row.collection) ?? {})
+      const own = configOf(row.collection)
+      return own ? toLabel(row, opened, markings, own) : FOR_ALL
     })
   return {
     kind: 'channel',
