@@ -86,6 +86,44 @@ describe('a MongoDB store opens or says why not', () => {
     assert.equal((await meta.findOne({ _id: 'schema' }))?.version, 1000)
   })
 
+  onMongod('a store of the first schema, with a collection for each kind, is brought to this one', async (t, place) => {
+    const store = await openMongoStore({ ...place, create: true })
+    const whole = {
+      tiles: [{ tree: 1, level: 0, index: 7, data: Buffer.alloc(32, 1) }],
+      entryBundles: [{ index: 3, data: Buffer.alloc(34, 2) }],
+      openings: [{ submitter: 'abc', opening: Buffer.alloc(32, 3), name: 'somebody' }],
+    }
+    const { head } = await commitRecords(store, [{}], whole)
+    const known = await store.collections()
+    await store.close()
+    const db = await rawDatabase(t, place)
+    const parts = db.collection<Document & { _id: string }>('parts')
+    const old = (id: string): [string, unknown] => {
+      const [kind = '', ...rest] = id.split('/')
+      const key = rest.join('/')
+      return [`${kind}s`, kind === 'tile' || kind === 'opening' ? key : Number(key)]
+    }
+    for await (const document of parts.find()) {
+      const [name, _id] = old(document._id)
+      await db.collection<Document & { _id: unknown }>(name).insertOne({ ...document, _id })
+    }
+    await parts.drop()
+    await db.collection<{ _id: string }>('meta').updateOne({ _id: 'schema' }, { $set: { version: 1 } })
+
+    const again = await opened(t, place)
+    assert.deepEqual(await again.collections(), known)
+    assert.deepEqual(Buffer.from((await again.tile(1, 0, 7)) ?? []), Buffer.alloc(32, 1))
+    assert.deepEqual(Buffer.from((await again.entryBundle(3)) ?? []), Buffer.alloc(34, 2))
+    assert.equal((await again.opening('abc'))?.name, 'somebody')
+    assert.equal((await again.checkpointFrom(1))?.note, head.note)
+    assert.deepEqual(await again.integrity(), [])
+    const names = (await db.listCollections().toArray()).map(c => c.name)
+    assert.deepEqual(
+      names.filter(name => !(name in INDEXES)),
+      [],
+    )
+  })
+
   onMongod('two servers that make the same store at once make one', async (_t, place) => {
     const stores = await Promise.all([1, 2].map(() => openMongoStore({ ...place, create: true })))
     for (const store of stores) {
@@ -197,7 +235,7 @@ describe('a MongoDB store beside others', () => {
 
 describe('queries of MongoDB', () => {
   // A collection of a few documents; statuses of days, looked through when an object is erased or from the oldest on; all of a store, when it is copied.
-  const SMALL = ['meta', 'collections']
+  const SMALL = ['meta']
   const isWalk = (c: Document) =>
     (c['find'] === 'erased' && Object.keys(c['filter']).length === 0) ||
     (c['cursor'] !== undefined && c['pipeline']?.[0]?.$currentOp)
@@ -225,7 +263,7 @@ describe('queries of MongoDB', () => {
     }
     const meant = Object.entries(INDEXES).flatMap(([name, indexes]) => indexes.map(index => `${name}.${index.name}`))
     assert.deepEqual(
-      meant.filter(index => !used.has(index) && index !== 'collections.id'),
+      meant.filter(index => !used.has(index) && index !== 'parts.collection'),
       [],
       'every index is for some query',
     )
@@ -344,6 +382,39 @@ const ANCHOR = {
 }
 
 describe('commits to MongoDB', () => {
+  onMongod('a batch costs one command a collection, the head and the end', async (t, place) => {
+    const commands: string[] = []
+    const observe = (command: Document) => void commands.push(Object.entries(command)[0]!.join(' '))
+    const store = await opened(t, { ...place, observe })
+    const { head } = await commitRecords(store, [{}])
+    const batch = {
+      ...emptyBatch(headOf(9)),
+      records: [row({ leaf: 6, seq: 6 }), row({ leaf: 7, seq: 7 })],
+      tiles: [{ tree: 0, level: 0, index: 0, data: Buffer.alloc(32) }],
+      entryBundles: [{ index: 0, data: Buffer.alloc(34) }],
+      openings: [{ submitter: 'abc', opening: Buffer.alloc(32), name: 'somebody' }],
+      collections: await store.collections(),
+      statuses: [statusRow('one')],
+    }
+    commands.length = 0
+    await store.commit(head, batch)
+    t.diagnostic(commands.join(', '))
+    assert.deepEqual(commands, [
+      'insert records',
+      'update parts',
+      'insert statuses',
+      'update meta',
+      'commitTransaction 1',
+    ])
+    commands.length = 0
+    const sought = Array.from({ length: 1000 }, (_, i) => ({
+      id: `tool--${i}`,
+      version: '2026-01-01T00:00:00.000000Z',
+    }))
+    await Array.fromAsync(store.lookups(1, sought, 1))
+    assert.deepEqual(commands, ['aggregate records'], 'a thousand objects that nobody has')
+  })
+
   onMongod('a thousand records, some of megabytes, are one commit', async (t, place) => {
     const store = await opened(t, place)
     // By its default the database refuses transactions of more than 15 % of its cache, which is small here.
@@ -442,7 +513,7 @@ describe('commits to MongoDB', () => {
       ...place,
       url: `mongodb://127.0.0.1:${proxy.port}/?directConnection=true`,
       observe: command => {
-        if (!isCutting || command['update'] !== 'checkpoints') return
+        if (!isCutting || command['update'] !== 'parts') return
         isCutting = false
         proxy.cut()
       },

@@ -2,6 +2,17 @@ import type { Document } from 'mongodb'
 import { type Batch, type Journal, type Store, StoreError, type StoredHead, type StoreErrorCode } from '#store/store.ts'
 import { connect, type MongoOptions, toStoreError } from './connection.ts'
 import { createLookups } from './lookups.ts'
+import {
+  allOf,
+  bundleId,
+  checkpointId,
+  openingId,
+  parts,
+  tileId,
+  toCheckpoint,
+  toCollection,
+  toOpening,
+} from './parts.ts'
 import { createPieces } from './pieces.ts'
 import { createRoutes } from './routes.ts'
 import {
@@ -10,14 +21,13 @@ import {
   OBJECT,
   type StatusDocument,
   toAnchorRow,
-  toCollectionHead,
   toRecordRow,
   toStatusRow,
   typeOf,
 } from './rows.ts'
 import { INDEXES, meta, migrate, readVersion, rebuild, wrongIndexes } from './schema.ts'
 import { MOST_VALUES, pieces, records, selectRecords } from './selection.ts'
-import { tileId, toTagId, writeBatch, writeMending } from './write.ts'
+import { toTagId, writeBatch, writeMending } from './write.ts'
 
 export type { MongoOptions }
 
@@ -115,8 +125,8 @@ export async function openMongoStore(options: MongoOptions): Promise<Store & Jou
   const cosignatures = db.collection<{ size: number; witness: string; line: string }>('cosignatures')
   const anchors = db.collection('anchors')
   const keyed = (collection: string) => db.collection<Document & { _id: number | string }>(collection)
-  const binary = async (collection: string, id: number | string): Promise<Uint8Array | undefined> => {
-    const data: unknown = (await keyed(collection).findOne({ _id: id }, reads))?.['data']
+  const binary = async (_id: string): Promise<Uint8Array | undefined> => {
+    const data: unknown = (await parts(db).findOne({ _id }, reads))?.['data']
     return data instanceof Uint8Array ? data : undefined
   }
   const ofId = (collection: number, id: string, kind: number) =>
@@ -140,7 +150,7 @@ export async function openMongoStore(options: MongoOptions): Promise<Store & Jou
         fault?.('after-commit')
       }),
     collections: () =>
-      reading(async () => (await db.collection('collections').find({}, reads).toArray()).map(toCollectionHead)),
+      reading(async () => (await parts(db).find(allOf('collection'), reads).toArray()).map(toCollection)),
     recordAt: leaf =>
       reading(async () => {
         const row = await records(db).findOne({ _id: leaf }, reads)
@@ -208,14 +218,18 @@ export async function openMongoStore(options: MongoOptions): Promise<Store & Jou
     ...createLookups({ db, snapshot, reading }),
     ...createRoutes({ db, reads, together, reading, writing }),
     ...createPieces({ db, reads, reading, writing }),
-    tile: (tree, level, index) => reading(() => binary('tiles', tileId(tree, level, index))),
-    entryBundle: index => reading(() => binary('bundles', index)),
+    tile: (tree, level, index) => reading(() => binary(tileId(tree, level, index))),
+    entryBundle: index => reading(() => binary(bundleId(index))),
     checkpoint: size =>
-      reading(async () => (await keyed('checkpoints').findOne({ _id: size }, reads))?.['note'] as string | undefined),
+      reading(async () => {
+        const found = await parts(db).findOne({ _id: checkpointId(size) }, reads)
+        return found ? toCheckpoint(found).note : undefined
+      }),
     checkpointFrom: size =>
       reading(async () => {
-        const found = await keyed('checkpoints').findOne({ _id: { $gte: size } }, { ...reads, sort: { _id: 1 } })
-        return found ? { size: Number(found._id), note: String(found['note']) } : undefined
+        const from = { _id: { ...allOf('checkpoint')._id, $gte: checkpointId(size) } }
+        const found = await parts(db).findOne(from, { ...reads, sort: { _id: 1 } })
+        return found ? toCheckpoint(found) : undefined
       }),
     cosignatures: size =>
       reading(() => cosignatures.find({ size }, { ...reads, sort: { witness: 1 }, projection: { _id: 0 } }).toArray()),
@@ -275,8 +289,10 @@ export async function openMongoStore(options: MongoOptions): Promise<Store & Jou
       }),
     opening: submitter =>
       reading(async () => {
-        const found = await keyed('openings').findOne({ _id: submitter }, reads)
-        return found ? { opening: found['opening'] as Uint8Array, name: String(found['name']) } : undefined
+        const found = await parts(db).findOne({ _id: openingId(submitter) }, reads)
+        if (!found) return undefined
+        const { opening, name } = toOpening(found)
+        return { opening, name }
       }),
     scan: (from, limit) =>
       reading(() =>

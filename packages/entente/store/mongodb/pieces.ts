@@ -2,16 +2,23 @@ import type { AnyBulkWriteOperation, Document } from 'mongodb'
 import type { Piece, Store } from '#store/store.ts'
 import type { Connection } from './connection.ts'
 import {
-  fromCollectionHead,
-  fromRecordRow,
-  fromStatusRow,
-  toAnchorRow,
-  toCollectionHead,
-  toRecordRow,
-  toStatusRow,
-} from './rows.ts'
+  allOf,
+  fromBundle,
+  fromCheckpoint,
+  fromCollection,
+  fromOpening,
+  fromTile,
+  type Part,
+  type PartKind,
+  toBundle,
+  toCheckpoint,
+  toCollection,
+  toOpening,
+  toTile,
+} from './parts.ts'
+import { fromRecordRow, fromStatusRow, toAnchorRow, toRecordRow, toStatusRow } from './rows.ts'
 import { meta } from './schema.ts'
-import { put, tileId, tileOf, toTagId } from './write.ts'
+import { put, toTagId } from './write.ts'
 
 type Access = Pick<Connection, 'db' | 'reads'> & {
   reading: <T>(read: () => Promise<T>) => Promise<T>
@@ -22,22 +29,19 @@ type Keyed = Document & { _id: number | string }
 const ROWS = 500
 const BYTES = 8 * 1024 * 1024
 
-/** How each collection becomes parts of pieces. */
-const PARTS: [collection: string, toPiece: (documents: Document[]) => Piece][] = [
+/** How the documents of each collection, or of a kind in `parts`, become parts of pieces. */
+const PARTS: [collection: string, toPiece: (documents: Document[]) => Piece, kind?: PartKind][] = [
   ['records', documents => ({ records: documents.map(toRecordRow) })],
-  ['tiles', documents => ({ tiles: documents.map(tileOf) })],
-  ['bundles', documents => ({ entryBundles: documents.map(d => ({ index: d['_id'], data: d['data'] })) })],
-  ['collections', documents => ({ collections: documents.map(toCollectionHead) })],
-  ['checkpoints', documents => ({ checkpoints: documents.map(d => ({ size: d['_id'], note: d['note'] })) })],
+  ['parts', documents => ({ tiles: documents.map(toTile) }), 'tile'],
+  ['parts', documents => ({ entryBundles: documents.map(toBundle) }), 'bundle'],
+  ['parts', documents => ({ collections: documents.map(toCollection) }), 'collection'],
+  ['parts', documents => ({ checkpoints: documents.map(toCheckpoint) }), 'checkpoint'],
   [
     'cosignatures',
     documents => ({ cosignatures: documents.map(({ size, witness, line }) => ({ size, witness, line })) }),
   ],
   ['statuses', documents => ({ statuses: documents.map(toStatusRow) })],
-  [
-    'openings',
-    documents => ({ openings: documents.map(({ _id, opening, name }) => ({ submitter: _id, opening, name })) }),
-  ],
+  ['parts', documents => ({ openings: documents.map(toOpening) }), 'opening'],
   ['erased', documents => ({ erasedTags: documents.map(d => Buffer.from(String(d['_id']), 'base64')) })],
   ['routes', documents => ({ routes: documents.map(({ channel, leaf }) => ({ channel, leaf })) })],
   ['cursors', documents => ({ cursors: documents.map(d => ({ name: d['_id'], position: d['position'] })) })],
@@ -48,8 +52,8 @@ const PARTS: [collection: string, toPiece: (documents: Document[]) => Piece][] =
 export function createPieces({ db, reads, reading, writing }: Access): Pick<Store, 'pieces' | 'take'> {
   return {
     async *pieces() {
-      for (const [collection, toPiece] of PARTS) {
-        const cursor = db.collection(collection).find({}, { ...reads, sort: { _id: 1 } })
+      for (const [collection, toPiece, kind] of PARTS) {
+        const cursor = db.collection<Part>(collection).find(kind ? allOf(kind) : {}, { ...reads, sort: { _id: 1 } })
         try {
           for (let isOpen = true; isOpen; ) {
             const documents: Document[] = []
@@ -87,28 +91,18 @@ export function createPieces({ db, reads, reading, writing }: Access): Pick<Stor
         } = piece
         await bulk('records', records.map(fromRecordRow).map(put))
         await bulk(
-          'tiles',
-          tiles.map(({ tree, level, index, data }) => put({ _id: tileId(tree, level, index), data })),
-        )
-        await bulk(
-          'bundles',
-          entryBundles.map(({ index, data }) => put({ _id: index, data })),
-        )
-        await bulk('collections', collections.map(fromCollectionHead).map(put))
-        await bulk(
-          'checkpoints',
-          checkpoints.map(({ size, note }) => put({ _id: size, note })),
-        )
-        await bulk(
           'cosignatures',
           cosignatures.map(({ size, witness, line }) => by({ size, witness }, { size, witness, line })),
         )
         const { statuses = [], openings = [], erasedTags = [], routes = [], cursors = [], anchors = [], head } = piece
         await bulk('statuses', statuses.map(fromStatusRow).map(put))
-        await bulk(
-          'openings',
-          openings.map(({ submitter, opening, name }) => put({ _id: submitter, opening, name })),
-        )
+        await bulk('parts', [
+          ...tiles.map(fromTile).map(put),
+          ...entryBundles.map(fromBundle).map(put),
+          ...collections.map(fromCollection).map(put),
+          ...checkpoints.map(fromCheckpoint).map(put),
+          ...openings.map(fromOpening).map(put),
+        ])
         await bulk(
           'erased',
           erasedTags.map(tag => put({ _id: toTagId(tag) })),

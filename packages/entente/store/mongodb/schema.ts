@@ -1,5 +1,6 @@
 import type { CreateIndexesOptions, Db, Document, IndexSpecification } from 'mongodb'
 import { StoreError } from '#store/store.ts'
+import { bundleId, checkpointId, openingId, type Part, parts } from './parts.ts'
 
 export type Index = { key: IndexSpecification & Document; name: string } & Pick<
   CreateIndexesOptions,
@@ -20,16 +21,19 @@ export const INDEXES: Record<string, Index[]> = {
     { name: 'spec', key: { coll: 1, spec: 1, seq: 1 }, ...FOUND },
     { name: 'version', key: { coll: 1, version: 1, seq: 1 }, ...FOUND },
   ],
-  tiles: [],
-  bundles: [],
-  checkpoints: [],
+  parts: [
+    {
+      name: 'collection',
+      key: { apiRoot: 1, id: 1 },
+      unique: true,
+      partialFilterExpression: { apiRoot: { $exists: true } },
+    },
+  ],
   cosignatures: [{ name: 'size', key: { size: 1, witness: 1 }, unique: true }],
-  collections: [{ name: 'id', key: { apiRoot: 1, id: 1 }, unique: true }],
   statuses: [
     { name: 'requested', key: { requested: 1 } },
     { name: 'coll', key: { coll: 1 } },
   ],
-  openings: [],
   erased: [],
   routes: [{ name: 'channel', key: { channel: 1, leaf: 1 }, unique: true }],
   cursors: [],
@@ -39,16 +43,54 @@ export const INDEXES: Record<string, Index[]> = {
 /** The migrations, oldest first; the version in `meta` counts how many a database has had. Each can be begun again. One that has landed never changes. */
 const MIGRATIONS: ((db: Db) => Promise<void>)[] = [
   async db => {
-    // Made here, because a transaction that makes a collection fails where another one does.
-    for (const [name, indexes] of Object.entries(INDEXES)) {
-      await db.createCollection(name).catch((error: { code?: number }) => {
-        if (error.code !== 48) throw error // NamespaceExists
-      })
-      if (indexes.length > 0) await db.collection(name).createIndexes(indexes)
-    }
+    await createAll(db)
     await meta(db).updateOne({ _id: 'head' }, { $setOnInsert: { size: 0, note: null, writes: 0 } }, { upsert: true })
   },
+  // One command of a commit writes all kinds.
+  moveIntoParts,
 ]
+
+/** Made at once, because a transaction that makes a collection fails where another one does. */
+async function createAll(db: Db): Promise<void> {
+  for (const [name, indexes] of Object.entries(INDEXES)) {
+    await db.createCollection(name).catch((error: { code?: number }) => {
+      if (error.code !== 48) throw error // NamespaceExists
+    })
+    if (indexes.length > 0) await db.collection(name).createIndexes(indexes)
+  }
+}
+
+/** What had a collection of its own, by the `_id` that it has in `parts`. */
+const MOVED: Record<string, (id: unknown) => string> = {
+  tiles: id => `tile/${String(id)}`,
+  bundles: id => bundleId(Number(id)),
+  checkpoints: id => checkpointId(Number(id)),
+  collections: id => `collection/${String(id)}`,
+  openings: id => openingId(String(id)),
+}
+const MOVED_AT_ONCE = 500
+
+async function moveIntoParts(db: Db): Promise<void> {
+  await createAll(db)
+  const there = (await db.listCollections({}, { nameOnly: true }).toArray()).map(c => c.name)
+  for (const [name, toId] of Object.entries(MOVED)) {
+    if (!there.includes(name)) continue
+    let some: Part[] = []
+    const write = async () => {
+      const operations = some.map(part => ({
+        replaceOne: { filter: { _id: part._id }, replacement: part, upsert: true },
+      }))
+      if (operations.length > 0) await parts(db).bulkWrite(operations)
+      some = []
+    }
+    for await (const document of db.collection(name).find()) {
+      some.push({ ...document, _id: toId(document._id) })
+      if (some.length === MOVED_AT_ONCE) await write()
+    }
+    await write()
+    await db.collection(name).drop()
+  }
+}
 
 /** The document `schema` has a version, and `head` the rest: `note` is null in an empty store, and each commit counts `writes`, also one that does not move the head. */
 export type Meta = { _id: 'schema' | 'head'; version?: number; size?: number; note?: string | null; writes?: number }

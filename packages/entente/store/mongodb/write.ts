@@ -1,26 +1,18 @@
 import type { AnyBulkWriteOperation, ClientSession, Db, Document } from 'mongodb'
-import { type Batch, type Mending, StoreError, type StoredHead, type TileWrite } from '#store/store.ts'
-import { fromCollectionHead, fromRecordRow, fromStatusRow, type RecordDocument } from './rows.ts'
+import { type Batch, type Mending, StoreError, type StoredHead } from '#store/store.ts'
+import { allOf, fromBundle, fromCheckpoint, fromCollection, fromOpening, fromTile } from './parts.ts'
+import { fromRecordRow, fromStatusRow, type RecordDocument } from './rows.ts'
 import { meta } from './schema.ts'
 
 type Options = { session: ClientSession }
 /** A document whose `_id` is a number or a text of ours. */
 type Keyed = Document & { _id: number | string }
-type Tiles = Pick<Batch, 'tiles' | 'entryBundles'>
-
-/** The `_id` of a tile, and back. */
-export const tileId = (tree: number, level: number, index: number): string => `${tree}/${level}/${index}`
-
-export function tileOf(document: Document): TileWrite {
-  const [tree = NaN, level = NaN, index = NaN] = String(document['_id']).split('/').map(Number)
-  return { tree, level, index, data: document['data'] as Uint8Array }
-}
 
 /** The `_id` of the tag of something erased. */
 export const toTagId = (tag: Uint8Array): string => Buffer.from(tag).toString('base64')
 
 /**
- * Writes a batch in a transaction; the head last, and only over the expected one. Until then nobody else waits for this transaction.
+ * Writes a batch in a transaction, in as few commands as there are collections, since each is a round trip; the head last, and only over the expected one. Until then nobody else waits for this transaction.
  *
  * @throws StoreError `conflict`
  */
@@ -45,18 +37,14 @@ export async function writeBatch(
     'erased',
     batch.erasedTags.map(tag => put({ _id: toTagId(tag) })),
   )
-  await writeTiles(batch, bulk)
-  await bulk(
-    'collections',
-    batch.collections.map(fromCollectionHead).map(({ _id, apiRoot, id, ...rest }) => ({
-      updateOne: { filter: { _id }, update: { $set: rest, $setOnInsert: { apiRoot, id } }, upsert: true },
-    })),
-  )
+  await bulk('parts', [
+    ...batch.tiles.map(fromTile).map(put),
+    ...batch.entryBundles.map(fromBundle).map(put),
+    ...batch.collections.map(fromCollection).map(put),
+    ...batch.openings.map(fromOpening).map(put),
+    keep(fromCheckpoint(batch.head)),
+  ])
   await insert('statuses', batch.statuses.map(fromStatusRow))
-  await insert(
-    'openings',
-    batch.openings.map(({ submitter, ...rest }) => ({ _id: submitter, ...rest })),
-  )
   await insert('routes', batch.routes)
   await writeHead(db, batch.head, { note: expected?.note ?? null }, options)
 }
@@ -85,13 +73,13 @@ export async function writeMending(
     ]),
     ...superseding.map(supersede),
   ])
-  await writeTiles({ tiles, entryBundles }, bulk)
-  if (collections.length > 0)
-    await bulk('collections', [
-      { deleteMany: { filter: {} } },
-      ...collections.map(c => ({ insertOne: { document: fromCollectionHead(c) } })),
-    ])
-  if (head) await bulk('checkpoints', [put({ _id: head.size, note: head.note })])
+  await bulk('parts', [
+    ...(collections.length > 0 ? [{ deleteMany: { filter: allOf('collection') } }] : []),
+    ...collections.map(fromCollection).map(put),
+    ...tiles.map(fromTile).map(put),
+    ...entryBundles.map(fromBundle).map(put),
+    ...(head ? [put(fromCheckpoint(head))] : []),
+  ])
   const found = expected ? { note: expected.note } : {}
   if (head) await writeHead(db, head, found, options)
   else checkMatched(await meta(db).updateOne({ _id: 'head', ...found }, { $inc: { writes: 1 } }, options))
@@ -108,23 +96,17 @@ export const put = <T extends Keyed | RecordDocument>(document: T) => ({
   replaceOne: { filter: { _id: document._id }, replacement: document as Document, upsert: true },
 })
 
+/** Unless there is one with this `_id`. */
+const keep = ({ _id, ...rest }: Keyed) => ({
+  updateOne: { filter: { _id }, update: { $setOnInsert: rest }, upsert: true },
+})
+
 const supersede = ({ leaf, by }: { leaf: number; by: number | null }) => ({
   updateOne: {
     filter: { _id: leaf },
     update: by === null ? { $unset: { superseded: 1 } } : { $set: { superseded: by } },
   },
 })
-
-async function writeTiles({ tiles, entryBundles }: Tiles, bulk: ReturnType<typeof bulkOf>): Promise<void> {
-  await bulk(
-    'tiles',
-    tiles.map(({ tree, level, index, data }) => put({ _id: tileId(tree, level, index), data })),
-  )
-  await bulk(
-    'bundles',
-    entryBundles.map(({ index, data }) => put({ _id: index, data })),
-  )
-}
 
 /** The swap: over the head that was expected, and nothing else. A transaction that wrote it makes every other wait or fail. */
 async function writeHead(
@@ -133,9 +115,6 @@ async function writeHead(
   expected: { note?: string | null },
   options: Options,
 ): Promise<void> {
-  await db
-    .collection<Keyed>('checkpoints')
-    .updateOne({ _id: size }, { $setOnInsert: { note } }, { ...options, upsert: true })
   const change = { $set: { size, note }, $inc: { writes: 1 } }
   checkMatched(await meta(db).updateOne({ _id: 'head', ...expected }, change, options))
 }
