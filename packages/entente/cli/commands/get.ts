@@ -284,7 +284,7 @@ async function saveRecords(
         origin: checkpoint.origin,
         size: checkpoint.size,
         withheld: withheld.access + withheld.deleted + withheld.integrity,
-        hidden: withheld.access,
+        ...(withheld.access > 0 ? { hidden: withheld.access } : {}),
       }
     }
     await saved.end()
@@ -336,7 +336,7 @@ function createSavedRead(file: string | undefined) {
 function recordLines(summary: Record<string, unknown>, file: string): string[] {
   const head = `${counted(summary['records'] as number, 'record')} in ${file}`
   if (summary['verified'] === false) return [`${head}, not checked (--no-verify)`]
-  const hidden = summary['hidden'] as number
+  const hidden = (summary['hidden'] ?? 0) as number
   const content = hidden > 0 ? `, ${counted(hidden, 'commitment')} in place of what you may not see` : ''
   const what = `${head}${content}: ${summary['level'] as string}, nothing left out up to size ${summary['size'] as number} of ${summary['origin'] as string}`
   if (summary['pinned'] === true) return [what]
