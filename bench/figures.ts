@@ -5,7 +5,7 @@ import { measureLedger } from './ledger.ts'
 import { ledgers } from './ledgers.ts'
 import { million } from './million.ts'
 import { startMedallion } from './medallion.ts'
-import { mongodb } from './mongodb.ts'
+import { millionMongodb, mongodb } from './mongodb.ts'
 import { type Client, createStarted, type Server, type Started, startClient, startServer } from './processes.ts'
 import type { Figure } from './report.ts'
 import { alternate, median, quantile } from './statistics.ts'
@@ -327,6 +327,7 @@ export const benches: Record<string, Bench> = {
   ledgers,
   mongodb,
   million,
+  'million-mongodb': millionMongodb,
 }
 
 /** Runs one bench in processes of its own, and stops them. */

@@ -12,8 +12,8 @@ import { type Client, type Server, startServer } from './processes.ts'
 import type { Figure } from './report.ts'
 import { alternate, median, quantile } from './statistics.ts'
 
-const FEW = 2000
-const MANY = 1_000_000
+export const FEW = 2000
+export const MANY = 1_000_000
 const A_POST = 500
 
 export const million: Bench = async (run, started, client) => {

@@ -4,9 +4,38 @@ import { installMongod, startMongod } from '../test/support/mongod.ts'
 import type { Result, Side } from './client.ts'
 import type { Bench } from './figures.ts'
 import { startMedallion } from './medallion.ts'
+import { compare, FEW, firstPages, MANY, publish } from './million.ts'
 import { startServer } from './processes.ts'
 import type { Figure } from './report.ts'
 import { alternate, median, quantile } from './statistics.ts'
+
+/** What stays fast with a million objects in MongoDB: two servers on databases of one mongod. Minutes, so it runs only when it is named. */
+export const millionMongodb: Bench = async (run, started, client) => {
+  const installed = installMongod()
+  if ('reason' in installed) {
+    run.say(`there is no MongoDB here: ${installed.reason}`)
+    return []
+  }
+  const folder = join(run.folder, 'mongodb')
+  mkdirSync(folder, { recursive: true })
+  const mongod = started.add(await startMongod(installed.path, folder))
+  const many = run.quick ? MANY / 10 : MANY
+  const on = async (name: string) => {
+    const config = join(folder, `${name}.yaml`)
+    writeFileSync(config, `store: { kind: mongodb, url: "${mongod.url}", database: ${name} }\n`)
+    return started.add(await startServer('entente', join(run.folder, name), run.profile, {}, config))
+  }
+  const [small, large] = [await on('few'), await on('many')]
+  await publish(client, small, FEW, run.say)
+  const rate = await publish(client, large, many, run.say)
+  const count = many.toLocaleString('en-US')
+  const figures: Figure[] = [
+    { figure: '8', what: `bulk to ${count} objects`, value: rate, unit: 'objects/s', details: 'a cache of 256 MB' },
+    ...(await compare(client, small, large, many, run.quick ? 4 : 12)),
+    ...(await firstPages(client, large, many, run.quick ? 50 : 100)),
+  ]
+  return figures.map(figure => ({ ...figure, what: `MongoDB: ${figure.what}` }))
+}
 
 /** `entente serve` on MongoDB against the same on SQLite, and against medallion on the same mongod. */
 export const mongodb: Bench = async (run, started, client) => {

@@ -86,7 +86,7 @@ async function newestOf(
       { $sort: { id: -1, version: -1, _id: -1 } },
       { $group: { _id: '$id', leaf: { $first: '$_id' }, version: { $first: '$version' } } },
     ],
-    { ...options, hint: 'id', batchSize: MOST_VALUES },
+    { ...options, hint: 'id', batchSize: MOST_VALUES + 1 },
   )
   for await (const { _id, leaf, version } of found)
     newest.set(String(_id), { leaf: Number(leaf), version: typeof version === 'string' ? version : '' })
@@ -114,7 +114,7 @@ async function placesOf(
         id: { $in: [...new Set(some.map(p => p.id))] },
         version: { $in: [...new Set(some.map(p => p.version as string))] },
       },
-      { ...options, hint: 'id', projection: { kind: 1, id: 1, version: 1 }, batchSize: MOST_VALUES },
+      { ...options, hint: 'id', projection: { kind: 1, id: 1, version: 1 }, batchSize: MOST_VALUES + 1 },
     )
     for await (const { _id, kind, id, version } of found) {
       const place = places.get(toKey(String(id), String(version)))

@@ -3,7 +3,7 @@ import type { RecordRow, RecordSelection } from '#store/store.ts'
 import type { Snapshot } from './connection.ts'
 import { COLUMNS, OBJECT, type RecordDocument, toRecordRow, toText } from './rows.ts'
 
-/** Values in one condition. */
+/** Values in one condition. An answer of so many documents comes at once where one more is allowed: else the end is asked for. */
 export const MOST_VALUES = 1000
 /** Walks of one index that the server merges by `seq`; above 200 (`internalQueryMaxScansToExplode`) it would read all of them and sort. */
 const MOST_WALKS = 100
@@ -194,7 +194,7 @@ export async function byPlace(
 ): Promise<Map<number, Document>> {
   const found = new Map<number, Document>()
   for (const some of pieces([...new Set(leaves)], MOST_VALUES)) {
-    const cursor = records(db).find({ _id: { $in: some } }, { ...options, projection, batchSize: MOST_VALUES })
+    const cursor = records(db).find({ _id: { $in: some } }, { ...options, projection, batchSize: MOST_VALUES + 1 })
     for await (const document of cursor) found.set(document._id, document)
   }
   return found
