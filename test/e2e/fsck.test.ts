@@ -1,34 +1,12 @@
 // Somebody else's verifier checks our log over HTTP: `fsck` of transparency-dev/tessera, as published.
 import assert from 'node:assert/strict'
-import { spawn, spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { after, before, describe, test } from 'node:test'
-import { OBJECTS, root, sampleObjects, startEntente, type TestServer } from '../support/server.ts'
-
-const VERSION = 'v1.0.4'
-const BIN = join(root, `.cache/fsck-${VERSION}`)
-/** It ends with 0 on failure when it runs without a terminal: this line is the only sign of success. */
-const SUCCESS = "Successfully fsck'd log"
-/** Workers. With fewer than the log has tiles it deadlocks on a log that is damaged. */
-const WORKERS = 400
-
-/** The path of `fsck`, installed once into the cache, or why there is none. */
-function installFsck(): { fsck: string } | { reason: string } {
-  const fsck = join(BIN, 'fsck')
-  if (existsSync(fsck)) return { fsck }
-  const go = ['go', '/usr/local/go/bin/go'].find(name => spawnSync(name, ['version']).status === 0)
-  if (go === undefined) return { reason: 'no Go to install fsck with' }
-  mkdirSync(BIN, { recursive: true })
-  const { status, stderr } = spawnSync(go, ['install', `github.com/transparency-dev/tessera/cmd/fsck@${VERSION}`], {
-    env: { ...process.env, GOBIN: BIN },
-    encoding: 'utf8',
-    timeout: 240_000,
-  })
-  return status === 0 && existsSync(fsck) ? { fsck } : { reason: `go can't install fsck: ${stderr.slice(-300)}` }
-}
+import { installFsck, runFsck, SUCCESS } from '../support/fsck.ts'
+import { OBJECTS, sampleObjects, startEntente, type TestServer } from '../support/server.ts'
 
 describe('fsck', () => {
   let server: TestServer | undefined
@@ -61,20 +39,7 @@ describe('fsck', () => {
     if (folder !== '') rmSync(folder, { recursive: true, force: true, maxRetries: 5 })
   })
 
-  const check = async (vkey: string): Promise<string> => {
-    const keyFile = join(folder, 'log.vkey')
-    writeFileSync(keyFile, `${vkey}\n`)
-    const url = `${(server as TestServer).url}/log/`
-    const args = [`--storage_url=${url}`, `--public_key=${keyFile}`, '--ui=false', '-N', String(WORKERS)]
-    const child = spawn(fsck, args, { stdio: ['ignore', 'pipe', 'pipe'] })
-    let output = ''
-    child.stdout.setEncoding('utf8').on('data', d => (output += d))
-    child.stderr.setEncoding('utf8').on('data', d => (output += d))
-    const timer = setTimeout(() => child.kill('SIGKILL'), 20_000)
-    await new Promise(resolve => child.once('close', resolve))
-    clearTimeout(timer)
-    return output
-  }
+  const check = (vkey: string) => runFsck(fsck, (server as TestServer).url, vkey, folder)
   const key = async () => (await (server as TestServer).request('GET', '/log/key')).text.trim()
 
   test('verifies the log of a running server over HTTP', async t => {

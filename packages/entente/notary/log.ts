@@ -116,8 +116,10 @@ export async function openLog(
   return log
 }
 
-/** Tries to read head and collections of one moment, while others write. */
+/** Tries to read head and collections of one moment, while others write; and what is under one head, while the database has another primary. */
 const TRIES = 20
+const SAME_TRIES = 4
+const SAME_MS = 100
 
 /**
  * The state under the head that the store has now; undefined where that is `known`.
@@ -125,7 +127,7 @@ const TRIES = 20
  * @throws NotaryError `integrity`
  */
 async function readHead(store: Store, origin: string, keys: LogKeys, known: State): Promise<State | undefined> {
-  let failed: string | undefined
+  let [failed, same] = ['', 0]
   for (let tries = 1; ; tries++) {
     const [head, heads] = await Promise.all([store.head(), store.collections()])
     if (head?.note === known.head?.note) return undefined
@@ -134,8 +136,10 @@ async function readHead(store: Store, origin: string, keys: LogKeys, known: Stat
       return await load(store, head, heads, origin, keys, known)
     } catch (error) {
       // The collections may be those of the batch before, or after.
-      if (tries === TRIES || failed === head.note) throw error
+      same = failed === head.note ? same + 1 : 1
       failed = head.note
+      if (tries === TRIES || same === SAME_TRIES) throw error
+      if (same > 1) await new Promise(resolve => setTimeout(resolve, SAME_MS))
     }
   }
 }

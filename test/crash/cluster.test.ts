@@ -1,0 +1,318 @@
+// Three servers of one log on a MongoDB replica set of three: the one that writes is killed again and again under load, stopped and let go on, and asked to end;
+// and somebody writes to their database.
+//   ENTENTE_TEST_LONG=1   2,000 objects a second for ten minutes, a kill every 20 seconds
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { after, before, describe, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Document } from 'mongodb'
+import { startAnvil } from '../../packages/entente/ledger/conformance/anvil.ts'
+import { type Cluster, startCluster } from '../support/cluster.ts'
+import { installFsck, runFsck, SUCCESS } from '../support/fsck.ts'
+import { installMongod, type ReplicaSet, startReplicaSet } from '../support/mongod.ts'
+import { p99, publishTo, type Published } from '../support/publishing.ts'
+import { OBJECTS, root, sampleObjects, temporaryFolder, type TestServer } from '../support/server.ts'
+
+const LONG = process.env['ENTENTE_TEST_LONG'] !== undefined
+const LOAD = LONG ? { perSecond: 2000, objects: 50, ms: 600_000 } : { perSecond: 300, objects: 10, ms: 60_000 }
+const KILL_EVERY_MS = LONG ? 20_000 : 11_000
+const KILLS = LONG ? 29 : 5
+/** TEST KEY: of the first account of every development chain. */
+const ACCOUNT = 'ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80'
+
+type Keyed = Document & { _id: number | string }
+
+const installed = installMongod()
+const skip = 'reason' in installed ? installed.reason : false
+
+describe('several servers', { concurrency: false, skip }, () => {
+  let mongo: ReplicaSet
+  let cluster: Cluster
+  let folder = ''
+  let remove = () => {}
+  let anvil: Awaited<ReturnType<typeof startAnvil>>
+  let posted = 0
+
+  before(async () => {
+    folder = temporaryFolder({ after: f => void (remove = f) })
+    ;[mongo, anvil] = await Promise.all([
+      startReplicaSet('path' in installed ? installed.path : '', folder, 3),
+      startAnvil(),
+    ])
+    const ledger = {
+      id: 'dev',
+      kind: 'evm',
+      urls: [typeof anvil === 'string' ? '' : anvil.url],
+      chainId: 31337,
+      keyFile: 'account.key',
+    }
+    cluster = await startCluster(mongo.url, 'cluster', {
+      config: { ledgers: typeof anvil === 'string' ? [] : [ledger], anchoring: { intervalMs: 200 } },
+      files: { 'account.key': ACCOUNT },
+    })
+  })
+  after(async () => {
+    await cluster?.close()
+    if (typeof anvil === 'object') anvil.stop()
+    await mongo?.stop()
+    remove()
+  })
+
+  const server = (i: number): TestServer => cluster.servers[i % 3] as TestServer
+  const newObjects = (count: number) => sampleObjects(count, (posted += count) - count + 10_000_000)
+  async function post(to: TestServer, objects: unknown[] = newObjects(1)): Promise<any> {
+    const { status, json, text } = await to.request('POST', OBJECTS, { objects })
+    assert.equal(status, 202, text)
+    return json
+  }
+
+  /** Nothing that was acknowledged is missing, on no server; no checkpoint of a size has two roots, and none was followed by a smaller one. */
+  async function assertKept(published: Published): Promise<void> {
+    assert.deepEqual(published.failures, [])
+    assert.deepEqual(published.stale, [])
+    assert.deepEqual(published.lessThanBefore, [])
+    const list: string[] = []
+    for (let next = ''; ; ) {
+      const page: { json: Document } = await server(list.length).request('GET', `${OBJECTS}?limit=5000${next}`)
+      for (const o of page.json['objects'] ?? []) list.push(o['id'])
+      if (page.json['more'] !== true) break
+      next = `&next=${page.json['next']}`
+    }
+    const there = new Set(list)
+    assert.equal(there.size, list.length, 'an object is listed twice')
+    assert.deepEqual(
+      [...published.acknowledged.keys()].filter(id => !there.has(id)),
+      [],
+    )
+    const stored = cluster.db.collection<Keyed>('checkpoints').find()
+    for await (const { _id, note } of stored) {
+      const served = published.checkpoints.get(String(_id))
+      if (served !== undefined) assert.equal(served, String(note).split('\n')[2], `the root at size ${_id}`)
+    }
+    let [seq, added] = [-1, 0]
+    for await (const row of cluster.db.collection<Keyed>('records').find({ coll: 1 }).sort({ coll: 1, seq: 1 })) {
+      assert.equal(row['seq'], seq + 1)
+      assert.ok(row['added'] > added, `record ${row['seq']} is dated ${row['added']}, the one before ${added}`)
+      ;[seq, added] = [row['seq'], row['added']]
+    }
+  }
+
+  function audit(): void {
+    const place = cluster.places[0] as Cluster['places'][number]
+    const args = ['packages/entente/cli/main.ts', 'audit', '--data', place.data, ...place.args, '--json']
+    const { status, stdout, stderr } = spawnSync(process.execPath, args, { cwd: root, encoding: 'utf8' })
+    assert.equal(status, 0, stdout + stderr)
+    assert.deepEqual(JSON.parse(stdout).problems, [])
+  }
+
+  test(`${KILLS} kills of the one that writes, under ${LOAD.perSecond} objects a second: all that was acknowledged is there, in one log`, async () => {
+    const publishing = publishTo(cluster, LOAD)
+    const kills: number[] = []
+    for (let i = 0; i < KILLS; i++) {
+      await sleep(KILL_EVERY_MS - (i === 0 ? 8000 : 0))
+      const at = await cluster.sequencer()
+      kills.push(Date.now())
+      await server(at).kill()
+      await cluster.start(at)
+    }
+    const published = await publishing
+    const around = published.times.filter(t => kills.some(k => t.at + t.ms >= k && t.at < k + 5000))
+    const longest = Math.max(...published.times.map(t => t.ms))
+    const said = [...published.refused].map(([what, count]) => `${count} × ${what}`).join(', ')
+    process.stdout.write(
+      `measured: ${published.acknowledged.size} objects acknowledged; POST in the 5 s after a kill: 99th percentile ${p99(around)} ms, of all ${p99(published.times)} ms, longest ${longest} ms; answers besides: ${said || 'none'}\n`,
+    )
+    assert.ok(longest < 10_000, `a POST took ${longest} ms`)
+    await assertKept(published)
+    for (const s of cluster.servers) await post(s)
+    audit()
+    const tool = installFsck()
+    if ('fsck' in tool) {
+      const key = (await server(0).request('GET', '/log/key')).text.trim()
+      const output = await runFsck(tool.fsck, server(0).url, key, folder)
+      assert.ok(output.includes(SUCCESS), output)
+    }
+  })
+
+  test('who wrote and was stopped for a while does no harm when it goes on: it follows', async t => {
+    const at = await cluster.sequencer()
+    const old = server(at)
+    t.after(() => old.child.kill('SIGCONT'))
+    await post(old)
+    const before = (await old.request('GET', '/readyz')).json
+    old.child.kill('SIGSTOP')
+    // Asked of it while it stands still: done once by whoever writes then.
+    const held = newObjects(1)
+    const late = post(old, held)
+    const answered = await Promise.all([post(server(at + 1)), post(server(at + 2))])
+    assert.equal(answered.length, 2)
+    old.child.kill('SIGCONT')
+    await late
+    await post(old)
+    const ready = (await old.request('GET', '/readyz')).json
+    assert.equal(ready.status, 'ready')
+    assert.equal(ready.cluster.role, 'follower')
+    assert.ok(ready.cluster.term > before.cluster.term)
+    const id = held[0]?.['id']
+    for (const s of cluster.servers)
+      assert.equal((await s.request('GET', `${OBJECTS}${id}/versions/`)).json.versions.length, 1)
+    audit()
+  })
+
+  test('a rolling restart under load: nothing fails but connections that are closed', async () => {
+    const publishing = publishTo(cluster, { perSecond: 100, objects: 2, ms: 8000, from: 5_000_000 })
+    for (let i = 0; i < 3; i++) {
+      await sleep(500)
+      await server(i).stop()
+      await cluster.start(i)
+    }
+    const published = await publishing
+    assert.deepEqual(
+      [...published.refused.keys()].filter(what => !/^(ECONNREFUSED|ECONNRESET|UND_ERR_SOCKET)$/.test(what)),
+      [],
+    )
+    await assertKept(published)
+  })
+
+  test('cursors of clients hold on every server, and one object is deleted everywhere at once', async () => {
+    const first = await server(0).request('GET', `${OBJECTS}?limit=7`)
+    const second = await server(1).request('GET', `${OBJECTS}?limit=7&next=${first.json.next}`)
+    const added = first.headers.get('x-taxii-date-added-last')
+    const third = await server(2).request('GET', `${OBJECTS}?limit=7&added_after=${added}`)
+    assert.deepEqual(third.json.objects, second.json.objects)
+    const id = second.json.objects[0].id
+    for (const s of cluster.servers) await s.request('GET', `${OBJECTS}${id}/`)
+    const follower = ((await cluster.sequencer()) + 1) % 3
+    assert.equal((await server(follower).request('DELETE', `${OBJECTS}${id}/`)).status, 200)
+    for (const s of cluster.servers) {
+      assert.equal((await s.request('GET', `${OBJECTS}${id}/`)).status, 404)
+      const list = (await s.request('GET', `${OBJECTS}?limit=7&next=${first.json.next}`)).json.objects
+      assert.ok(!list.some((o: Document) => o['id'] === id))
+    }
+    assert.equal((await server(follower).request('DELETE', `${OBJECTS}${id}/`)).status, 404)
+    const { id: status } = await post(server(follower))
+    for (const s of cluster.servers) assert.equal((await s.request('GET', `/api/status/${status}/`)).json.id, status)
+  })
+
+  test('whoever writes to the database decides neither who writes nor what is true', async t => {
+    const { db } = cluster
+    const meta = db.collection<Keyed>('meta')
+    // No rights lie there, nor any password, token or role.
+    const names = (await db.listCollections({}, { nameOnly: true }).toArray()).map(c => c.name)
+    assert.deepEqual(
+      names.filter(name => /user|role|right|token|auth/i.test(name)),
+      [],
+    )
+
+    const lease = (await meta.findOne({ _id: 'lease' })) as Document
+    const writes: Record<string, Document | undefined> = {
+      'the lease deleted': undefined,
+      'the lease given to a stranger': { text: String(lease['text']).replace(/127\.0\.0\.1:\d+/, '127.0.0.1:1') },
+      'the lease for ever': { text: '{"holder":"me","address":"127.0.0.1:1","term":9e15,"beat":0,"released":false}\n' },
+      'the lease of another time put back': { text: lease['text'] },
+      'no text at all': { text: { $numberLong: '1' } },
+    }
+    for (const [what, write] of Object.entries(writes)) {
+      await t.test(what, async () => {
+        const { term } = (await server(0).request('GET', '/readyz')).json.cluster
+        if (write) await meta.replaceOne({ _id: 'lease' }, write, { upsert: true })
+        else await meta.deleteOne({ _id: 'lease' })
+        const started = Date.now()
+        for (const s of cluster.servers) await post(s)
+        await sleep(1200) // the holder has renewed it by then
+        for (const s of cluster.servers) await post(s)
+        assert.ok(Date.now() - started < 10_000)
+        const now = (await server(0).request('GET', '/readyz')).json.cluster
+        assert.equal(now.term, term, 'the one that writes is the same')
+      })
+    }
+
+    await t.test(
+      'a status that says something else: the object, its proof and the receipt of the answer stand',
+      async () => {
+        const objects = newObjects(1)
+        const status = await post(server(0), objects)
+        const statuses = db.collection<Keyed>('statuses')
+        const refused = JSON.stringify([
+          { id: objects[0]?.['id'], version: '2026-01-01T00:00:00.000Z', message: 'forged' },
+        ])
+        await statuses.updateOne({ _id: status.id }, { $set: { accepted: '[]', failed: refused } })
+        const shown = (await server(1).request('GET', `/api/status/${status.id}/`)).json
+        // What is said is what the database says; what was signed has not changed, and names the object's place.
+        assert.equal(shown.failure_count, 1)
+        assert.equal(shown.x_entente_receipt, status.x_entente_receipt)
+        assert.equal((await server(2).request('GET', `${OBJECTS}${objects[0]?.['id']}/`)).status, 200)
+        assert.equal((await server(2).request('GET', `${OBJECTS}${objects[0]?.['id']}/proof/`)).status, 200)
+      },
+    )
+
+    await t.test('cursors and routes: nothing that is told of an object comes from them', async () => {
+      await db.collection('cursors').updateMany({}, { $set: { position: 1e6 } })
+      await db.collection('routes').insertOne({ channel: 'EVENTS', leaf: 2 })
+      for (const s of cluster.servers) {
+        const { id } = (newObjects(1)[0] ?? {}) as Document
+        assert.equal((await s.request('GET', `${OBJECTS}${id}/`)).status, 404)
+        await post(s)
+      }
+      await db.collection('cursors').updateMany({}, { $set: { position: 0 } })
+      for (const s of cluster.servers) await post(s)
+    })
+
+    await t.test('an anchor that is on no ledger makes nothing final', async () => {
+      if (typeof anvil === 'string') return
+      const size = 1e9
+      await db.collection('anchors').insertOne({
+        ledger: 'dev',
+        size,
+        root: Buffer.alloc(32),
+        transaction: `0x${'11'.repeat(32)}`,
+        block: 1,
+        blockHash: '0x',
+        final: true,
+        at: 1,
+      })
+      await sleep(1000)
+      for (const s of cluster.servers) {
+        const [{ final_size }] = (await s.request('GET', '/readyz')).json.ledgers
+        assert.ok(final_size < size)
+        await post(s)
+      }
+      await db.collection('anchors').deleteOne({ size })
+    })
+
+    await t.test(
+      "collections' heads changed: followers serve nothing on them, and go on when they are right again",
+      async () => {
+        const collections = db.collection<Keyed>('collections')
+        const follower = server(((await cluster.sequencer()) + 1) % 3)
+        const other = server(await cluster.sequencer())
+        const before = (await follower.request('GET', '/log/checkpoint')).text
+        await collections.updateOne({ _id: 1 }, { $inc: { lastAdded: 1000 }, $set: { root: Buffer.alloc(32) } })
+        const object = newObjects(1)
+        await post(other, object) // which writes its own heads again
+        assert.equal((await follower.request('GET', `${OBJECTS}${object[0]?.['id']}/`)).status, 200)
+        assert.notEqual((await follower.request('GET', '/log/checkpoint')).text, before)
+      },
+    )
+
+    await t.test('an older head that the log did sign: nothing is served on it, and nothing is written', async () => {
+      const head = (await meta.findOne({ _id: 'head' })) as Document
+      const collections = await db.collection('collections').find().toArray()
+      for (const s of cluster.servers) await post(s)
+      await meta.updateOne({ _id: 'head' }, { $set: { size: head['size'], note: head['note'] } })
+      await db.collection('collections').deleteMany({})
+      await db.collection('collections').insertMany(collections)
+      const states = async () =>
+        Promise.all(cluster.servers.map(async s => (await s.request('GET', '/readyz')).json.code as string | undefined))
+      for (let i = 0; i < 200 && (await states()).some(code => code !== 'rolled-back'); i++) {
+        await Promise.all(cluster.servers.map(s => s.request('POST', OBJECTS, { objects: newObjects(1) })))
+        await sleep(100)
+      }
+      assert.deepEqual(await states(), ['rolled-back', 'rolled-back', 'rolled-back'])
+      for (const s of cluster.servers) {
+        assert.equal((await s.request('GET', OBJECTS)).status, 503)
+        assert.equal((await s.request('POST', OBJECTS, { objects: newObjects(1) })).status, 503)
+      }
+    })
+  })
+})

@@ -1,0 +1,125 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Cluster } from './cluster.ts'
+import { OBJECTS, sampleObjects } from './server.ts'
+
+/** What was published to several servers, and how it went. */
+export type Published = {
+  /** By id: where and when it was acknowledged. */
+  acknowledged: Map<string, number>
+  /** Each POST: when it began, and how long it took until it was acknowledged, whichever server did that in the end; milliseconds. */
+  times: { at: number; ms: number }[]
+  /** Answers other than 202, and connections that broke. */
+  refused: Map<string, number>
+  /** Reads on another server that did not show what was acknowledged. */
+  stale: string[]
+  /** Root by size of every checkpoint that any server served; sizes that were less than one seen before. */
+  checkpoints: Map<string, string>
+  lessThanBefore: string[]
+  failures: string[]
+}
+
+/**
+ * Publishes at an even rate to all servers in turn for some time, like clients behind a load balancer: what is not answered, or not with 202, is posted
+ * again to the next one. One in ten is read at once on another server, and checkpoints are read of one after the other all the time.
+ */
+export async function publishTo(
+  cluster: Pick<Cluster, 'servers'>,
+  options: { perSecond: number; objects: number; ms: number; from?: number },
+): Promise<Published> {
+  const { perSecond, objects: count, ms } = options
+  const published: Published = {
+    acknowledged: new Map(),
+    times: [],
+    refused: new Map(),
+    stale: [],
+    checkpoints: new Map(),
+    lessThanBefore: [],
+    failures: [],
+  }
+  const { servers } = cluster
+  const isUp = (i: number) => servers[i]?.child.exitCode === null && servers[i]?.child.signalCode === null
+  let turn = 0
+  const next = (not = -1): number => {
+    for (let tries = 0; tries < servers.length; tries++) {
+      turn = (turn + 1) % servers.length
+      if (turn !== not && isUp(turn)) return turn
+    }
+    return turn
+  }
+  const count1 = (what: string) => published.refused.set(what, (published.refused.get(what) ?? 0) + 1)
+  const end = Date.now() + ms
+
+  async function post(from: number): Promise<void> {
+    const objects = sampleObjects(count, from)
+    const at = Date.now()
+    for (;;) {
+      const to = next()
+      try {
+        const { status, json, text } = await (servers[to] as Cluster['servers'][number]).request('POST', OBJECTS, {
+          objects,
+        })
+        if (status === 202) {
+          if (json.failure_count > 0) published.failures.push(text)
+          break
+        }
+        count1(`${status} ${json?.error_code}`)
+      } catch (error) {
+        count1(String((error as { cause?: { code?: string } }).cause?.code ?? (error as Error).message))
+      }
+      if (Date.now() > end + 30_000) return void published.failures.push(`no server took object ${from}`)
+      await sleep(20)
+    }
+    const done = Date.now()
+    published.times.push({ at, ms: done - at })
+    for (const o of objects) published.acknowledged.set(o['id'] as string, done)
+    if ((from / count) % 10 === 0) await readBack(objects[0]?.['id'] as string)
+  }
+
+  async function readBack(id: string): Promise<void> {
+    const on = next()
+    const answer = await (servers[on] as Cluster['servers'][number])
+      .request('GET', `${OBJECTS}${id}/`)
+      .catch(() => undefined)
+    if (answer?.status === 404 || answer?.json?.objects?.length === 0) published.stale.push(`${id} on ${on}`)
+    else if (answer && answer.status !== 200) count1(`GET ${answer.status} ${answer.json?.error_code}`)
+  }
+
+  async function readCheckpoints(): Promise<void> {
+    let largest = 0
+    while (Date.now() < end) {
+      const on = next()
+      const answer = await (servers[on] as Cluster['servers'][number])
+        .request('GET', '/log/checkpoint')
+        .catch(() => undefined)
+      if (answer?.status === 200) {
+        const [, size = '', root = ''] = answer.text.split('\n')
+        const known = published.checkpoints.get(size)
+        if (known !== undefined && known !== root) published.failures.push(`two roots at size ${size}`)
+        published.checkpoints.set(size, root)
+        if (Number(size) < largest) published.lessThanBefore.push(`${size} after ${largest} on ${on}`)
+        largest = Math.max(largest, Number(size))
+      }
+      await sleep(10)
+    }
+  }
+
+  const reading = readCheckpoints()
+  const under: Promise<void>[] = []
+  const started = Date.now()
+  let from = options.from ?? 0
+  for (let n = 0; Date.now() < end; n++) {
+    under.push(post(from))
+    from += count
+    const wait = started + ((n + 1) * 1000 * count) / perSecond - Date.now()
+    if (wait > 0) await sleep(wait)
+  }
+  await Promise.all(under)
+  await reading
+  return published
+}
+
+/** The 99th percentile, milliseconds. */
+export function p99(times: readonly { ms: number }[]): number {
+  const sorted = times.map(t => t.ms).sort((a, b) => a - b)
+  return sorted[Math.ceil(sorted.length * 0.99) - 1] ?? 0
+}
