@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.28;
+
+/// @notice Party of the federation: a member, an authority, a body, a manufacturer, a holder or a vulnerability provider.
+type PartyId is bytes32;
+/// @notice ISO 3166-1 alpha-2 in ASCII, or "EU".
+type Country is bytes2;
+
+/// @notice What a party is. Members vote on the EU chain; authorities are seated by them; authorities register the others.
+enum PartyKind {
+    None,
+    Commission,
+    Enisa,
+    State,
+    Ncca,
+    Nab,
+    Coordinator,
+    CertificationBody,
+    PublicBody,
+    Cab,
+    Itsef,
+    Manufacturer,
+    Holder,
+    Provider
+}
+
+/// @notice How a fact of another chain came here: on an authority's word, or with a proof.
+enum Provenance {
+    Own,
+    Attested,
+    Proven
+}
+
+/// @title Refusals of the federation's contracts
+/// @notice They have the names of `RefusalCode` in packages/rules, and say first by which row of its table something was refused.
+interface IRules {
+    /// @notice The caller's key belongs to nobody.
+    error UnknownKey(uint8 row, address key);
+    /// @notice The key was revoked.
+    error RevokedKey(uint8 row, address key);
+    /// @notice The key is, or was, somebody's already.
+    error KeyTaken(uint8 row, address key);
+    /// @notice The party was removed.
+    error NotActive(uint8 row, bytes32 party);
+    /// @notice A party of this kind may not do this.
+    error WrongRole(uint8 row, PartyKind kind);
+    /// @notice The party is of another country.
+    error WrongCountry(uint8 row, Country expected, Country actual);
+    /// @notice This is another party's.
+    error NotYours(uint8 row, bytes32 what);
+    /// @notice There is no such thing.
+    error Unknown(uint8 row, bytes32 what);
+    /// @notice It is there already.
+    error Exists(uint8 row, bytes32 what);
+    /// @notice Something that must be said was left empty.
+    error Missing(uint8 row, bytes32 what);
+    /// @notice This party has agreed already.
+    error VotedAlready(uint8 row, bytes32 party);
+    /// @notice It is over.
+    error Closed(uint8 row, bytes32 what);
+    /// @notice Fewer would be left than there must be.
+    error BelowMinimum(uint8 row, uint256 actual, uint256 minimum);
+    /// @notice A number or a time is outside what is allowed.
+    error OutOfBounds(uint8 row, uint256 actual, uint256 bound);
+}
