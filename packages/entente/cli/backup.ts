@@ -15,16 +15,19 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
+import { collectionKey } from '@entente/verify/proof'
 import type { AuditReport } from '#notary/audit.ts'
+import { openErasedTags } from '#notary/erased.ts'
 import { historyOf, openLogKey } from '#notary/key.ts'
-import { repair } from '#notary/repair.ts'
+import { repair, type RepairReport } from '#notary/repair.ts'
 import { copySqlite } from '#store/sqlite/copy.ts'
 import { openSqliteStore } from '#store/sqlite/sqlite.ts'
+import type { Store } from '#store/store.ts'
 import { auditStore, type Uncompared } from './audit-anchors.ts'
 import { type Config, loadConfig, type Paths } from './config.ts'
 import { copyPieces, copyStore } from './copy-store.ts'
 import { CliError } from './errors.ts'
-import { defaultOrigin } from './identity.ts'
+import { defaultOrigin, toApiRoots } from './identity.ts'
 import { ledgerFolder } from './ledgers.ts'
 import type { Progress } from './progress.ts'
 import type { OpenSource } from './repair-sources.ts'
@@ -253,7 +256,7 @@ export async function restoreBackup(
         moves.push([join(staging, ledgerIn(ledger.id)), place])
       }
     }
-    const forward = newer.length > 0 ? await goForward(config, paths, newer, progress) : undefined
+    const forward = newer.length > 0 ? await goForward(config, paths, newer, from, progress) : undefined
     const { report, uncompared } = await auditFolder(compared, paths, progress)
     const behind = report.problems.find(p => p.kind === 'ledger')
     if (behind)
@@ -291,9 +294,10 @@ async function goForward(
   config: Config,
   paths: Paths,
   sources: OpenSource[],
+  from: string,
   progress: Progress,
 ): Promise<{ added: number; erased: number }> {
-  const { vkey } = openLogKey(paths.logKey, config.log.origin ?? defaultOrigin, false)
+  const { vkey, first: firstKey } = openLogKey(paths.logKey, config.log.origin ?? defaultOrigin, false)
   const store = openSqliteStore({ path: paths.store })
   try {
     const before = (await store.head())?.size ?? 0
@@ -310,11 +314,45 @@ async function goForward(
         'evidence',
         `the log is at size ${size} in what --newer names, the backup at ${before}, and ${lost.length} of its records are in no copy (the first: entry ${first.logIndex ?? 'unknown'}): ${first.reason}. A record that is lost may be a deletion: name more copies with --newer`,
       )
+    if (erased.length > 0) await tagErased(config, paths, store, firstKey, erased, from)
     return { added: restored.filter(r => r.logIndex >= before).length, erased: erased.length }
   } finally {
     await store.close()
     rmSync(`${paths.store}.lock`, { force: true })
   }
+}
+
+/**
+ * Collections that refuse what was erased refuse this too. What it was only the backup knows. Whether all of an object was asked for to be erased nobody knows: it
+ * is taken to be so where nothing of it is left.
+ */
+async function tagErased(
+  config: Config,
+  paths: Paths,
+  store: Store,
+  firstKey: string,
+  erased: RepairReport['erased'],
+  backup: string,
+): Promise<void> {
+  const refusing = new Map(
+    toApiRoots(config, firstKey).flatMap(({ path, collections }) =>
+      collections.filter(c => c.repost === 'refuse').map(c => [c.id, collectionKey(path, c.id)]),
+    ),
+  )
+  const tags: Uint8Array[] = []
+  const original = openSqliteStore({ path: join(backup, STORE), readOnly: true })
+  try {
+    for (const { collection, logIndex } of erased) {
+      const [key, row] = [refusing.get(collection), await original.recordAt(logIndex)]
+      if (!key || !row || row.id === null || row.version === null) continue
+      const made = await openErasedTags(paths.erasedKey, store)
+      const isWhole = (await store.versions(row.collection, row.id)).length === 0
+      tags.push(made.check, isWhole ? made.tag(key, row.id) : made.tag(key, row.id, row.version))
+    }
+  } finally {
+    await original.close()
+  }
+  if (tags.length > 0) await store.take({ erasedTags: tags })
 }
 
 /** The file goes once the database has all of it. A restore that was cut off after that finds the same log there, and goes on. */

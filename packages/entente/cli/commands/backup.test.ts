@@ -4,6 +4,9 @@ import { cpSync, existsSync, readdirSync, readFileSync, rmSync, statSync, writeF
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { createTaxiiClient } from '@entente/client'
+import { collectionKey } from '@entente/verify/proof'
+import { openErasedTags } from '#notary/erased.ts'
+import { openSqliteStore } from '#store/sqlite/sqlite.ts'
 import { loadConfig } from '../config.ts'
 import { startServer } from '../serve.ts'
 import { entente, runScript } from './test/script.ts'
@@ -122,7 +125,9 @@ test('what is not as it was backed up is refused, and nothing is left behind', a
 })
 
 test('a ledger that outlived the store, and is ahead of the backup: refused, with what to do', async t => {
-  const site = await startSite(t, APART)
+  const refusing =
+    'apiRoots: [{ path: /api/, title: T, collections: [{ alias: default, title: D, read: [taxii-read], write: [taxii-write], repost: refuse }] }]\n'
+  const site = await startSite(t, APART + refusing)
   const { folder } = site
   const auth = { kind: 'basic' as const, user: 'admin', password: adminPassword(site) }
   const collection = createTaxiiClient({ url: site.url, auth }).collection(site.url)
@@ -131,7 +136,8 @@ test('a ledger that outlived the store, and is ahead of the backup: refused, wit
   await ok(['backup', '--to', 'old', '--config', 'entente.yaml'], folder)
   await add(10)
   const authorization = `Basic ${Buffer.from(`admin:${auth.password}`).toString('base64')}`
-  const erased = `${site.url}objects/${indicators(1, 0)[0]?.['id']}/?match[version]=all`
+  const id = indicators(1, 0)[0]?.['id'] as string
+  const erased = `${site.url}objects/${id}/?match[version]=all`
   assert.equal((await fetch(erased, { method: 'DELETE', headers: { authorization } })).status, 200)
   await add(20)
   await ok(['backup', '--to', 'new', '--config', 'entente.yaml'], folder)
@@ -157,4 +163,11 @@ test('a ledger that outlived the store, and is ahead of the backup: refused, wit
   `,
     { cwd: folder },
   )
+  // What the collection refuses to take again it refuses after the restore as well.
+  const store = openSqliteStore({ path: join(folder, 'forward', 'store.db'), readOnly: true })
+  t.after(() => store.close())
+  const tags = await openErasedTags(join(folder, 'forward', 'erased.key'), store)
+  const [known] = await store.collections()
+  const key = collectionKey('/api/', known?.id as string)
+  assert.deepEqual(await store.wereErased([tags.tag(key, id), tags.tag(key, 'indicator--0')]), [true, false])
 })
