@@ -15,8 +15,11 @@ import { OBJECTS, root, sampleObjects, temporaryFolder, type TestServer } from '
 
 const LONG = process.env['ENTENTE_TEST_LONG'] !== undefined
 const LOAD = LONG ? { perSecond: 2000, objects: 50, ms: 600_000 } : { perSecond: 300, objects: 10, ms: 60_000 }
-const KILL_EVERY_MS = LONG ? 20_000 : 11_000
 const KILLS = LONG ? 29 : 5
+/** From when one that was killed is there again to the next kill. */
+const PAUSE_MS = LONG ? 16_000 : 2000
+/** For how long after a kill a POST is counted as one during a takeover. */
+const TAKEOVER_MS = 5000
 /** TEST KEY: of the first account of every development chain. */
 const ACCOUNT = 'ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80'
 
@@ -84,11 +87,16 @@ describe('several servers', { concurrency: false, skip }, () => {
       [...published.acknowledged.keys()].filter(id => !there.has(id)),
       [],
     )
-    const stored = cluster.db.collection<Keyed>('checkpoints').find()
-    for await (const { _id, note } of stored) {
-      const served = published.checkpoints.get(String(_id))
-      if (served !== undefined) assert.equal(served, String(note).split('\n')[2], `the root at size ${_id}`)
+    const stored = cluster.db.collection<Keyed>('parts').find({ _id: /^checkpoint/ })
+    let compared = 0
+    for await (const { note } of stored) {
+      const [, size = '', root] = String(note).split('\n')
+      const served = published.checkpoints.get(size)
+      if (served === undefined) continue
+      assert.equal(served, root, `the root at size ${size}`)
+      compared++
     }
+    assert.equal(compared, published.checkpoints.size)
     let [seq, added] = [-1, 0]
     for await (const row of cluster.db.collection<Keyed>('records').find({ coll: 1 }).sort({ coll: 1, seq: 1 })) {
       assert.equal(row['seq'], seq + 1)
@@ -100,78 +108,82 @@ describe('several servers', { concurrency: false, skip }, () => {
   function audit(): void {
     const place = cluster.places[0] as Cluster['places'][number]
     const args = ['packages/entente/cli/main.ts', 'audit', '--data', place.data, ...place.args, '--json']
-    const { status, stdout, stderr } = spawnSync(process.execPath, args, { cwd: root, encoding: 'utf8' })
+    const { status, stdout, stderr } = spawnSync(process.execPath, args, {
+      cwd: root,
+      encoding: 'utf8',
+      env: { ...process.env, XDG_STATE_HOME: folder }, // the log of another run has the same key
+    })
     assert.equal(status, 0, stdout + stderr)
     assert.deepEqual(JSON.parse(stdout).problems, [])
   }
 
-  test(`${KILLS} kills of the one that writes, under ${LOAD.perSecond} objects a second: all that was acknowledged is there, in one log`, async () => {
+  test(`${LOAD.perSecond} objects a second for ${LOAD.ms / 1000} s, to all in turn, while this happens to who writes`, async t => {
     const publishing = publishTo(cluster, LOAD)
     const kills: number[] = []
-    for (let i = 0; i < KILLS; i++) {
-      await sleep(KILL_EVERY_MS - (i === 0 ? 8000 : 0))
+    await t.test(`${KILLS} kills`, async () => {
+      for (let i = 0; i < KILLS; i++) {
+        await sleep(PAUSE_MS)
+        const at = await cluster.sequencer()
+        kills.push(Date.now())
+        await server(at).kill()
+        await cluster.start(at)
+      }
+    })
+
+    await t.test('stopped for a while and let go on, it does no harm: it follows', async t2 => {
       const at = await cluster.sequencer()
-      kills.push(Date.now())
-      await server(at).kill()
-      await cluster.start(at)
-    }
-    const published = await publishing
-    const around = published.times.filter(t => kills.some(k => t.at + t.ms >= k && t.at < k + 5000))
-    const longest = Math.max(...published.times.map(t => t.ms))
-    const said = [...published.refused].map(([what, count]) => `${count} × ${what}`).join(', ')
-    process.stdout.write(
-      `measured: ${published.acknowledged.size} objects acknowledged; POST in the 5 s after a kill: 99th percentile ${p99(around)} ms, of all ${p99(published.times)} ms, longest ${longest} ms; answers besides: ${said || 'none'}\n`,
-    )
-    assert.ok(longest < 10_000, `a POST took ${longest} ms`)
-    await assertKept(published)
-    for (const s of cluster.servers) await post(s)
-    audit()
-    const tool = installFsck()
-    if ('fsck' in tool) {
+      const old = server(at)
+      t2.after(() => old.child.kill('SIGCONT'))
+      const before = (await old.request('GET', '/readyz')).json
+      old.child.kill('SIGSTOP')
+      // Asked of it while it stands still: done once by whoever writes then.
+      const held = newObjects(1)
+      const late = post(old, held)
+      await Promise.all([post(server(at + 1)), post(server(at + 2))])
+      old.child.kill('SIGCONT')
+      await late
+      await post(old)
+      const ready = (await old.request('GET', '/readyz')).json
+      assert.equal(ready.status, 'ready')
+      assert.equal(ready.cluster.role, 'follower')
+      assert.ok(ready.cluster.term > before.cluster.term)
+      for (const s of cluster.servers) {
+        const { json } = await s.request('GET', `${OBJECTS}${held[0]?.['id']}/versions/`)
+        assert.equal(json.versions.length, 1)
+      }
+    })
+
+    const before = new Map(publishing.published.refused)
+    await t.test('a rolling restart: nothing fails but connections that are closed', async () => {
+      for (let i = 0; i < 3; i++) {
+        await server(i).stop()
+        await cluster.start(i)
+      }
+      const since = [...publishing.published.refused].filter(([what, count]) => count > (before.get(what) ?? 0))
+      assert.deepEqual(
+        since.filter(([what]) => !/^(ECONNREFUSED|ECONNRESET|UND_ERR_SOCKET)$/.test(what)),
+        [],
+      )
+    })
+
+    const published = await publishing.done
+    await t.test('all that was acknowledged is there, in one log', async () => {
+      const around = published.times.filter(p => kills.some(k => p.at + p.ms >= k && p.at < k + TAKEOVER_MS))
+      const longest = Math.max(...published.times.map(p => p.ms))
+      const said = [...published.refused].map(([what, count]) => `${count} × ${what}`).join(', ')
+      process.stdout.write(
+        `measured: ${published.acknowledged.size} objects acknowledged; POST in the ${TAKEOVER_MS / 1000} s after a kill: 99th percentile ${p99(around)} ms, of all ${p99(published.times)} ms, longest ${longest} ms; answers besides: ${said || 'none'}\n`,
+      )
+      assert.ok(longest < 10_000, `a POST took ${longest} ms`)
+      await assertKept(published)
+      for (const s of cluster.servers) await post(s)
+      audit()
+      const tool = installFsck()
+      if ('reason' in tool) return
       const key = (await server(0).request('GET', '/log/key')).text.trim()
       const output = await runFsck(tool.fsck, server(0).url, key, folder)
       assert.ok(output.includes(SUCCESS), output)
-    }
-  })
-
-  test('who wrote and was stopped for a while does no harm when it goes on: it follows', async t => {
-    const at = await cluster.sequencer()
-    const old = server(at)
-    t.after(() => old.child.kill('SIGCONT'))
-    await post(old)
-    const before = (await old.request('GET', '/readyz')).json
-    old.child.kill('SIGSTOP')
-    // Asked of it while it stands still: done once by whoever writes then.
-    const held = newObjects(1)
-    const late = post(old, held)
-    const answered = await Promise.all([post(server(at + 1)), post(server(at + 2))])
-    assert.equal(answered.length, 2)
-    old.child.kill('SIGCONT')
-    await late
-    await post(old)
-    const ready = (await old.request('GET', '/readyz')).json
-    assert.equal(ready.status, 'ready')
-    assert.equal(ready.cluster.role, 'follower')
-    assert.ok(ready.cluster.term > before.cluster.term)
-    const id = held[0]?.['id']
-    for (const s of cluster.servers)
-      assert.equal((await s.request('GET', `${OBJECTS}${id}/versions/`)).json.versions.length, 1)
-    audit()
-  })
-
-  test('a rolling restart under load: nothing fails but connections that are closed', async () => {
-    const publishing = publishTo(cluster, { perSecond: 100, objects: 2, ms: 8000, from: 5_000_000 })
-    for (let i = 0; i < 3; i++) {
-      await sleep(500)
-      await server(i).stop()
-      await cluster.start(i)
-    }
-    const published = await publishing
-    assert.deepEqual(
-      [...published.refused.keys()].filter(what => !/^(ECONNREFUSED|ECONNRESET|UND_ERR_SOCKET)$/.test(what)),
-      [],
-    )
-    await assertKept(published)
+    })
   })
 
   test('cursors of clients hold on every server, and one object is deleted everywhere at once', async () => {
@@ -209,8 +221,6 @@ describe('several servers', { concurrency: false, skip }, () => {
       'the lease deleted': undefined,
       'the lease given to a stranger': { text: String(lease['text']).replace(/127\.0\.0\.1:\d+/, '127.0.0.1:1') },
       'the lease for ever': { text: '{"holder":"me","address":"127.0.0.1:1","term":9e15,"beat":0,"released":false}\n' },
-      'the lease of another time put back': { text: lease['text'] },
-      'no text at all': { text: { $numberLong: '1' } },
     }
     for (const [what, write] of Object.entries(writes)) {
       await t.test(what, async () => {
@@ -297,11 +307,14 @@ describe('several servers', { concurrency: false, skip }, () => {
 
     await t.test('an older head that the log did sign: nothing is served on it, and nothing is written', async () => {
       const head = (await meta.findOne({ _id: 'head' })) as Document
-      const collections = await db.collection('collections').find().toArray()
+      const heads = await db
+        .collection<Keyed>('parts')
+        .find({ _id: /^collection/ })
+        .toArray()
+      assert.ok(heads.length > 0)
       for (const s of cluster.servers) await post(s)
       await meta.updateOne({ _id: 'head' }, { $set: { size: head['size'], note: head['note'] } })
-      await db.collection('collections').deleteMany({})
-      await db.collection('collections').insertMany(collections)
+      for (const { _id, ...rest } of heads) await db.collection<Keyed>('parts').replaceOne({ _id }, rest)
       const states = async () =>
         Promise.all(cluster.servers.map(async s => (await s.request('GET', '/readyz')).json.code as string | undefined))
       for (let i = 0; i < 200 && (await states()).some(code => code !== 'rolled-back'); i++) {

@@ -22,10 +22,10 @@ export type Published = {
  * Publishes at an even rate to all servers in turn for some time, like clients behind a load balancer: what is not answered, or not with 202, is posted
  * again to the next one. One in ten is read at once on another server, and checkpoints are read of one after the other all the time.
  */
-export async function publishTo(
+export function publishTo(
   cluster: Pick<Cluster, 'servers'>,
-  options: { perSecond: number; objects: number; ms: number; from?: number },
-): Promise<Published> {
+  options: { perSecond: number; objects: number; ms: number },
+): { published: Published; done: Promise<Published> } {
   const { perSecond, objects: count, ms } = options
   const published: Published = {
     acknowledged: new Map(),
@@ -103,19 +103,20 @@ export async function publishTo(
     }
   }
 
-  const reading = readCheckpoints()
-  const under: Promise<void>[] = []
-  const started = Date.now()
-  let from = options.from ?? 0
-  for (let n = 0; Date.now() < end; n++) {
-    under.push(post(from))
-    from += count
-    const wait = started + ((n + 1) * 1000 * count) / perSecond - Date.now()
-    if (wait > 0) await sleep(wait)
+  async function publish(): Promise<Published> {
+    const reading = readCheckpoints()
+    const under: Promise<void>[] = []
+    const started = Date.now()
+    for (let n = 0; Date.now() < end; n++) {
+      under.push(post(n * count))
+      const wait = started + ((n + 1) * 1000 * count) / perSecond - Date.now()
+      if (wait > 0) await sleep(wait)
+    }
+    await Promise.all(under)
+    await reading
+    return published
   }
-  await Promise.all(under)
-  await reading
-  return published
+  return { published, done: publish() }
 }
 
 /** The 99th percentile, milliseconds. */

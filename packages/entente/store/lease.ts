@@ -11,7 +11,7 @@ export interface LeaseStore {
    * @returns whether it was
    */
   swap(expected: string | undefined, next: string): Promise<boolean>
-  /** Once it resolves, no commit that was under way when it was called can take effect any more. */
+  /** Once it resolves, no commit of another server that was under way when it was called can take effect any more. For who has the lease. */
   settle(): Promise<void>
   /** Once it resolves, every read shows what anybody was told before it was called to be stored. */
   barrier(): Promise<void>

@@ -99,6 +99,8 @@ export function createHttpServer(context: HttpContext, options: HttpOptions = {}
     // Section 3.1 has paths end with a slash; clients that forget it are served, not redirected.
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: 512 },
     forceCloseConnections: 'idle',
+    // What is asked over a connection that is kept, while the server ends, is still answered; the connection is closed with that.
+    return503OnClosing: false,
     // What goes wrong before a route is found: a path that can't be decoded, an id longer than any.
     frameworkErrors: (error, _request, reply: FastifyReply) => {
       const taxii = toTaxiiError(error)

@@ -49,8 +49,12 @@ export type Connection = {
    * transaction's number, so that nothing is done twice.
    */
   transact(change: (options: { session: ClientSession }) => Promise<void>): Promise<void>
-  /** Once it resolves, no commit that was under way before can take effect any more, and what was committed is kept by a majority. */
-  settle(): Promise<void>
+  /**
+   * Once it resolves, no commit that was under way before can take effect any more, and what was committed is kept by a majority.
+   *
+   * @param stillMs for so long a transaction must have stood still to be ended: 0 for who knows that nobody else may write any more
+   */
+  settle(stillMs?: number): Promise<void>
   /** Set while a commit may still be under way whose end nobody knows. */
   readonly isUnsettled: boolean
   close(): Promise<void>
@@ -62,6 +66,8 @@ const SILENCE_MS = 120_000
 /** For so long no transaction of a server that is alive stands still between two statements. */
 const ABANDONED_MS = 500
 const LIFETIME_MS = 65_000
+/** How long settling waits for whoever has written the head before it looks again for who stands still. */
+const SETTLE_MS = 250
 
 /** @throws StoreError `io` */
 export async function connect(options: MongoOptions): Promise<Connection> {
@@ -117,11 +123,11 @@ export async function connect(options: MongoOptions): Promise<Connection> {
    * Ends transactions of servers that are gone, or were cut off: nothing else would for a minute. One that is at work is never still for so long, and
    * would lose no more than a batch that its clients send again.
    */
-  async function endAbandoned(): Promise<void> {
+  async function endAbandoned(stillMs: number): Promise<void> {
     const still = {
       desc: 'inactive transaction',
       appName: settings.appName,
-      'transaction.timeInactiveMicros': { $gte: ABANDONED_MS * 1000 },
+      'transaction.timeInactiveMicros': { $gte: stillMs * 1000 },
     }
     try {
       const found = client
@@ -177,12 +183,16 @@ export async function connect(options: MongoOptions): Promise<Connection> {
         await session.endSession()
       }
     },
-    settle: async () => {
+    settle: async (stillMs = ABANDONED_MS) => {
       for (const until = performance.now() + LIFETIME_MS; ; ) {
-        await endAbandoned()
+        await endAbandoned(stillMs)
         try {
           // Waits for whoever has written the head and not committed, and for a majority.
-          await meta(db).updateOne({ _id: 'head' }, { $inc: { writes: 1 } }, { maxTimeMS: ABANDONED_MS })
+          await meta(db).updateOne(
+            { _id: 'head' },
+            { $inc: { writes: 1 } },
+            { maxTimeMS: Math.max(stillMs, SETTLE_MS) },
+          )
           break
         } catch (error) {
           if ((error as { code?: number }).code !== MAX_TIME_EXPIRED || performance.now() > until) throw error

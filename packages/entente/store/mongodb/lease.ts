@@ -40,7 +40,7 @@ export async function openMongoLease(options: MongoOptions): Promise<LeaseStore>
           throw error
         }
       }),
-    settle: () => asking(connection.settle),
+    settle: () => asking(() => connection.settle(0)),
     // What a majority has taken, it has taken after all that came before.
     barrier: () =>
       asking(async () => {
