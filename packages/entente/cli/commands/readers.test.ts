@@ -68,12 +68,10 @@ test('who has an object, read or sent, is told in one place; so are its markings
   assert.deepEqual(await readers('--collection', 'default', '--seq', '0'), erased)
   assert.deepEqual(await readers('--collection', 'default', '--seq', '1'), ['sse reference feed'], 'not cleared for it')
   // What is sent behind an erasure begins a range of its own.
-  assert.deepEqual([...new Set(await readers('--reader', 'admin'))], [
-    'object objects collection',
-    'objects objects collection',
-    'sse objects channel',
-    'sse objects feed',
-  ])
+  assert.deepEqual(
+    [...new Set(await readers('--reader', 'admin'))],
+    ['object objects collection', 'objects objects collection', 'sse objects channel', 'sse objects feed'],
+  )
   await runScript(
     `
     $ entente readers --collection default --object ${last.id} --data data --config entente.yaml

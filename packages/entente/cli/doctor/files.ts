@@ -54,6 +54,8 @@ export function namedFiles(config: Config, paths: Paths): NamedFile[] {
     ['the key of erased tags', paths.erasedKey],
     ['the keys of records', paths.recordKeys],
     ['who was sent what', paths.sent],
+    ['who read what', paths.reads],
+    ['who read what', paths.reads],
     ['the users', paths.users],
     ["the admin's password", paths.adminPassword],
     ...(store.kind === 'sqlite' ? [['the store', paths.store] as [string, string]] : []),
