@@ -55,7 +55,6 @@ export function namedFiles(config: Config, paths: Paths): NamedFile[] {
     ['the keys of records', paths.recordKeys],
     ['who was sent what', paths.sent],
     ['who read what', paths.reads],
-    ['who read what', paths.reads],
     ['the users', paths.users],
     ["the admin's password", paths.adminPassword],
     ...(store.kind === 'sqlite' ? [['the store', paths.store] as [string, string]] : []),
