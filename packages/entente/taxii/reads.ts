@@ -47,13 +47,15 @@ export type ReadLogOptions = {
   clock: () => number
   log: (level: 'info' | 'warn' | 'error', message: string, details: Record<string, unknown>) => void
   flushMs?: number
-  /** Runs that are held in memory: from half of them on they are written at once, and beyond that, while they can't be, the oldest are lost. */
+  /** Runs that are held in memory at most, while they can't be written: then the oldest are lost. */
   mostRuns?: number
 }
 
 const FLUSH_MS = 5000
 const PURGE_EVERY_MS = 3_600_000
 const MOST_RUNS = 200_000
+/** Runs that are written before their time: more at once would hold up requests. */
+const AT_ONCE = 20_000
 /** Runs of one entry that is written: whoever reads one object after the other has as many as objects. */
 const RUNS_OF_ENTRY = 500
 
@@ -85,7 +87,7 @@ export function createReadLog(options: ReadLogOptions): ReadLog {
       }
     }
     if (one) one.until = clock()
-    if (held > mostRuns / 2 && !isFailing) void flush()
+    if (held > Math.min(AT_ONCE, mostRuns / 2) && !isFailing) void flush()
   }
 
   async function write(): Promise<void> {
