@@ -1,0 +1,264 @@
+// Servers of one log in one process: a store and a lease that they share, and real connections between them.
+import assert from 'node:assert/strict'
+import { generateKeyPairSync, randomUUID } from 'node:crypto'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test, type TestContext } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { audit } from '#notary/audit.ts'
+import { NotaryError } from '#notary/errors.ts'
+import { toLogKey } from '#notary/key.ts'
+import { type Notary, openNotary } from '#notary/notary.ts'
+import type { Request } from '#notary/sequence.ts'
+import { testObject, testRequest } from '#notary/test/request.ts'
+import { openSqliteStore } from '#store/sqlite/sqlite.ts'
+import { type Journal, type Store, StoreError } from '#store/store.ts'
+import { freePort } from '../../../test/support/mongod.ts'
+import { deriveKeys } from './keys.ts'
+import { openLink } from './link.ts'
+import { type Member, openMember } from './member.ts'
+import { createMemoryLease, type MemoryLease } from './test/memory.ts'
+import { formatRequest, formatStatus, parseRequest, parseStatus } from './wire.ts'
+
+const { privateKey } = generateKeyPairSync('ed25519')
+const key = toLogKey('test.example/log', privateKey)
+const COLLECTIONS = [{ apiRoot: '/api/', id: '11111111-1111-4111-8111-111111111111' }]
+
+type Server = {
+  member: Member
+  notary: Notary
+  performed: unknown[]
+  erased: { count: number }
+  isStarted: { now: boolean }
+}
+type Site = { store: Store & Journal; lease: MemoryLease; start(options?: StartOptions): Promise<Server> }
+type StartOptions = { store?: Partial<Store>; patienceMs?: number }
+
+function open(t: TestContext): Site {
+  const folder = mkdtempSync(join(tmpdir(), 'entente-cluster-'))
+  const store = openSqliteStore({ path: join(folder, 'store.db'), create: true })
+  const lease = createMemoryLease()
+  const members: Member[] = []
+  t.after(async () => {
+    for (const member of members) await member.close()
+    await store.close()
+    rmSync(folder, { recursive: true, force: true })
+  })
+  return {
+    store,
+    lease,
+    start: async (options = {}) => {
+      const port = await freePort()
+      const member = await openMember({
+        lease,
+        keys: deriveKeys(privateKey),
+        id: randomUUID(),
+        listen: { host: '127.0.0.1', port },
+        address: `127.0.0.1:${port}`,
+        maxBytes: 1_000_000,
+        now: () => performance.now(),
+        log: () => {},
+        ...(options.patienceMs === undefined ? {} : { patienceMs: options.patienceMs }),
+      })
+      members.push(member)
+      const own = { ...store, ...options.store }
+      const notary = await openNotary({ ...key, store: own, origin: 'test.example/log', others: member })
+      const performed: unknown[] = []
+      const [erased, isStarted] = [{ count: 0 }, { now: false }]
+      await member.start({
+        notary,
+        collections: COLLECTIONS,
+        duties: { start: async () => void (isStarted.now = true), stop: async () => void (isStarted.now = false) },
+        perform: async data => {
+          performed.push(data)
+          return { done: data['n'] }
+        },
+        isListening: () => true,
+        erased: () => erased.count++,
+      })
+      return { member, notary, performed, erased, isStarted }
+    },
+  }
+}
+
+const until = async (is: () => boolean) => {
+  for (let i = 0; i < 400 && !is(); i++) await sleep(20)
+  assert.ok(is())
+}
+const auditClean = async (store: Store & Journal) =>
+  assert.deepEqual((await audit({ store, vkey: key.vkey, anchors: [] })).problems, [])
+
+test('a request is the same on the other side', () => {
+  const request: Request = {
+    statusId: 'a',
+    collection: 3,
+    apiRoot: '/api/',
+    submitter: 'ü "x"',
+    mayRead: true,
+    requested: 5,
+    objects: ['\u2028\n"', 'b'].map((text, i) => {
+      const value = { id: `url--${i}`, text }
+      const version = i === 0 ? undefined : '2026-01-01T00:00:00.000000Z'
+      return {
+        id: value.id,
+        version,
+        versionDigits: i,
+        spec: '2.1',
+        value,
+        canonical: JSON.stringify(value),
+        warning: 'w',
+      }
+    }),
+    failed: [{ id: 'x', version: 'v', message: 'm' }],
+    onConflict: 'keepBoth',
+    repost: 'refuse',
+    channels: ['A'],
+    forward: { default: ['B'], types: { url: ['C'] } },
+  }
+  assert.deepEqual(parseRequest(formatRequest(request)), request)
+  const row = {
+    id: 'a',
+    apiRoot: '/',
+    collection: 1,
+    submitter: 's',
+    requested: 1,
+    size: 2,
+    accepted: [],
+    failed: [],
+    receipt: 'r\n',
+  }
+  assert.deepEqual(parseStatus(formatStatus(row)), row)
+})
+
+test('one writes, the others forward and read what it has acknowledged; what it does for them is done there', async t => {
+  const site = open(t)
+  const first = await site.start()
+  const others = [await site.start(), await site.start()]
+  assert.equal(first.member.state().role, 'sequencer')
+  assert.equal(first.isStarted.now, true)
+  for (const [n, other] of others.entries()) {
+    assert.equal(other.member.state().role, 'follower')
+    assert.equal(other.isStarted.now, false)
+    const status = await other.notary.submit(testRequest(other.notary, [testObject()]))
+    for (const server of [first, ...others]) {
+      await server.member.fresh()
+      assert.ok(server.notary.log.size >= status.size)
+    }
+    assert.deepEqual(await other.member.perform({ n }), { done: n })
+  }
+  assert.deepEqual(first.performed, [{ n: 0 }, { n: 1 }])
+  // Who is told of erased objects lets go of copies.
+  const [other] = others as [Server, Server]
+  const counted = other.erased.count
+  const object = testObject()
+  await first.notary.submit(testRequest(first.notary, [object]))
+  await first.notary.submit(testRequest(first.notary, [], { erase: { id: object.id, versions: rows => rows } }))
+  await until(() => other.erased.count > counted)
+  await auditClean(site.store)
+})
+
+test('what the one that writes refuses is refused; nobody else can ask it', async t => {
+  const site = open(t)
+  await site.start({
+    store: {
+      commit: async (expected, batch) => {
+        if (batch.statuses.some(s => s.submitter === 'full')) throw new StoreError('full', 'the disk is full')
+        return site.store.commit(expected, batch)
+      },
+    },
+  })
+  const other = await site.start()
+  await assert.rejects(other.notary.submit(testRequest(other.notary, [testObject()], { submitter: 'full' })), {
+    code: 'unavailable',
+  })
+  assert.equal((await other.notary.submit(testRequest(other.notary, [testObject()]))).accepted.length, 1)
+  const { sequencer } = other.member.state()
+  const stranger = deriveKeys(generateKeyPairSync('ed25519').privateKey).psk
+  const asked = { address: sequencer as string, wanted: '', maxBytes: 1000, news: () => {}, closed: () => {} }
+  await assert.rejects(openLink({ ...asked, psk: stranger }), { code: 'away' })
+  // With the key, and for a run of the server that is over.
+  await assert.rejects(openLink({ ...asked, psk: deriveKeys(privateKey).psk }), { code: 'refused' })
+})
+
+test('an answer that is lost: the request is done once, by whoever writes then', async t => {
+  const site = open(t)
+  let isLost = false
+  let end: () => void = () => {}
+  const gone = new Promise<void>(resolve => {
+    end = resolve
+  })
+  const first = await site.start({
+    store: {
+      commit: async (expected, batch) => {
+        await site.store.commit(expected, batch)
+        if (isLost) await gone
+      },
+    },
+  })
+  const second = await site.start()
+  const third = await site.start()
+  const object = testObject()
+  const request = testRequest(third.notary, [object])
+  isLost = true
+  // It was stored, and the one that writes stands still before it can say so.
+  const asked = third.notary.submit(request)
+  while ((await site.store.versions(1, object.id)).length === 0) await sleep(10)
+  const closing = first.member.close()
+  const status = await asked
+  assert.equal(status.id, request.statusId)
+  assert.equal(status.accepted.length, 1)
+  const writes = [second, third].filter(s => s.member.state().role === 'sequencer')
+  assert.equal(writes.length, 1)
+  end()
+  await closing
+  assert.equal((await site.store.versions(1, object.id)).length, 1)
+  await auditClean(site.store)
+})
+
+test('what can not be done twice is not asked twice', async t => {
+  const site = open(t)
+  const first = await site.start()
+  const other = await site.start({ patienceMs: 500 })
+  assert.deepEqual(await other.member.perform({ n: 1 }), { done: 1 })
+  site.lease.isAway = true
+  await first.member.close()
+  await assert.rejects(other.member.perform({ n: 2 }), (error: NotaryError) => error.code === 'unavailable')
+  await assert.rejects(other.notary.submit(testRequest(other.notary, [testObject()])), { code: 'unavailable' })
+  site.lease.isAway = false
+  await until(() => other.member.state().role === 'sequencer')
+  assert.deepEqual(await other.member.perform({ n: 3 }), { done: 3 })
+})
+
+test('an orderly end hands over at once, also what was asked meanwhile', async t => {
+  const site = open(t)
+  const first = await site.start()
+  const second = await site.start()
+  await sleep(1600)
+  const started = performance.now()
+  const asked = Array.from({ length: 20 }, () => second.notary.submit(testRequest(second.notary, [testObject()])))
+  const closing = first.member.close()
+  const statuses = await Promise.all(asked)
+  await closing
+  assert.equal(new Set(statuses.map(s => s.id)).size, 20)
+  await second.notary.submit(testRequest(second.notary, [testObject()]))
+  assert.ok(performance.now() - started < 1500, 'it waited for the lease to run out')
+  assert.equal(second.member.state().role, 'sequencer')
+  assert.equal(site.lease.settled >= 2, true)
+  await auditClean(site.store)
+})
+
+test('two that both believe they write: one conflicts, follows, and its requests go to the other', async t => {
+  const site = open(t)
+  const [first, second] = [await site.start(), await site.start()]
+  // Somebody takes the lease away and the first does not learn of it.
+  await second.notary.lead(COLLECTIONS)
+  await second.notary.submit(testRequest(second.notary, [testObject()]))
+  await second.notary.follow()
+  const status = await first.notary.submit(testRequest(first.notary, [testObject()]))
+  assert.equal(status.accepted.length, 1)
+  assert.equal(first.notary.halted, undefined)
+  await until(() => [first, second].some(s => s.member.state().role === 'sequencer'))
+  for (const s of [first, second]) await s.notary.submit(testRequest(s.notary, [testObject()]))
+  await auditClean(site.store)
+})
