@@ -31,6 +31,12 @@ enum Provenance {
     Proven
 }
 
+/// @notice Whether it is two capital letters.
+function isCountry(Country country) pure returns (bool) {
+    bytes2 letters = Country.unwrap(country);
+    return letters[0] >= "A" && letters[0] <= "Z" && letters[1] >= "A" && letters[1] <= "Z";
+}
+
 /// @title Refusals of the federation's contracts
 /// @notice They have the names of `RefusalCode` in packages/rules, and say first by which row of its table something was refused.
 interface IRules {

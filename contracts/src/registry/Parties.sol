@@ -2,7 +2,7 @@
 pragma solidity ^0.8.28;
 
 import {IParties} from "./IParties.sol";
-import {Country, PartyId, PartyKind, Provenance} from "./IRules.sol";
+import {Country, PartyId, PartyKind, Provenance, isCountry} from "./IRules.sol";
 
 /// @title Parties and their keys, as specified in IParties
 /// @dev packages/rules/parties.ts has the same rules.
@@ -97,7 +97,7 @@ abstract contract Parties is IParties {
     ) internal {
         if (PartyId.unwrap(id) == 0) revert Missing(row, "id");
         if (act == 0) revert Missing(row, "act");
-        if (!_isCountry(country)) revert Missing(row, "country");
+        if (!isCountry(country)) revert Missing(row, "country");
         if (_parties[id].kind != PartyKind.None) revert Exists(row, PartyId.unwrap(id));
         _parties[id] = Party(kind, country, true, Provenance.Own, registrar, act);
         _enterKey(row, id, key);
@@ -130,10 +130,5 @@ abstract contract Parties is IParties {
 
     function _toBytes(address key) internal pure returns (bytes32) {
         return bytes32(uint256(uint160(key)));
-    }
-
-    function _isCountry(Country country) private pure returns (bool) {
-        bytes2 letters = Country.unwrap(country);
-        return letters[0] >= "A" && letters[0] <= "Z" && letters[1] >= "A" && letters[1] <= "Z";
     }
 }

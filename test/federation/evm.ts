@@ -1,0 +1,137 @@
+// Contracts on a development chain, for tests that hold them against the rules: any address may send, at any time, and a refusal is read as its name and row.
+import assert from 'node:assert/strict'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type Call, Refusal } from '@entente/rules'
+import { type Abi, decodeErrorResult, encodeDeployData, encodeFunctionData, type Hex, stringToHex } from 'viem'
+import { artifactOf } from '../../contracts/tools/artifact.mts'
+import { startAnvil } from '../../packages/entente/ledger/conformance/anvil.ts'
+import { createHttpProvider } from '../../packages/entente/ledger/evm/http.ts'
+
+export const id = (n: number): Hex => `0x${n.toString(16).padStart(64, '0')}`
+/** TEST KEY: an address that nobody has the private key of; the chain lets it send. */
+export const key = (n: number): Hex => `0x${(0xe000 + n).toString(16).padStart(40, '0')}`
+/** The block that the chain begins with. */
+export const START = 1_800_000_000
+
+/** By the order of `PartyKind` in IRules.sol. */
+export const KINDS = [
+  'none',
+  'commission',
+  'enisa',
+  'state',
+  'ncca',
+  'nab',
+  'coordinator',
+  'certificationBody',
+  'publicBody',
+  'cab',
+  'itsef',
+  'manufacturer',
+  'holder',
+  'provider',
+]
+
+type Party = { id: string; kind: string; country: string; key: string; act: string }
+export const toStruct = ({ id, kind, country, key, act }: Party) => ({
+  id,
+  kind: KINDS.indexOf(kind),
+  country: stringToHex(country),
+  key,
+  act,
+})
+
+export type Refused = { code: string; row: number } | undefined
+export type Contract = {
+  address: Hex
+  /** At a block time that is later than every one before. @returns the error that it reverts with, if it does */
+  send(from: Hex, name: string, args: readonly unknown[], at: number): Promise<Refused>
+  /** The words of an answer, 32 bytes each. */
+  words(name: string, args: readonly unknown[]): Promise<Hex[]>
+}
+export type Evm = {
+  deploy(name: string, args: readonly unknown[]): Promise<Contract>
+  /** Puts the chain back to what it is now, when that is called. */
+  snapshot(): Promise<() => Promise<void>>
+  stop(): void
+}
+
+/** @returns why there can be none */
+export async function startEvm(): Promise<Evm | string> {
+  const flags = ['--hardfork', 'cancun', '--base-fee', '0', '--gas-price', '0', '--timestamp', String(START)]
+  const anvil = await startAnvil(...flags)
+  if (typeof anvil === 'string') return anvil
+  const provider = createHttpProvider({ urls: [anvil.url] })
+  const ask = (method: string, ...params: unknown[]) => provider.request({ method, params } as never) as Promise<any>
+  await ask('anvil_autoImpersonateAccount', true)
+  for (let n = 0; n < 100; n++) await ask('anvil_setBalance', key(n), '0x56bc75e2d63100000')
+  const send = async (transaction: object) => {
+    const hash = await ask('eth_sendTransaction', transaction)
+    for (let i = 0; i < 1000; i++) {
+      const receipt = await ask('eth_getTransactionReceipt', hash)
+      if (receipt !== null) return receipt
+      await sleep(5)
+    }
+    return assert.fail(`${hash} was not mined`)
+  }
+  return {
+    deploy: async (name, args) => {
+      const { abi, bytecode } = artifactOf(name) as unknown as { abi: Abi; bytecode: Hex }
+      const data = encodeDeployData({ abi, bytecode, args: [...args] })
+      const { contractAddress: to, status } = await send({ from: key(99), data, gas: '0x1800000' })
+      assert.equal(status, '0x1', `${name} can't be deployed`)
+      const encode = (functionName: string, args: readonly unknown[]) => encodeFunctionData({ abi, functionName, args })
+      return {
+        address: to,
+        send: async (from, name, args, at) => {
+          const call = { from, to, data: encode(name, args) }
+          await ask('evm_setNextBlockTimestamp', at)
+          const { status, blockNumber } = await send({ ...call, gas: '0x300000' })
+          if (status === '0x1') return undefined
+          const failed = await ask('eth_call', call, blockNumber).then(
+            () => assert.fail('a call that reverted does not revert'),
+            (error: { data?: Hex }) => error,
+          )
+          const { errorName, args: values } = decodeErrorResult({ abi, data: failed.data as Hex })
+          return { code: errorName, row: Number(values?.[0]) }
+        },
+        words: async (name, args) => {
+          const answer: Hex = await ask('eth_call', { to, data: encode(name, args) }, 'latest')
+          return (answer.slice(2).match(/.{64}/g) ?? []).map((word): Hex => `0x${word}`)
+        },
+      }
+    },
+    snapshot: async () => {
+      const at = await ask('evm_snapshot')
+      return async () => void (await ask('evm_revert', at))
+    },
+    stop: anvil.stop,
+  }
+}
+
+/** What a rule refuses with, if it does. */
+export const refusalOf = (done: Promise<unknown>): Promise<Refused> =>
+  done.then(
+    () => undefined,
+    (error: unknown) => {
+      if (!(error instanceof Refusal)) throw error
+      return { code: error.code, row: error.row }
+    },
+  )
+
+export type Rule = (call: Call) => Promise<unknown>
+
+/** Counts what was refused how. */
+export function createTally() {
+  const counts = new Map<string, number>()
+  return {
+    note: (refused: Refused) => {
+      if (refused) counts.set(`${refused.row} ${refused.code}`, (counts.get(`${refused.row} ${refused.code}`) ?? 0) + 1)
+    },
+    get ways() {
+      return [...counts.keys()]
+    },
+    get refused() {
+      return [...counts.values()].reduce((a, b) => a + b, 0)
+    },
+  }
+}
