@@ -10,7 +10,7 @@ import { createRandom } from '../support/random.ts'
 import { OBJECTS, root, sampleObjects, startEntente, temporaryFolder } from '../support/server.ts'
 
 const LONG = process.env['ENTENTE_TEST_LONG'] !== undefined
-const KILLS = LONG ? 100 : 5
+const KILLS = LONG ? 100 : 3
 const SEED = Number(process.env['ENTENTE_TEST_SEED'] ?? 20260106)
 const crashing = join(root, 'test/support/crashing-server.ts')
 
