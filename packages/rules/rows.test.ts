@@ -1,6 +1,6 @@
 // Every row of the table has its rules, and tests that obey them and that break them.
 import assert from 'node:assert/strict'
-import { readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import * as rules from './index.ts'
@@ -44,4 +44,15 @@ test('every function that takes a call belongs to a row', () => {
   for (const [name, value] of Object.entries(rules))
     if (typeof value === 'function' && !String(value).startsWith('class'))
       assert.ok(known.has(name) || helpers.includes(name), name)
+})
+
+test('docs/rules.md has every row as it is here, with files that exist', () => {
+  const docs = join(import.meta.dirname, '..', '..', 'docs')
+  const text = readFileSync(join(docs, 'rules.md'), 'utf8')
+  for (const [row, { action, by }] of Object.entries(ROWS)) {
+    const line = text.split('\n').find(l => l.startsWith(`| ${row} | ${action} | `))
+    assert.ok(line, `row ${row}`)
+    for (const name of by) assert.ok(line.includes(`\`${name}\``), name)
+    for (const [, path = ''] of line.matchAll(/\]\(([^)]+)\)/g)) assert.ok(existsSync(join(docs, path)), path)
+  }
 })
