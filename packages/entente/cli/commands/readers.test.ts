@@ -37,9 +37,6 @@ test('who has an object, read or sent, is told in one place; so are its markings
   await ask('GET', 'objects/')
   await ask('GET', `objects/${plain.id}/`)
   await ask('DELETE', `objects/${plain.id}/`)
-  const { out } = await entente(['markings', `${site.server.url}/`, '--json', '--data', 'data'], { cwd: site.folder })
-  const { markings, others, unmarked } = JSON.parse(out)
-  assert.deepEqual([others, unmarked, markings.length], ['allow', 'TLP:CLEAR', 9])
   await runScript(
     `
     $ entente markings ${site.server.url}/api/ --data data
@@ -74,15 +71,6 @@ test('who has an object, read or sent, is told in one place; so are its markings
   )
   await runScript(
     `
-    $ entente readers --collection default --object ${last.id} --data data --config entente.yaml
-    READER  AS      VIA      OF…
-    …
-    $ entente readers --reader somebody --data data --config entente.yaml
-    nobody
-    [exit 1]
-    $ entente readers --seq 0 --data data --config entente.yaml
-    entente readers: name one collection by its id with --collection: /api/collections/…
-    [exit 2]
     $ entente backup --data data --config entente.yaml --to copy
     …
     $ entente readers --reader admin --limit 1 --data copy --config entente.yaml
