@@ -174,6 +174,7 @@ export const commands: readonly Command[] = [
         from: TEXT,
         verify: FLAG,
         key: TEXTS,
+        successions: TEXT,
         witness: TEXTS,
         quorum: TEXT,
         'witness-policy': TEXT,
