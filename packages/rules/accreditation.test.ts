@@ -10,6 +10,7 @@ import {
   notifyBody,
   revokeDelegation,
 } from './accreditation.ts'
+import { registerParty } from './artifact.ts'
 import { adoptScheme, isInForce, recogniseCountry, registerNationalScheme } from './framework.ts'
 import {
   adopt,
@@ -119,7 +120,8 @@ test('row 5: the Commission recognises a third country under a scheme', async ()
 
 test('row 6: the accreditation body of the state accredits, new bodies and again those that are there', async () => {
   const body = { id: id(0x200), kind: 'cab' as const, country: 'FR', key: 'cab-2', act: hash(1) }
-  await world.as('nab', call => accredit(call, body, scope()))
+  await world.as('nab', call => registerParty(call, body))
+  await world.as('nab', call => accredit(call, body.id, scope()))
   await world.as('nab', call => accredit(call, body.id, scope({ until: NOW + 5 * 365 * DAY })))
   assert.equal(world.get('accreditation', body.id)?.until, NOW + 5 * 365 * DAY)
   for (const kind of ['itsef', 'certificationBody', 'publicBody'] as const)
@@ -135,7 +137,9 @@ test('row 6: refused: by others, for more than the scheme has it, of a scheme th
   await world.refuses(6, 'Missing', 'nab', call => accredit(call, CAB, scope({ schemes: [] })))
   await world.refuses(6, 'WrongRole', 'nab', call => accredit(call, party('manufacturer'), scope()))
   const body = { id: id(0x200), kind: 'ncca' as const, country: 'FR', key: 'x', act: hash(1) }
-  await world.refuses(6, 'WrongRole', 'nab', call => accredit(call, body, scope()))
+  await world.refuses(6, 'WrongRole', 'nab', call => registerParty(call, body))
+  await world.refuses(6, 'WrongCountry', 'nab', call => registerParty(call, { ...body, kind: 'cab', country: 'DE' }))
+  await world.refuses(6, 'WrongCountry', 'nab-de', call => registerParty(call, { ...body, kind: 'cab', country: 'DE' }))
 })
 
 test('row 7: the same body restricts, suspends, resumes and revokes; a revoked one can be accredited anew', async () => {

@@ -1,6 +1,6 @@
 import type { Call } from './call.ts'
 import type { Accreditation, Authorisation, Hash, Id, Level, Scheme, Seconds, Standing } from './entities.ts'
-import { type Actor, actor, enterParty, findParty, type NewParty } from './parties.ts'
+import { type Actor, actor, findParty } from './parties.ts'
 import { isId, type Must, mustOf } from './refusal.ts'
 
 /** Rows 6 to 12: who may assess and certify (CSA 56, 58, 60, 61; EUCC 21 to 24, 31). */
@@ -8,19 +8,12 @@ export const BODIES = ['cab', 'itsef', 'certificationBody', 'publicBody'] as con
 
 export type Scope = { schemes: Id[]; categories: Id[]; until: Seconds }
 
-/** Row 6: the accreditation body of the state accredits a body; again, to renew. @param body a new one, or the id of one that is registered */
-export async function accredit(call: Call, body: NewParty | Id, scope: Scope): Promise<void> {
+/** Row 6: the accreditation body of the state accredits a body of it; again, to renew. */
+export async function accredit(call: Call, id: Id, scope: Scope): Promise<void> {
   const must: Must = mustOf(6)
   const by = await actor(call, must, ['nab'])
-  const id = typeof body === 'string' ? body : body.id
-  if (typeof body === 'string') {
-    const { country } = await findParty(call, must, body, BODIES)
-    must(country === by.country, 'WrongCountry', { body: country, nab: by.country })
-  } else {
-    must((BODIES as readonly string[]).includes(body.kind), 'WrongRole', { kind: body.kind })
-    must(body.country === by.country, 'WrongCountry', { body: body.country, nab: by.country })
-    await enterParty(call, must, body, by.id)
-  }
+  const { country } = await findParty(call, must, id, BODIES)
+  must(country === by.country, 'WrongCountry', { body: country, nab: by.country })
   const before = await call.state.get('accreditation', id)
   must(before === undefined || before.by === by.id || before.standing === 'ended', 'NotYours', { by: before?.by })
   const longest = await longestAccreditation(call, must, scope.schemes)

@@ -1,18 +1,30 @@
 import type { Call } from './call.ts'
-import { type Hash, type Id, LABELS, type Label, type LabelStatus, type Support } from './entities.ts'
+import { BODIES } from './accreditation.ts'
+import { type Hash, type Id, LABELS, type Label, type LabelStatus, type PartyKind, type Support } from './entities.ts'
 import { type Actor, actor, enterParty, type NewParty } from './parties.ts'
 import { isId, type Must, mustOf } from './refusal.ts'
 
 /** Rows 13 to 16: manufacturers, ICT products, services and processes, their versions, and what is said of these (CSA 55; seed 1). */
 
-/** Row 13: the NCCA registers manufacturers and holders, the coordinator vulnerability providers; under a pseudonym and of any country. */
+/** Who registers whom, of its own state's chain. */
+const REGISTERS: Partial<Record<PartyKind, readonly PartyKind[]>> = {
+  ncca: ['manufacturer', 'holder'],
+  coordinator: ['provider'],
+  nab: BODIES,
+}
+
+/**
+ * Row 13: the NCCA registers manufacturers and holders, the coordinator vulnerability providers; under a pseudonym and of any country.
+ * Row 6: the accreditation body registers the bodies of its state.
+ */
 export async function registerParty(call: Call, party: NewParty): Promise<void> {
-  const must: Must = mustOf(13)
-  const by = await actor(call, must, ['ncca', 'coordinator'])
-  const allowed = by.kind === 'ncca' ? ['manufacturer', 'holder'] : ['provider']
+  const by = await actor(call, mustOf(13), ['ncca', 'coordinator', 'nab'])
+  const must: Must = mustOf(by.kind === 'nab' ? 6 : 13)
+  const allowed = REGISTERS[by.kind] ?? []
   must(allowed.includes(party.kind), 'WrongRole', { kind: party.kind, allowed })
   const chain = await call.state.get('chain', 'self')
   must(chain?.country === by.country, 'WrongCountry', { chain: chain?.country, authority: by.country })
+  must(by.kind !== 'nab' || party.country === by.country, 'WrongCountry', { body: party.country, nab: by.country })
   await enterParty(call, must, party, by.id)
   call.state.emit({ name: 'PartyRegistered', subject: party.id, by: by.id, status: party.kind })
 }

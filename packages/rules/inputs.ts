@@ -216,7 +216,7 @@ export const RULES: Readonly<Record<string, Rule>> = {
   adoptScheme: rule(adoptScheme, [Id, Terms]),
   registerNationalScheme: rule(registerNationalScheme, [Id, Terms, Mapping]),
   recogniseCountry: rule(recogniseCountry, [Country, Id, Recognition]),
-  accredit: rule(accreditation.accredit, [Type.Union([NewParty, Id]), object(scope)]),
+  accredit: rule(accreditation.accredit, [Id, object(scope)]),
   changeAccreditation: rule(accreditation.changeAccreditation, [Id, Restriction, Id]),
   authorise: rule(accreditation.authorise, [Id, object({ ...scope, van: Van })]),
   changeAuthorisation: rule(accreditation.changeAuthorisation, [Id, Restriction, Id]),

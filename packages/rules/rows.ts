@@ -5,7 +5,7 @@ export const ROWS: Readonly<Record<number, { action: string; by: readonly string
   3: { action: 'adopt or amend an EU scheme', by: ['adoptScheme'] },
   4: { action: 'register a national scheme and its mapping', by: ['registerNationalScheme'] },
   5: { action: 'recognise a third country', by: ['recogniseCountry'] },
-  6: { action: 'accredit a body', by: ['accredit'] },
+  6: { action: 'register a body, and accredit it', by: ['registerParty', 'accredit'] },
   7: { action: 'restrict, suspend, revoke an accreditation', by: ['changeAccreditation'] },
   8: { action: 'authorise a CAB or ITSEF', by: ['authorise'] },
   9: { action: 'restrict, suspend, withdraw an authorisation', by: ['changeAuthorisation'] },
