@@ -3,6 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { createTaxiiClient, readVerified } from '@entente/client'
+import { formatRecord, recordCommitment } from '@entente/verify/proof'
 import { openEmbeddedAnchor } from '#ledger/evm/embedded/anchor.ts'
 import { runScript } from './test/script.ts'
 import { adminPassword, indicators, type Site, startSite } from './test/site.ts'
@@ -34,6 +35,9 @@ const load = (site: Site, name: string) => JSON.parse(readFileSync(join(site.fol
 test('what each kind of file proves, offline', async t => {
   const site = await setUp(t)
   await site.server.close()
+  const proof = load(site, 'object.json')
+  const commitment = Buffer.from(recordCommitment(formatRecord(proof.record))).toString('base64')
+  site.save('withheld.json', { ...proof, kind: 'withheld', record: { seq: 1, commitment, reason: 'access' } })
   await site.run(`
     $ entente verify object.json --key log.vkey
     object.json: logged
@@ -42,7 +46,11 @@ test('what each kind of file proves, offline', async t => {
       record 1 of /api/collections/…/, added …Z
       entry … of the log; checkpoint of size 5 signed by $ORIGIN
       no ledger has been named: only the signature stands for it
-    $ entente verify collection.json read.json receipt.txt --key $VKEY
+    $ entente verify withheld.json collection.json read.json receipt.txt --key $VKEY
+    withheld.json: logged
+      a record that whoever asked may not see: the server says that it is number 1 of its collection
+      entry … of the log is its commitment, …; checkpoint of size 5 signed by $ORIGIN
+      no ledger has been named: only the signature stands for it
     collection.json: logged
       /api/collections/…/ has 3 records
       checkpoint of size 5 signed by $ORIGIN
