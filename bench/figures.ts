@@ -5,6 +5,7 @@ import { measureLedger } from './ledger.ts'
 import { ledgers } from './ledgers.ts'
 import { million } from './million.ts'
 import { startMedallion } from './medallion.ts'
+import { cluster } from './cluster.ts'
 import { millionMongodb, mongodb } from './mongodb.ts'
 import { type Client, createStarted, type Server, type Started, startClient, startServer } from './processes.ts'
 import type { Figure } from './report.ts'
@@ -326,6 +327,7 @@ export const benches: Record<string, Bench> = {
   ledger,
   ledgers,
   mongodb,
+  cluster,
   million,
   'million-mongodb': millionMongodb,
 }

@@ -24,7 +24,7 @@ export type Published = {
  */
 export function publishTo(
   cluster: Pick<Cluster, 'servers'>,
-  options: { perSecond: number; objects: number; ms: number },
+  options: { perSecond: number; objects: number; ms: number; from?: number },
 ): { published: Published; done: Promise<Published> } {
   const { perSecond, objects: count, ms } = options
   const published: Published = {
@@ -108,7 +108,7 @@ export function publishTo(
     const under: Promise<void>[] = []
     const started = Date.now()
     for (let n = 0; Date.now() < end; n++) {
-      under.push(post(n * count))
+      under.push(post((options.from ?? 0) + n * count))
       const wait = started + ((n + 1) * 1000 * count) / perSecond - Date.now()
       if (wait > 0) await sleep(wait)
     }

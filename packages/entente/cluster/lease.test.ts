@@ -3,7 +3,13 @@ import { createHash, createPrivateKey } from 'node:crypto'
 import { test } from 'node:test'
 import { deriveKeys } from './keys.ts'
 import { createLease, formatLease, type Held, LEASE_MS, parseLease, RENEW_MS, SURE_MS, WATCH_MS } from './lease.ts'
+import { leaseConformance } from '#store/lease-conformance.ts'
 import { createMemoryLease } from './test/memory.ts'
+
+leaseConformance('in memory', async () => {
+  const lease = createMemoryLease()
+  return [lease, lease]
+})
 
 // A key of a fixed seed, for tests only.
 const seed = createHash('sha256').update('entente test log key').digest()

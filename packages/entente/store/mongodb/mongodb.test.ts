@@ -7,10 +7,12 @@ import { after, before, describe, test, type TestContext } from 'node:test'
 import { setTimeout } from 'node:timers/promises'
 import { type Db, type Document, MongoClient } from 'mongodb'
 import { commitRecords, headOf, rejects, row, statusRow, storeConformance } from '#store/conformance.ts'
+import { leaseConformance } from '#store/lease-conformance.ts'
 import { emptyBatch, type Journal, type RecordRow, type Store } from '#store/store.ts'
 import { startFlakyProxy } from '../../../../test/support/flaky-proxy.ts'
 import { freePort, installMongod, type Mongod, startMongod } from '../../../../test/support/mongod.ts'
 import { openForeignDatabases } from './foreign.ts'
+import { openMongoLease } from './lease.ts'
 import { type MongoOptions, openMongoStore } from './mongodb.ts'
 import { INDEXES } from './schema.ts'
 import { readMongoState } from './state.ts'
@@ -39,6 +41,17 @@ storeConformance('mongodb', async () => {
     tamper: undefined, // a document that is changed in its place is not seen by foreignWrites; that one is gone is tested below
     dispose: async () => {},
   }
+})
+
+leaseConformance('the lease in mongodb', async t => {
+  if ('reason' in installed) return installed.reason
+  const place = ownPlace()
+  const open = async () => {
+    const lease = await openMongoLease(place)
+    t.after(() => lease.close())
+    return lease
+  }
+  return [await open(), await open()]
 })
 
 const ownPlace = () => ({ url: mongod.url, database: `store-${++databases}` })
