@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { after, before, describe, test } from 'node:test'
 import { openSqliteSent } from '#store/sqlite/sent.ts'
 import { createSentLog, type SentEntry, type SentStore } from './sent.ts'
@@ -51,6 +52,65 @@ describe('who was sent what', () => {
     return { path, make, find, log: make() }
   }
   before(() => logged.splice(0))
+
+  test('what was withheld is kept with the range; a range ends before it has too much of that', () => {
+    const { log, find } = open()
+    log.note(entry({ withheld: [[2, 2]] }))
+    log.note(
+      entry({
+        first: 5,
+        last: 9,
+        withheld: [
+          [6, 7],
+          [11, 11],
+        ],
+      }),
+    )
+    log.note(
+      entry({
+        first: 12,
+        last: 900,
+        withheld: Array.from({ length: 199 }, (_, i) => [20 + 4 * i, 21 + 4 * i] as const),
+      }),
+    )
+    log.close()
+    const [one, two, ...none] = find()
+    assert.deepEqual(
+      [one?.last, one?.withheld],
+      [
+        9,
+        [
+          [2, 2],
+          [6, 7],
+          [11, 11],
+        ],
+      ],
+    )
+    assert.deepEqual([two?.first, two?.withheld.length, two?.withheld[198]], [12, 199, [812, 813]])
+    assert.deepEqual(none, [])
+  })
+
+  test('a file from before there were markings is read, and goes on', () => {
+    const path = join(folder, 'before.db')
+    const db = new DatabaseSync(path)
+    db.exec(`create table sight(id integer primary key, collections text not null unique);
+      create table sent(id integer primary key, connection text not null, via text not null, kind text not null, topic text not null,
+        subscriber text not null, address text not null, sight integer not null, first integer not null, last integer not null, whole integer not null,
+        refs integer not null, began integer not null, ended integer not null);
+      insert into sight values(1, 'c');
+      insert into sent values(1, 'x', 'sse', 'feed', 'c', 'soc', '', 1, 0, 9, 10, 0, ${time.now}, ${time.now});`)
+    db.close()
+    const before = openSqliteSent({ path, readOnly: true })
+    assert.deepEqual(before.find({ limit: 9 })[0]?.withheld, [])
+    before.close()
+    const after = openSqliteSent({ path })
+    after.put([{ id: undefined, range: { ...entry({ withheld: [[1, 2]] }), from: time.now, until: time.now } }])
+    assert.deepEqual(
+      after.find({ limit: 9 }).map(r => r.withheld),
+      [[], [[1, 2]]],
+    )
+    after.close()
+  })
 
   test('what follows is one range, which grows in its place', () => {
     const { log, find, path } = open()
