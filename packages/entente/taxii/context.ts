@@ -163,6 +163,7 @@ export const toLabel = (
   return kind === 'deleted' ? undefined : FOR_ALL
 }
 
+/** What a caller sees of a collection; undefined where markings hide nothing from it, so that nothing is spent on asking. */
 export function toSees(
   { markings }: Pick<TaxiiContext, 'markings'>,
   config: Pick<CollectionConfig, 'unmarked'>,
