@@ -14,8 +14,8 @@ import {
   type Listener,
   openLink,
   type Question,
+  RemoteError,
 } from './link.ts'
-import { RemoteError } from './link.ts'
 import { formatRequest, formatStatus, fromFault, parseRequest, parseStatus, toFault } from './wire.ts'
 
 export type MemberOptions = {

@@ -118,6 +118,8 @@ async function scan(context: TaxiiContext, target: Target, query: Query, from: n
   const text = simple ? (versions.last ? 'last' : 'versions') : 'all'
   const isExact = !versions.last && !versions.first && !versions.all
   const isWhole = !types && !specs && !isExact
+  // All of the page is as of one head: what is stored while it is read belongs to the next one.
+  const { size } = notary.log
   const count = notary.log.collections.get(target.number)?.count ?? 0
   const collector = createCollector(context, query.limit)
   const chosen = new Map<string, Set<number>>() // id -> log indexes that the version filter selects
@@ -135,8 +137,9 @@ async function scan(context: TaxiiContext, target: Target, query: Query, from: n
       versions: isExact ? versions.exact : undefined,
       text,
     })
-    const published = rows.filter(r => isPublished(context, r))
+    const published = rows.filter(r => r.leaf < size)
     const opened = await notary.reader.openAll(published.filter(r => r.text !== null))
+    if (!simple) await choose(context, target, published, query, chosen)
     let o = 0
     for (const row of published) {
       const verified = row.text === null ? undefined : opened[o++]
@@ -158,10 +161,10 @@ async function scan(context: TaxiiContext, target: Target, query: Query, from: n
         continue
       }
       if (row.added <= (query.addedAfter ?? -1)) continue
-      // What superseded it is stored by now, and not published to this process: the store left out its text too soon.
-      const isAhead = row.text === null && row.superseded !== null && row.superseded >= notary.log.size
+      // What superseded it came after that head: the store left out its text too soon.
+      const isAhead = row.text === null && row.superseded !== null && row.superseded >= size
       const isWanted =
-        simple && !isAhead ? matchesSimply(row, versions) : await matches(context, target, row, query, chosen)
+        simple && !isAhead ? matchesSimply(row, versions) : await matches(context, target, row, query, { chosen, size })
       if (!isWanted) continue
       const whole = isAhead ? ((await notary.store.recordAt(row.leaf)) ?? row) : row
       if (isAhead && whole.text === null && (await notary.reader.isErased(whole))) continue
@@ -192,16 +195,34 @@ async function matches(
   target: Target,
   row: RecordRow,
   query: Query,
-  chosen: Map<string, Set<number>>,
+  { chosen, size }: { chosen: Map<string, Set<number>>; size: number },
 ): Promise<boolean> {
-  const id = row.id as string
-  let leaves = chosen.get(id)
-  if (!leaves) {
-    const all = (await context.notary.store.versions(target.number, id)).filter(r => isPublished(context, r))
-    leaves = new Set(selectVersions(all, query.versions, query.specs).map(r => r.leaf))
-    chosen.set(id, leaves)
+  if (!chosen.has(row.id as string)) await choose(context, target, [row], query, chosen)
+  return chosen.get(row.id as string)?.has(row.leaf) === true
+}
+
+/** Objects whose versions are held at a time; each may have many. */
+const CHOSEN_AT_ONCE = 100
+
+/** Enters of each object among these rows which of its versions the query selects. */
+async function choose(
+  context: TaxiiContext,
+  target: Target,
+  rows: RecordRow[],
+  query: Query,
+  chosen: Map<string, Set<number>>,
+): Promise<void> {
+  const isNew = (row: RecordRow) => row.kind === 'object' && row.id !== null && !chosen.has(row.id)
+  const ids = [...new Set(rows.filter(isNew).map(row => row.id as string))]
+  for (let at = 0; at < ids.length; at += CHOSEN_AT_ONCE) {
+    const some = ids.slice(at, at + CHOSEN_AT_ONCE)
+    const all = (await context.notary.store.versionsOf(target.number, some)).filter(r => isPublished(context, r))
+    const byId = Map.groupBy(all, r => r.id as string)
+    for (const id of some) {
+      const selected = selectVersions(byId.get(id) ?? [], query.versions, query.specs)
+      chosen.set(id, new Set(selected.map(r => r.leaf)))
+    }
   }
-  return leaves.has(row.leaf)
 }
 
 /**
