@@ -9,7 +9,16 @@ import {
   verifyLogCheckpoint,
   verifySuccession,
 } from '@entente/verify/proof'
-import { EMPTY_ROOT, hashLeaf, parseCheckpoint, parseVkey, type Tile, TreeEdge, verifyNote } from '@entente/verify/tlog'
+import {
+  EMPTY_ROOT,
+  hashLeaf,
+  parseCheckpoint,
+  parseVkey,
+  type Tile,
+  TreeEdge,
+  type VerifierKey,
+  verifyNote,
+} from '@entente/verify/tlog'
 import type { Anchor, Checkpoint } from '#ledger/anchor.ts'
 import type { Journal, RecordRow, Store } from '#store/store.ts'
 import { isSpec } from './derive.ts'
@@ -413,11 +422,20 @@ async function readWitnessed(store: Store, origin: string, witness: string): Pro
     const note = await store.checkpoint(size)
     if (note === undefined) throw new Error(`the checkpoint of size ${size} that it cosigned is missing`)
     const line = (await store.cosignatures(size)).find(row => row.witness === witness)?.line ?? ''
-    const latest = parseCheckpoint(verifyNote(note + line, [key]).text)
+    const latest = parseCheckpoint(readCosigned(note + line, key))
     if (latest.origin !== origin) throw new Error(`it cosigned a checkpoint of ${latest.origin}`)
     return { name: key.name, latest }
   } catch (error) {
     return { name: key.name, error: error as Error }
+  }
+}
+
+/** The text under a signature of the witness: the log's own is not needed here. */
+function readCosigned(note: string, key: VerifierKey): string {
+  try {
+    return verifyNote(note, [key]).text
+  } catch (cause) {
+    throw new Error(`what is kept as its cosignature is none: ${(cause as Error).message}`, { cause })
   }
 }
 
