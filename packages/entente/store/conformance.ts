@@ -439,6 +439,13 @@ export function storeConformance(name: string, create: () => Promise<StoreSubjec
       same(seqs(await store.versions(1, ID)), [0, 2])
       same(seqs(await store.versions(1, other)), [1])
       same(await store.versions(3, ID), [])
+      const several = await store.versionsOf(1, [ID, other, ID, 'tool--none'])
+      same(several.map(r => [r.seq, r.id, r.text]).sort(), [
+        [0, ID, null],
+        [1, other, null],
+        [2, ID, null],
+      ])
+      same(await store.versionsOf(1, []), [])
       same(await store.versions(1, ID.toUpperCase()), [], 'ids are compared as they are')
     })
 

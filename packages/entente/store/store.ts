@@ -28,6 +28,8 @@ export interface Store {
   records(collection: number, selection: RecordSelection): Promise<RecordRow[]>
   /** All object rows with this id, ascending by `seq`. */
   versions(collection: number, id: string): Promise<RecordRow[]>
+  /** All object rows with any of these ids, in no order and without their texts. A hundred ids MUST cost no more than a few questions to another machine. */
+  versionsOf(collection: number, ids: readonly string[]): Promise<RecordRow[]>
   /**
    * What new objects would meet, in their order: of each the newest version of its id, the rows of this version (the newest row, where the
    * object has no version of its own) in order of the log, and which contents were refused for it. Versions of the same instant are told apart by

@@ -139,7 +139,7 @@ async function scan(context: TaxiiContext, target: Target, query: Query, from: n
     })
     const published = rows.filter(r => r.leaf < size)
     const opened = await notary.reader.openAll(published.filter(r => r.text !== null))
-    if (!simple) await choose(context, target, published, query, chosen)
+    if (!simple) await choose(context, target, published, query, { chosen, size })
     let o = 0
     for (const row of published) {
       const verified = row.text === null ? undefined : opened[o++]
@@ -195,11 +195,14 @@ async function matches(
   target: Target,
   row: RecordRow,
   query: Query,
-  { chosen, size }: { chosen: Map<string, Set<number>>; size: number },
+  seen: Seen,
 ): Promise<boolean> {
-  if (!chosen.has(row.id as string)) await choose(context, target, [row], query, chosen)
-  return chosen.get(row.id as string)?.has(row.leaf) === true
+  if (!seen.chosen.has(row.id as string)) await choose(context, target, [row], query, seen)
+  return seen.chosen.get(row.id as string)?.has(row.leaf) === true
 }
+
+/** Log indexes that the version filter selects, by id; of the log as it was when the read began, at this size. */
+type Seen = { chosen: Map<string, Set<number>>; size: number }
 
 /** Objects whose versions are held at a time; each may have many. */
 const CHOSEN_AT_ONCE = 100
@@ -210,13 +213,13 @@ async function choose(
   target: Target,
   rows: RecordRow[],
   query: Query,
-  chosen: Map<string, Set<number>>,
+  { chosen, size }: Seen,
 ): Promise<void> {
   const isNew = (row: RecordRow) => row.kind === 'object' && row.id !== null && !chosen.has(row.id)
   const ids = [...new Set(rows.filter(isNew).map(row => row.id as string))]
   for (let at = 0; at < ids.length; at += CHOSEN_AT_ONCE) {
     const some = ids.slice(at, at + CHOSEN_AT_ONCE)
-    const all = (await context.notary.store.versionsOf(target.number, some)).filter(r => isPublished(context, r))
+    const all = (await context.notary.store.versionsOf(target.number, some)).filter(r => r.leaf < size)
     const byId = Map.groupBy(all, r => r.id as string)
     for (const id of some) {
       const selected = selectVersions(byId.get(id) ?? [], query.versions, query.specs)

@@ -342,6 +342,7 @@ async function useEverything(store: Store & Journal): Promise<void> {
   const many = Array.from({ length: 250 }, (_, i) => `x-type-${i}`)
   await store.records(1, { from: 0, limit: 9, types: [...many, 'indicator'], specs: ['2.0', '2.1'], text: 'last' })
   await store.versions(1, id)
+  await store.versionsOf(1, [id, 'tool--x'])
   for (const wanted of [version, undefined]) await Array.fromAsync(store.lookups(1, [{ id, version: wanted }], 9))
   await store.known(1, [id])
   await store.equivocations(1, id)

@@ -1,5 +1,13 @@
 import type { Document } from 'mongodb'
-import { type Batch, type Journal, type Store, StoreError, type StoredHead, type StoreErrorCode } from '#store/store.ts'
+import {
+  type Batch,
+  type Journal,
+  type RecordRow,
+  type Store,
+  StoreError,
+  type StoredHead,
+  type StoreErrorCode,
+} from '#store/store.ts'
 import { connect, type MongoOptions, toStoreError } from './connection.ts'
 import { createLookups } from './lookups.ts'
 import {
@@ -16,6 +24,7 @@ import {
 import { createPieces } from './pieces.ts'
 import { createRoutes } from './routes.ts'
 import {
+  COLUMNS,
   EQUIVOCATION,
   fromStatusRow,
   OBJECT,
@@ -159,6 +168,23 @@ export async function openMongoStore(options: MongoOptions): Promise<Store & Jou
     records: (collection, selection) =>
       reading(() => together(options => selectRecords(db, collection, selection, options))),
     versions: (collection, id) => ofId(collection, id, OBJECT),
+    versionsOf: (collection, ids) =>
+      reading(() =>
+        together(async options => {
+          const rows: RecordRow[] = []
+          for (const some of pieces([...new Set(ids)], MOST_VALUES)) {
+            const filter = { coll: collection, kind: OBJECT, id: { $in: some } }
+            const found = records(db).find(filter, {
+              ...options,
+              hint: 'id',
+              projection: COLUMNS,
+              batchSize: MOST_VALUES + 1,
+            })
+            for await (const document of found) rows.push(toRecordRow(document))
+          }
+          return rows
+        }),
+      ),
     equivocations: (collection, id) => ofId(collection, id, EQUIVOCATION),
     known: (collection, ids) =>
       reading(async () => {

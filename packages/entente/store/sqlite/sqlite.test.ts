@@ -357,6 +357,7 @@ async function useEverything(store: Store & Journal): Promise<void> {
           await store.records(1, { from: 0, limit: 9, types, specs, versions, text })
   }
   await store.versions(1, id)
+  await store.versionsOf(1, [id])
   for (const wanted of [version, undefined]) await Array.fromAsync(store.lookups(1, [{ id, version: wanted }], 9))
   await store.known(1, [id])
   await store.equivocations(1, id)

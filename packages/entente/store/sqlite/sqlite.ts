@@ -367,6 +367,11 @@ export function openSqliteStore(options: SqliteOptions): Store & Journal {
           .all(collection, id)
           .map(toRecordRow),
       ),
+    versionsOf: (collection, ids) =>
+      reading(() => {
+        const one = sql(`${selections.none} indexed by record_id where coll = ? and id = ? and kind = 0`, true)
+        return [...new Set(ids)].flatMap(id => one.all(collection, id).map(toRecordRow))
+      }),
     async *lookups(collection, objects, maxBytes) {
       for (let at = 0; at < objects.length; ) {
         const found = await reading(() => {
