@@ -200,7 +200,7 @@ test(`${RUNS} runs of ${STEPS} calls at most: contract and rules do and refuse t
         await back()
       }
     }),
-    { seed: SEED, numRuns: RUNS },
+    { seed: SEED, numRuns: RUNS, endOnFailure: true },
   )
   console.log(`measured: ${made} changes made, ${tally.refused} calls refused in ${tally.ways.length} ways`)
   assert.ok(made > RUNS / 4)

@@ -1,7 +1,8 @@
 // Contracts on a development chain, for tests that hold them against the rules: any address may send, at any time, and a refusal is read as its name and row.
 import assert from 'node:assert/strict'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type Call, Refusal } from '@entente/rules'
+import { type Call, type Level, LEVELS as ALL_LEVELS, Refusal, type SchemeInput } from '@entente/rules'
+import fc from 'fast-check'
 import { type Abi, decodeErrorResult, encodeDeployData, encodeFunctionData, type Hex, stringToHex } from 'viem'
 import { artifactOf } from '../../contracts/tools/artifact.mts'
 import { startAnvil } from '../../packages/entente/ledger/conformance/anvil.ts'
@@ -63,7 +64,7 @@ export async function startEvm(): Promise<Evm | string> {
   const provider = createHttpProvider({ urls: [anvil.url] })
   const ask = (method: string, ...params: unknown[]) => provider.request({ method, params } as never) as Promise<any>
   await ask('anvil_autoImpersonateAccount', true)
-  for (let n = 0; n < 100; n++) await ask('anvil_setBalance', key(n), '0x56bc75e2d63100000')
+  for (let n = 0; n < 256; n++) await ask('anvil_setBalance', key(n), '0x56bc75e2d63100000')
   const send = async (transaction: object) => {
     const hash = await ask('eth_sendTransaction', transaction)
     for (let i = 0; i < 1000; i++) {
@@ -135,3 +136,18 @@ export function createTally() {
     },
   }
 }
+
+export const LEVELS: Level[] = [...ALL_LEVELS]
+/** As the contract has a set of levels. */
+export const toMask = (levels: readonly Level[]): number =>
+  LEVELS.reduce((mask, l, i) => (levels.includes(l) ? mask | (1 << i) : mask), 0)
+export const toTerms = ({ levels, authorisedLevels, van, endsAt, ...rest }: SchemeInput) => ({
+  ...rest,
+  endsAt: endsAt ?? 0,
+  levels: toMask(levels),
+  authorisedLevels: toMask(authorisedLevels),
+  van: LEVELS.map(level => van[level] ?? 0),
+})
+
+/** Mostly what is right, or nothing would be taken. */
+export const often = <T>(right: T, ...wrong: T[]) => fc.constantFrom<T>(...Array<T>(12).fill(right), ...wrong)

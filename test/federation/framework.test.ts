@@ -13,12 +13,24 @@ import {
 import fc from 'fast-check'
 import { type Hex, stringToHex } from 'viem'
 import { forge } from '../../contracts/tools/artifact.mts'
-import { createTally, id, key, refusalOf, type Rule, START, startEvm, toStruct } from './evm.ts'
+import {
+  createTally,
+  id,
+  key,
+  LEVELS,
+  often,
+  refusalOf,
+  type Rule,
+  START,
+  startEvm,
+  toMask,
+  toStruct,
+  toTerms,
+} from './evm.ts'
 
 const SEED = Number(process.env['ENTENTE_TEST_SEED'] ?? 20_261_122)
 const RUNS = process.env['ENTENTE_TEST_LONG'] === undefined ? 8 : 200
 const DAY = 86_400
-const LEVELS: Level[] = ['basic', 'substantial', 'high']
 const GENESIS: Genesis = {
   chain: { kind: 'eu', country: 'EU' },
   parties: [
@@ -34,19 +46,6 @@ after(async () => {
   if (typeof started === 'object') started.stop()
 })
 
-/** As the contract has a set of levels. */
-const toMask = (levels: readonly Level[]): number =>
-  LEVELS.reduce((mask, l, i) => (levels.includes(l) ? mask | (1 << i) : mask), 0)
-const toTerms = ({ levels, authorisedLevels, van, endsAt, ...rest }: SchemeInput) => ({
-  ...rest,
-  endsAt: endsAt ?? 0,
-  levels: toMask(levels),
-  authorisedLevels: toMask(authorisedLevels),
-  van: LEVELS.map(level => van[level] ?? 0),
-})
-
-/** Mostly what is right, or nothing would be taken. */
-const often = <T>(right: T, ...wrong: T[]) => fc.constantFrom<T>(...Array<T>(12).fill(right), ...wrong)
 const hashes = fc.oneof(
   { weight: 20, arbitrary: fc.constantFrom(id(0xd0), id(0xd1)) },
   { weight: 1, arbitrary: fc.constant(id(0)) },
@@ -153,7 +152,7 @@ test(`${RUNS} runs of 60 calls at most: contract and rules do and refuse the sam
         await back()
       }
     }),
-    { seed: SEED, numRuns: RUNS },
+    { seed: SEED, numRuns: RUNS, endOnFailure: true },
   )
   console.log(`measured: ${done} calls taken, ${tally.refused} refused in ${tally.ways.length} ways`)
   assert.ok(done > 10 && tally.ways.length > 10, tally.ways.join())

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.28;
 
-import {Country, PartyId, PartyKind} from "../registry/IRules.sol";
+import {Country, NewParty, PartyId, PartyKind} from "../registry/IRules.sol";
 import {Parties} from "../registry/Parties.sol";
 import {IConsortiumRegistry} from "./IConsortiumRegistry.sol";
 

@@ -2,7 +2,7 @@
 pragma solidity ^0.8.28;
 
 import {IParties} from "../registry/IParties.sol";
-import {Country, PartyId, PartyKind} from "../registry/IRules.sol";
+import {NewParty, PartyId} from "../registry/IRules.sol";
 
 /// @title The consortium of the EU chain
 /// @notice Its members seat the authorities of each state, and say who validates and who writes on which chain: the only source of
@@ -18,15 +18,6 @@ interface IConsortiumRegistry is IParties {
         Validators,
         Writers,
         Upgrade
-    }
-
-    /// @notice A member, or an authority, and its first key.
-    struct NewParty {
-        PartyId id;
-        PartyKind kind;
-        Country country;
-        address key;
-        bytes32 act;
     }
 
     /// @notice Who validates and who writes on a chain: addresses on EVM chains, hashes of identities elsewhere.

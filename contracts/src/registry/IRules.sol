@@ -24,6 +24,16 @@ enum PartyKind {
     Provider
 }
 
+/// @notice A party that is entered, and its first key.
+struct NewParty {
+    PartyId id;
+    PartyKind kind;
+    Country country;
+    address key;
+    /// SHA-256 of what it was designated or registered by.
+    bytes32 act;
+}
+
 /// @notice How a fact of another chain came here: on an authority's word, or with a proof.
 enum Provenance {
     Own,
@@ -68,4 +78,12 @@ interface IRules {
     error BelowMinimum(uint8 row, uint256 actual, uint256 minimum);
     /// @notice A number or a time is outside what is allowed.
     error OutOfBounds(uint8 row, uint256 actual, uint256 bound);
+    /// @notice It is not on this chain.
+    error WrongChain(uint8 row);
+    /// @notice It is not in a state in which this is done.
+    error WrongState(uint8 row, uint256 state);
+    /// @notice This is not what it was.
+    error Mismatch(uint8 row, bytes32 expected);
+    /// @notice The scheme, the levels or the scope of a body do not have this.
+    error OutOfScope(uint8 row, bytes32 what);
 }

@@ -82,6 +82,10 @@ abstract contract Parties is IParties {
         return _parties[id];
     }
 
+    function _setParty(PartyId id, Party memory party) internal {
+        _parties[id] = party;
+    }
+
     function _key(address key) internal view returns (Key storage) {
         return _keys[key];
     }

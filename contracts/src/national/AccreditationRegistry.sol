@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.28;
+
+import {Actors} from "../registry/Actors.sol";
+import {Country, PartyId, PartyKind} from "../registry/IRules.sol";
+import {SchemeId} from "../registry/Schemes.sol";
+import {IAccreditationRegistry} from "./IAccreditationRegistry.sol";
+import {IPartyRegistry} from "./IPartyRegistry.sol";
+import {ISchemeRegistry} from "./ISchemeRegistry.sol";
+
+/// @title Who may assess and certify, as specified in IAccreditationRegistry
+/// @dev packages/rules/accreditation.ts has the same rules, and test/federation holds the two against each other.
+contract AccreditationRegistry is IAccreditationRegistry, Actors {
+    uint8 private constant ACCREDIT = 6;
+    uint8 private constant CHANGE_ACCREDITATION = 7;
+    uint8 private constant AUTHORISE = 8;
+    uint8 private constant CHANGE_AUTHORISATION = 9;
+    uint8 private constant NOTIFY = 10;
+    uint8 private constant DELEGATE = 11;
+    uint8 private constant APPROVE = 12;
+    /// @dev The highest level of AVA_VAN (Common Criteria, part 3).
+    uint8 private constant TOP_VAN = 5;
+    uint32 private constant MOST_NUMBER = 999_999;
+
+    ISchemeRegistry private immutable _schemes;
+    mapping(PartyId body => Grant) private _accreditations;
+    mapping(PartyId body => Grant) private _authorisations;
+    mapping(PartyId body => uint32) private _notifications;
+    mapping(PartyId body => Delegation) private _delegations;
+    mapping(bytes32 commitment => mapping(PartyId body => Approval)) private _approvals;
+
+    constructor(IPartyRegistry parties, ISchemeRegistry schemes) Actors(parties) {
+        _schemes = schemes;
+    }
+
+    /// @inheritdoc IAccreditationRegistry
+    function accredit(PartyId body, Scope calldata scope) external {
+        (PartyId by, Country country) = _actorOf(ACCREDIT, PartyKind.Nab);
+        _requireOwnBody(ACCREDIT, body, country);
+        Grant storage before = _accreditations[body];
+        bool isAnothers = before.standing != Standing.None && before.standing != Standing.Ended && !_same(before.by, by);
+        if (isAnothers) revert NotYours(ACCREDIT, PartyId.unwrap(body));
+        uint64 longest = _longest(scope.schemes);
+        if (scope.until <= block.timestamp) revert OutOfBounds(ACCREDIT, scope.until, block.timestamp);
+        if (scope.until - block.timestamp > longest) revert OutOfBounds(ACCREDIT, scope.until, longest);
+        _accreditations[body] = Grant(by, Standing.Live, 0, scope);
+        emit BodyAccredited(body, scope.until, by);
+    }
+
+    /// @inheritdoc IAccreditationRegistry
+    function changeAccreditation(PartyId body, Restriction change, Scope calldata scope, bytes32 reason) external {
+        (PartyId by,) = _actorOf(CHANGE_ACCREDITATION, PartyKind.Nab);
+        Grant storage grant = _accreditations[body];
+        if (grant.standing == Standing.None) revert NotAccredited(CHANGE_ACCREDITATION, body);
+        _change(CHANGE_ACCREDITATION, by, grant, change, scope, reason);
+        emit AccreditationChanged(body, change, reason, by);
+    }
+
+    /// @inheritdoc IAccreditationRegistry
+    function authorise(PartyId body, Scope calldata scope, uint8 van) external {
+        PartyId by = _nccaCalls(AUTHORISE, body);
+        Grant storage accreditation = _liveAccreditation(AUTHORISE, body);
+        if (scope.schemes.length == 0) revert Missing(AUTHORISE, "schemes");
+        _requireWithin(AUTHORISE, scope, accreditation.scope);
+        if (scope.until <= block.timestamp) revert OutOfBounds(AUTHORISE, scope.until, block.timestamp);
+        if (van > TOP_VAN) revert OutOfBounds(AUTHORISE, van, TOP_VAN);
+        Grant storage before = _authorisations[body];
+        bool isAnothers = before.standing != Standing.None && before.standing != Standing.Ended && !_same(before.by, by);
+        if (isAnothers) revert NotYours(AUTHORISE, PartyId.unwrap(body));
+        _authorisations[body] = Grant(by, Standing.Live, van, scope);
+        emit BodyAuthorised(body, van, scope.until, by);
+    }
+
+    /// @inheritdoc IAccreditationRegistry
+    function changeAuthorisation(PartyId body, Restriction change, Scope calldata scope, bytes32 reason) external {
+        (PartyId by,) = _actorOf(CHANGE_AUTHORISATION, PartyKind.Ncca);
+        Grant storage grant = _authorisations[body];
+        if (grant.standing == Standing.None) revert NotAuthorised(CHANGE_AUTHORISATION, body);
+        _change(CHANGE_AUTHORISATION, by, grant, change, scope, reason);
+        emit AuthorisationChanged(body, change, reason, by);
+    }
+
+    /// @inheritdoc IAccreditationRegistry
+    function notifyBody(PartyId body, uint32 number, bool forHigh) external {
+        PartyId by = _nccaCalls(NOTIFY, body);
+        _liveAccreditation(NOTIFY, body);
+        if (forHigh) _liveAuthorisation(NOTIFY, body);
+        if (number == 0 || number > MOST_NUMBER) revert Missing(NOTIFY, "number");
+        _notifications[body] = number;
+        emit BodyNotified(body, number, by);
+    }
+
+    /// @inheritdoc IAccreditationRegistry
+    function delegateHigh(PartyId body, uint64 until) external {
+        PartyId by = _nccaCalls(DELEGATE, body);
+        (PartyKind kind,) = _partyOf(DELEGATE, body);
+        if (kind != PartyKind.Cab) revert WrongRole(DELEGATE, kind);
+        uint64 last = _liveAuthorisation(DELEGATE, body).scope.until;
+        if (until <= block.timestamp || until > last) revert OutOfBounds(DELEGATE, until, last);
+        _delegations[body] = Delegation(by, until, true);
+        emit HighDelegated(body, until, by);
+    }
+
+    /// @inheritdoc IAccreditationRegistry
+    function revokeDelegation(PartyId body) external {
+        (PartyId by,) = _actorOf(DELEGATE, PartyKind.Ncca);
+        Delegation storage d = _delegations[body];
+        if (!d.isLive) revert NotDelegated(DELEGATE, body);
+        if (!_same(d.by, by)) revert NotYours(DELEGATE, PartyId.unwrap(body));
+        d.isLive = false;
+        emit DelegationRevoked(body, by);
+    }
+
+    /// @inheritdoc IAccreditationRegistry
+    function approve(PartyId body, bytes32 commitment, uint64 until, bool mayBeLonger) external {
+        PartyId by = _nccaCalls(APPROVE, body);
+        if (commitment == 0) revert Missing(APPROVE, "commitment");
+        if (until <= block.timestamp) revert OutOfBounds(APPROVE, until, block.timestamp);
+        if (_approvals[commitment][body].until != 0) revert Exists(APPROVE, commitment);
+        _approvals[commitment][body] = Approval(by, until, mayBeLonger, false);
+        emit CertificateApproved(commitment, body, until, by);
+    }
+
+    /// @inheritdoc IAccreditationRegistry
+    function accreditationOf(PartyId body) external view returns (Grant memory) {
+        return _accreditations[body];
+    }
+
+    /// @inheritdoc IAccreditationRegistry
+    function authorisationOf(PartyId body) external view returns (Grant memory) {
+        return _authorisations[body];
+    }
+
+    /// @inheritdoc IAccreditationRegistry
+    function delegationOf(PartyId body) external view returns (Delegation memory) {
+        return _delegations[body];
+    }
+
+    /// @inheritdoc IAccreditationRegistry
+    function notificationOf(PartyId body) external view returns (uint32) {
+        return _notifications[body];
+    }
+
+    /// @inheritdoc IAccreditationRegistry
+    function approvalOf(bytes32 commitment, PartyId body) external view returns (Approval memory) {
+        return _approvals[commitment][body];
+    }
+
+    /// @dev The NCCA of the body's own state.
+    function _nccaCalls(uint8 row, PartyId body) private view returns (PartyId by) {
+        Country country;
+        (by, country) = _actorOf(row, PartyKind.Ncca);
+        _requireOwnBody(row, body, country);
+    }
+
+    function _requireOwnBody(uint8 row, PartyId body, Country country) private view {
+        (PartyKind kind, Country its) = _partyOf(row, body);
+        if (!_isBody(kind)) revert WrongRole(row, kind);
+        _requireSame(row, its, country);
+    }
+
+    /// @dev CSA 60(4): five years at most, as data of each scheme.
+    function _longest(SchemeId[] calldata schemes) private view returns (uint64 longest) {
+        if (schemes.length == 0) revert Missing(ACCREDIT, "schemes");
+        longest = type(uint64).max;
+        for (uint256 i = 0; i < schemes.length; i++) {
+            (, uint32 version) = _schemes.schemeOf(schemes[i]);
+            if (version == 0) revert Unknown(ACCREDIT, SchemeId.unwrap(schemes[i]));
+            uint64 most = _schemes.termsOf(schemes[i], version).maxAccreditation;
+            if (most < longest) longest = most;
+        }
+    }
+
+    function _liveAccreditation(uint8 row, PartyId body) private view returns (Grant storage grant) {
+        grant = _accreditations[body];
+        bool isLive = grant.standing == Standing.Live && block.timestamp < grant.scope.until;
+        if (!isLive) revert NotAccredited(row, body);
+    }
+
+    /// @dev It ends with the accreditation, whatever it says itself.
+    function _liveAuthorisation(uint8 row, PartyId body) private view returns (Grant storage grant) {
+        _liveAccreditation(row, body);
+        grant = _authorisations[body];
+        bool isLive = grant.standing == Standing.Live && block.timestamp < grant.scope.until;
+        if (!isLive) revert NotAuthorised(row, body);
+    }
+
+    function _change(
+        uint8 row,
+        PartyId by,
+        Grant storage grant,
+        Restriction change,
+        Scope calldata scope,
+        bytes32 reason
+    ) private {
+        if (!_same(grant.by, by)) revert NotYours(row, PartyId.unwrap(grant.by));
+        if (reason == 0) revert Missing(row, "reason");
+        Standing s = grant.standing;
+        bool isRight = change == Restriction.Suspend
+            ? s == Standing.Live
+            : change == Restriction.Resume ? s == Standing.Suspended : s == Standing.Live || s == Standing.Suspended;
+        if (!isRight) revert WrongState(row, uint256(s));
+        if (change == Restriction.Restrict) {
+            _requireWithin(row, scope, grant.scope);
+            grant.scope = scope;
+        } else if (change == Restriction.Suspend) {
+            grant.standing = Standing.Suspended;
+        } else {
+            grant.standing = change == Restriction.Resume ? Standing.Live : Standing.Ended;
+        }
+    }
+
+    function _requireWithin(uint8 row, Scope calldata scope, Scope storage outer) private view {
+        for (uint256 i = 0; i < scope.schemes.length; i++) {
+            bytes32 one = SchemeId.unwrap(scope.schemes[i]);
+            bool isThere = false;
+            for (uint256 j = 0; j < outer.schemes.length && !isThere; j++) {
+                isThere = SchemeId.unwrap(outer.schemes[j]) == one;
+            }
+            if (!isThere) revert OutOfScope(row, one);
+        }
+        for (uint256 i = 0; i < scope.categories.length; i++) {
+            bool isThere = false;
+            for (uint256 j = 0; j < outer.categories.length && !isThere; j++) {
+                isThere = outer.categories[j] == scope.categories[i];
+            }
+            if (!isThere) revert OutOfScope(row, scope.categories[i]);
+        }
+        if (scope.until > outer.until) revert OutOfBounds(row, scope.until, outer.until);
+    }
+}
