@@ -161,54 +161,42 @@ const steps: fc.Arbitrary<Step> = fc.oneof(
         rule: (call: Call) => registerNationalScheme(call, at, own, mapping),
       }
     }),
-  fc
-    .tuple(bodies, scopes)
-    .map(([body, scope]) => ({
-      on: 'bodies' as const,
-      name: 'accredit',
-      args: [body, scope],
-      rule: (call: Call) => accredit(call, body, scope),
-    })),
-  fc
-    .tuple(bodies, scopes, often(3, 5, 6))
-    .map(([body, scope, van]) => ({
-      on: 'bodies' as const,
-      name: 'authorise',
-      args: [body, scope, van],
-      rule: (call: Call) => authorise(call, body, { ...scope, van }),
-    })),
-  fc
-    .tuple(bodies, changes, reasons)
-    .map(([body, change, reason]) => ({
-      on: 'bodies' as const,
-      name: 'changeAccreditation',
-      args: [body, ...toChange(change), reason],
-      rule: (call: Call) => changeAccreditation(call, body, change, reason),
-    })),
-  fc
-    .tuple(bodies, changes, reasons)
-    .map(([body, change, reason]) => ({
-      on: 'bodies' as const,
-      name: 'changeAuthorisation',
-      args: [body, ...toChange(change), reason],
-      rule: (call: Call) => changeAuthorisation(call, body, change, reason),
-    })),
-  fc
-    .tuple(bodies, often(123, 0), fc.boolean())
-    .map(([body, number, forHigh]) => ({
-      on: 'bodies' as const,
-      name: 'notifyBody',
-      args: [body, number, forHigh],
-      rule: (call: Call) => notifyBody(call, body, number === 0 ? '' : String(number), forHigh),
-    })),
-  fc
-    .tuple(bodies, times)
-    .map(([body, until]) => ({
-      on: 'bodies' as const,
-      name: 'delegateHigh',
-      args: [body, until],
-      rule: (call: Call) => delegateHigh(call, body, until),
-    })),
+  fc.tuple(bodies, scopes).map(([body, scope]) => ({
+    on: 'bodies' as const,
+    name: 'accredit',
+    args: [body, scope],
+    rule: (call: Call) => accredit(call, body, scope),
+  })),
+  fc.tuple(bodies, scopes, often(3, 5, 6)).map(([body, scope, van]) => ({
+    on: 'bodies' as const,
+    name: 'authorise',
+    args: [body, scope, van],
+    rule: (call: Call) => authorise(call, body, { ...scope, van }),
+  })),
+  fc.tuple(bodies, changes, reasons).map(([body, change, reason]) => ({
+    on: 'bodies' as const,
+    name: 'changeAccreditation',
+    args: [body, ...toChange(change), reason],
+    rule: (call: Call) => changeAccreditation(call, body, change, reason),
+  })),
+  fc.tuple(bodies, changes, reasons).map(([body, change, reason]) => ({
+    on: 'bodies' as const,
+    name: 'changeAuthorisation',
+    args: [body, ...toChange(change), reason],
+    rule: (call: Call) => changeAuthorisation(call, body, change, reason),
+  })),
+  fc.tuple(bodies, often(123, 0), fc.boolean()).map(([body, number, forHigh]) => ({
+    on: 'bodies' as const,
+    name: 'notifyBody',
+    args: [body, number, forHigh],
+    rule: (call: Call) => notifyBody(call, body, number === 0 ? '' : String(number), forHigh),
+  })),
+  fc.tuple(bodies, times).map(([body, until]) => ({
+    on: 'bodies' as const,
+    name: 'delegateHigh',
+    args: [body, until],
+    rule: (call: Call) => delegateHigh(call, body, until),
+  })),
   bodies.map(body => ({
     on: 'bodies' as const,
     name: 'revokeDelegation',

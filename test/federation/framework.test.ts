@@ -1,15 +1,7 @@
 // The contract FrameworkRegistry against packages/rules: the same calls in the same order, the same refusals by the same row, the same state.
 import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
-import {
-  adoptScheme,
-  createMemory,
-  found,
-  type Genesis,
-  type Level,
-  recogniseCountry,
-  type SchemeInput,
-} from '@entente/rules'
+import { adoptScheme, createMemory, found, type Genesis, recogniseCountry, type SchemeInput } from '@entente/rules'
 import fc from 'fast-check'
 import { type Hex, stringToHex } from 'viem'
 import { forge } from '../../contracts/tools/artifact.mts'
