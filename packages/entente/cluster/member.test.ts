@@ -181,6 +181,17 @@ test('what the one that writes refuses is refused; nobody else can ask it', asyn
   await assert.rejects(openLink({ ...asked, psk: deriveKeys(privateKey).psk }), { code: 'refused' })
 })
 
+test('what is too large for a connection is refused before it ends the connection', async t => {
+  const site = open(t)
+  await site.start()
+  const other = await site.start()
+  const failed = [{ id: 'x', version: 'v', message: 'x'.repeat(1_000_001) }]
+  const large = other.notary.submit(testRequest(other.notary, [testObject()], { failed }))
+  const small = other.notary.submit(testRequest(other.notary, [testObject()]))
+  await assert.rejects(large, { code: 'overloaded' })
+  assert.equal((await small).accepted.length, 1)
+})
+
 test('an answer that is lost: the request is done once, by whoever writes then', async t => {
   const site = open(t)
   let isLost = false

@@ -114,6 +114,7 @@ export async function openMember(options: MemberOptions): Promise<Member> {
   /** By status id: what another server asked, and is under way. */
   const begun = new Map<string, Promise<StatusRow>>()
   let renewing: NodeJS.Timeout | undefined
+  let isRenewing = false
 
   function changed(): void {
     for (const one of rouse) one()
@@ -137,8 +138,10 @@ export async function openMember(options: MemberOptions): Promise<Member> {
       if (!lease.isSure()) throw new Moved()
       return { data: { size: work.notary.log.size }, body: nothing }
     }
-    if (kind === 'submit')
-      return { data: {}, body: formatStatus(await take(work, parseRequest(body), data['again'] === true)) }
+    if (kind === 'submit') {
+      const row = await take(work, parseRequest(body), data['again'] === true)
+      return { data: {}, body: requireSendable(formatStatus(row)) }
+    }
     if (kind === 'perform') return { data: { given: await work.perform(JSON.parse(body.toString())) }, body: nothing }
     throw new NotaryError('unavailable', `this server does not know what "${kind}" is: it is of another version`)
   }
@@ -169,7 +172,7 @@ export async function openMember(options: MemberOptions): Promise<Member> {
           if (!(error instanceof Moved)) throw error
         }
       } else if (to?.isOpen) {
-        body.bytes ??= formatRequest(request)
+        body.bytes ??= requireSendable(formatRequest(request))
         try {
           const { body: row } = await to.ask('submit', isAgain ? { again: true } : {}, body.bytes)
           forwarded++
@@ -181,6 +184,15 @@ export async function openMember(options: MemberOptions): Promise<Member> {
       }
       await nextTry(until)
     }
+  }
+
+  /** A larger one would end the connection, and with it what others wait for. */
+  function requireSendable(bytes: Buffer): Buffer {
+    if (bytes.length <= options.maxBytes) return bytes
+    throw new NotaryError(
+      'overloaded',
+      `${bytes.length} bytes are more than one server gives another at a time (${options.maxBytes}): send fewer objects`,
+    )
   }
 
   async function perform(data: Record<string, unknown>): Promise<Record<string, unknown>> {
@@ -330,10 +342,14 @@ export async function openMember(options: MemberOptions): Promise<Member> {
   }
 
   async function renew(): Promise<void> {
+    if (isRenewing) return
+    isRenewing = true
     try {
       if (!(await lease.renew())) conflict()
     } catch (error) {
       log('warn', 'the lease could not be renewed; it is tried again', { error: (error as Error).message })
+    } finally {
+      isRenewing = false
     }
   }
 
