@@ -121,6 +121,22 @@ test('who leads next goes on where the last one stopped, and who led hands over 
   assert.deepEqual((await audit({ store, vkey: key.vkey, anchors: [] })).problems, [])
 })
 
+test('who is late and meets rows of the next one has lost as well: nothing is called damaged for that', async t => {
+  const { store, notary } = open(t)
+  let conflicts = 0
+  const first = await notary({ submit: request => second.submit(request), conflict: () => conflicts++ })
+  const second = await notary(alone)
+  await first.lead(COLLECTIONS)
+  await second.lead(COLLECTIONS)
+  // Over more than one bundle of the log, so that the first can't even look.
+  const objects = Array.from({ length: 600 }, () => testObject())
+  await second.submit(testRequest(second, objects))
+  const status = await first.submit(testRequest(first, objects.slice(-2)))
+  assert.equal(status.accepted.length, 2)
+  assert.equal(conflicts, 1)
+  assert.equal((await store.records(1, { from: 0, limit: 1000, text: 'none' })).length, 600)
+})
+
 test('a head that is read while its own commit is on its way back is not forked from', async t => {
   const { store, notary } = open(t)
   let halfway: (() => Promise<unknown>) | undefined

@@ -151,7 +151,7 @@ export async function openNotary(options: NotaryOptions): Promise<Notary> {
         batch.forEach((w, i) => w.resolve(statuses[i] as StatusRow))
         if (log.size !== before) for (const listener of listeners) listener(channels)
       } catch (error) {
-        const isConflict = error instanceof StoreError && error.code === 'conflict'
+        const isConflict = (error instanceof StoreError && error.code === 'conflict') || (await isLate(error))
         if (isConflict && others) {
           // Nothing of it is stored: whoever writes now takes it.
           leads = false
@@ -165,7 +165,7 @@ export async function openNotary(options: NotaryOptions): Promise<Notary> {
           halt(
             new NotaryError(
               'forked',
-              `another process wrote to this store: ${error.message}. Stop it, then restart this server`,
+              `another process wrote to this store: ${(error as Error).message}. Stop it, then restart this server`,
               { cause: error },
             ),
           )
@@ -174,6 +174,13 @@ export async function openNotary(options: NotaryOptions): Promise<Notary> {
       await new Promise(resolve => setImmediate(resolve)) // reads get their turn between two batches
     }
   }
+
+  /** Rows that another process has stored since lie beyond the end of the log that this one knows: they look damaged, and it has lost. */
+  const isLate = async (error: unknown): Promise<boolean> =>
+    others !== undefined &&
+    error instanceof NotaryError &&
+    error.code === 'integrity' &&
+    (await advance().catch(() => false))
 
   /** A deletion is asked for again by who knows what it is of. */
   function handOver(to: Others): void {
