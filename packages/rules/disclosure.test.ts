@@ -51,6 +51,12 @@ beforeEach(async () => {
   await world.as('coordinator', call => invite(call, CASE, MAKER))
 })
 
+test('commitments are as docs/formats.md 17 has them', () => {
+  const [salt, content] = [`0x${'11'.repeat(32)}`, `0x${'22'.repeat(32)}`]
+  assert.equal(commit('report', salt, content), '0x751cddcb48b685a7262833b3d9f9511e5553b41c4078c29e2751a10c8dd6ae9e')
+  assert.equal(commit('artifact', salt, content), '0xc1184a85a64b2b9d9245a122a4477024dc95d54756c03ed1769580976fcb63ee')
+})
+
 describe('row 31: announcing', () => {
   test('by a provider, or by the coordinator for somebody unknown; it says nothing of what it is about', async () => {
     await world.as('coordinator', call => announce(call, id(1), announcement()))
