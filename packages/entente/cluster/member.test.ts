@@ -259,6 +259,23 @@ test('an orderly end hands over at once, also what was asked meanwhile', async t
   await auditClean(site.store)
 })
 
+test('a store that was put back is not gone on from by a server that has not read what is gone, but was told of it', async t => {
+  const site = open(t)
+  const first = await site.start()
+  let old: Pick<Store, 'head' | 'collections'> | undefined
+  const second = await site.start({
+    store: { head: () => (old ?? site.store).head(), collections: () => (old ?? site.store).collections() },
+  })
+  const [head, heads] = [await site.store.head(), await site.store.collections()]
+  await first.notary.submit(testRequest(first.notary, [testObject()]))
+  await sleep(100)
+  old = { head: async () => head, collections: async () => heads }
+  await first.member.close()
+  await until(() => second.notary.halted !== undefined)
+  assert.equal(second.notary.halted?.code, 'rolled-back')
+  assert.notEqual(second.member.state().role, 'sequencer')
+})
+
 test('two that both believe they write: one conflicts, follows, and its requests go to the other', async t => {
   const site = open(t)
   const [first, second] = [await site.start(), await site.start()]

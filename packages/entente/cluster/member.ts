@@ -108,6 +108,8 @@ export async function openMember(options: MemberOptions): Promise<Member> {
   let running: Promise<void> | undefined
   let takeovers = 0
   let forwarded = 0
+  /** The largest size that whoever wrote has told: it was stored then. */
+  let told = 0
   let hasConflict = false
   /** Who waits for something to change. */
   const rouse = new Set<() => void>()
@@ -174,12 +176,14 @@ export async function openMember(options: MemberOptions): Promise<Member> {
       } else if (to?.isOpen) {
         body.bytes ??= requireSendable(formatRequest(request))
         try {
-          const { body: row } = await to.ask('submit', isAgain ? { again: true } : {}, body.bytes)
+          const { body: answered } = await to.ask('submit', isAgain ? { again: true } : {}, body.bytes)
           forwarded++
-          return parseStatus(row)
+          const row = parseStatus(answered)
+          told = Math.max(told, row.size)
+          return row
         } catch (error) {
-          if (error instanceof LinkError && error.code === 'lost') isAgain = true
-          else throwUnlessMoved(error)
+          throwUnlessMoved(error)
+          isAgain = true
         }
       }
       await nextTry(until)
@@ -225,7 +229,7 @@ export async function openMember(options: MemberOptions): Promise<Member> {
   }
 
   async function nextTry(until: number): Promise<void> {
-    if (closed) throw new NotaryError('closed', 'the server is shutting down')
+    if (closed) throw new Moved()
     if (now() >= until)
       throw new NotaryError(
         'unavailable',
@@ -244,6 +248,7 @@ export async function openMember(options: MemberOptions): Promise<Member> {
         HEAD_MS,
         link.ask('head').then(({ data }) => Number(data['size'])),
       )
+      told = Math.max(told, size ?? 0)
       if (size !== undefined && size <= notary.log.size) return
       if (size !== undefined) {
         await notary.advance()
@@ -252,7 +257,19 @@ export async function openMember(options: MemberOptions): Promise<Member> {
     }
     await options.lease.barrier()
     const isMoved = await notary.advance()
+    requireTold(notary)
     if (isMoved && leads) conflict()
+  }
+
+  /** @throws NotaryError `rolled-back`, which stops all writing */
+  function requireTold(notary: Notary): void {
+    if (notary.log.size >= told) return
+    const reason = new NotaryError(
+      'rolled-back',
+      `the store has this log at size ${notary.log.size}, and the server that wrote had stored it at ${told}: it was put back to an older copy or lost its end. Nothing is written until the newer store is restored`,
+    )
+    notary.halt(reason)
+    throw reason
   }
   const ask = createAsk(askHead)
 
@@ -308,6 +325,7 @@ export async function openMember(options: MemberOptions): Promise<Member> {
   function hear(news: Record<string, unknown>): void {
     if (!work) return
     if (news['erased'] === true) work.erased()
+    if (typeof news['size'] === 'number') told = Math.max(told, news['size'])
     if (news['released'] === true) changed()
     if (work.isListening()) void ask().catch(() => {})
   }
@@ -324,6 +342,8 @@ export async function openMember(options: MemberOptions): Promise<Member> {
       // T1
       await options.lease.settle()
       // T2
+      await notary.advance()
+      requireTold(notary)
       await notary.lead(collections)
       // T3
       leads = !hasConflict
