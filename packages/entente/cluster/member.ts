@@ -255,18 +255,19 @@ export async function openMember(options: MemberOptions): Promise<Member> {
         if (notary.log.size >= size) return
       }
     }
+    const least = told // what is told from now on may come after what is read now
     await options.lease.barrier()
     const isMoved = await notary.advance()
-    requireTold(notary)
+    requireTold(notary, least)
     if (isMoved && leads) conflict()
   }
 
   /** @throws NotaryError `rolled-back`, which stops all writing */
-  function requireTold(notary: Notary): void {
-    if (notary.log.size >= told) return
+  function requireTold(notary: Notary, least: number): void {
+    if (notary.log.size >= least) return
     const reason = new NotaryError(
       'rolled-back',
-      `the store has this log at size ${notary.log.size}, and the server that wrote had stored it at ${told}: it was put back to an older copy or lost its end. Nothing is written until the newer store is restored`,
+      `the store has this log at size ${notary.log.size}, and the server that wrote had stored it at ${least}: it was put back to an older copy or lost its end. Nothing is written until the newer store is restored`,
     )
     notary.halt(reason)
     throw reason
@@ -340,10 +341,11 @@ export async function openMember(options: MemberOptions): Promise<Member> {
     renewing = setInterval(() => void renew(), RENEW_MS)
     try {
       // T1
+      const least = told
       await options.lease.settle()
       // T2
       await notary.advance()
-      requireTold(notary)
+      requireTold(notary, least)
       await notary.lead(collections)
       // T3
       leads = !hasConflict
