@@ -42,7 +42,9 @@ export const cluster: Bench = async (run, started, client) => {
     const used = () => servers.reduce((sum, s) => sum + cpuOf(s.child.pid as number), 0)
     const before = used()
     const share = count / servers.length
-    await Promise.all(servers.map((s, i) => clients[i]?.run({ side: s.side, ...task(i, share) } as Task)))
+    await Promise.all(
+      servers.map((s, i) => (clients[i] as (typeof clients)[number]).run({ side: s.side, ...task(i, share) } as Task)),
+    )
     return ((used() - before) * 1e6) / count
   }
   const numbers = new Map<Server[], number>()

@@ -1,7 +1,7 @@
-import type { Id, LabelStatus } from './entities.ts'
+import type { Id } from './entities.ts'
 
 /** What a call did, in the past tense, as the contracts emit it. `subject` is what it is about; whoever needs more reads the state. */
-export type Event = { name: EventName; subject: Id | string; by: Id; status?: LabelStatus | string }
+export type Event = { name: EventName; subject: string; by: Id; status?: string }
 export type EventName =
   | 'ChangeProposed'
   | 'ChangeConfirmed'

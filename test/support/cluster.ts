@@ -78,7 +78,7 @@ export async function startCluster(
     },
     close: async () => {
       await Promise.all(
-        servers.map(s => (s.child.exitCode === null && s.child.signalCode === null ? s.kill() : undefined)),
+        servers.filter(s => s.child.exitCode === null && s.child.signalCode === null).map(s => s.kill()),
       )
       await client.close()
       for (const f of atEnd) f()

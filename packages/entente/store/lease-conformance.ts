@@ -7,8 +7,8 @@ export function leaseConformance(
   name: string,
   open: (t: TestContext) => Promise<[LeaseStore, LeaseStore] | string>,
 ): void {
-  const subject = (what: string, run: (a: LeaseStore, b: LeaseStore) => Promise<void>) =>
-    test(`${name}: ${what}`, async t => {
+  const subject = (what: string, run: (a: LeaseStore, b: LeaseStore) => Promise<void>): void =>
+    void test(`${name}: ${what}`, async t => {
       const opened = await open(t)
       if (typeof opened === 'string') t.skip(opened)
       else await run(...opened)
