@@ -135,7 +135,7 @@ function normalize({ status, json, first, last }: Answer, toTheirs: (date: strin
   for (const collection of body.collections ?? [body]) collection.media_types?.sort()
   for (const item of body.objects ?? []) if (item.date_added !== undefined) item.date_added = toTheirs(item.date_added)
   // That of an object without a version of its own is its date.
-  for (const item of body.objects ?? []) if (item.version !== undefined) item.version = toTheirs(item.version)
+  for (const item of body.objects ?? []) if (/\.[0-9]{6}Z$/.test(item.version)) item.version = toTheirs(item.version)
   return { status, body, first: first && toTheirs(first), last: last && toTheirs(last) }
 }
 
