@@ -11,21 +11,23 @@ export type Seconds = number
 export const LEVELS = ['basic', 'substantial', 'high'] as const
 export type Level = (typeof LEVELS)[number]
 
-/** Members of the EU chain vote; authorities are seated by them; bodies and parties are registered by authorities. */
-export type PartyKind =
-  | 'commission'
-  | 'enisa'
-  | 'state'
-  | 'ncca'
-  | 'nab'
-  | 'coordinator'
-  | 'certificationBody'
-  | 'publicBody'
-  | 'cab'
-  | 'itsef'
-  | 'manufacturer'
-  | 'holder'
-  | 'provider'
+/** Members of the EU chain vote; authorities are seated by them; bodies and parties are registered by authorities. In the order of IRules.sol. */
+export const PARTY_KINDS = [
+  'commission',
+  'enisa',
+  'state',
+  'ncca',
+  'nab',
+  'coordinator',
+  'certificationBody',
+  'publicBody',
+  'cab',
+  'itsef',
+  'manufacturer',
+  'holder',
+  'provider',
+] as const
+export type PartyKind = (typeof PARTY_KINDS)[number]
 
 /** How a fact of another chain came here: on an authority's word, or with a proof. */
 export type Provenance = 'own' | 'attested' | 'proven'
@@ -218,7 +220,7 @@ export type Case = {
   accepted: Id[]
   bits: Bits
   disclosed: Seconds | undefined
-  closed: 'invalid' | 'duplicate' | 'done' | undefined
+  closed: 'invalid' | 'duplicate' | undefined
   /** Who has asked for it to be closed, where it takes two. */
   closing: { by: Id; as: 'invalid' | 'duplicate' }[]
   from: Provenance

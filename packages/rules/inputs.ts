@@ -6,7 +6,7 @@ import type { Call } from './call.ts'
 import * as certificate from './certificate.ts'
 import { propose, vote } from './consortium.ts'
 import * as disclosure from './disclosure.ts'
-import { LABELS, LEVELS } from './entities.ts'
+import { LABELS, LEVELS, PARTY_KINDS } from './entities.ts'
 import { adoptScheme, recogniseCountry, registerNationalScheme } from './framework.ts'
 import { found } from './genesis.ts'
 import { attest } from './mirror.ts'
@@ -30,21 +30,7 @@ const Count = Type.Integer({ minimum: 0, maximum: 1_000_000 })
 const Level = one(...LEVELS)
 const Proposal = Type.String({ pattern: '^[0-9]{1,15}$', description: 'its number' })
 
-const PartyKind = one(
-  'commission',
-  'enisa',
-  'state',
-  'ncca',
-  'nab',
-  'coordinator',
-  'certificationBody',
-  'publicBody',
-  'cab',
-  'itsef',
-  'manufacturer',
-  'holder',
-  'provider',
-)
+const PartyKind = one(...PARTY_KINDS)
 const NewParty = object({ id: Id, kind: PartyKind, country: Country, key: Key, act: Id })
 const change = <K extends string, T extends Record<string, TSchema>>(kind: K, rest: T) =>
   object({ do: Type.Literal(kind), ...rest })

@@ -1,5 +1,5 @@
 import type { Call } from './call.ts'
-import type { Country, Hash, Id, Party, PartyKind } from './entities.ts'
+import { type Country, type Hash, type Id, type Party, PARTY_KINDS, type PartyKind } from './entities.ts'
 import { isId, type Must, mustOf, ZERO } from './refusal.ts'
 
 /** Who calls. */
@@ -53,28 +53,13 @@ export async function enterKey({ state, now }: Call, must: Must, party: Id, key:
   state.put('key', key, { party, since: now, revoked: undefined })
 }
 
-const EVERYBODY: readonly PartyKind[] = [
-  'commission',
-  'enisa',
-  'state',
-  'ncca',
-  'nab',
-  'coordinator',
-  'certificationBody',
-  'publicBody',
-  'cab',
-  'itsef',
-  'manufacturer',
-  'holder',
-  'provider',
-]
 /** Rows 1, 6 and 13: whoever registers a party vouches for its keys. */
 const KEYS = 13
 
 /** A party's second key, or the one that takes the place of an older one: its own key asks for it. */
 export async function addKey(call: Call, key: string): Promise<void> {
   const must: Must = mustOf(KEYS)
-  const { id } = await actor(call, must, EVERYBODY)
+  const { id } = await actor(call, must, PARTY_KINDS)
   await enterKey(call, must, id, key)
   call.state.emit({ name: 'KeyAdded', subject: key, by: id })
 }
@@ -82,7 +67,7 @@ export async function addKey(call: Call, key: string): Promise<void> {
 /** A key is revoked by its party, or by whoever registered that. */
 export async function revokeKey(call: Call, key: string): Promise<void> {
   const must: Must = mustOf(KEYS)
-  const { id } = await actor(call, must, EVERYBODY)
+  const { id } = await actor(call, must, PARTY_KINDS)
   await revoke(call, must, id, key)
   call.state.emit({ name: 'KeyRevoked', subject: key, by: id })
 }
@@ -90,7 +75,7 @@ export async function revokeKey(call: Call, key: string): Promise<void> {
 /** Where a party has lost its keys: whoever registered it confirms another one. Of a member the members do ({@link vote}). */
 export async function replaceKey(call: Call, lost: string, key: string, act: Hash): Promise<void> {
   const must: Must = mustOf(KEYS)
-  const { id } = await actor(call, must, EVERYBODY)
+  const { id } = await actor(call, must, PARTY_KINDS)
   must(isId(act), 'Missing', { act })
   const { party } = await revoke(call, must, id, lost)
   must(party !== id, 'NotYours', { lost })

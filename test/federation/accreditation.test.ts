@@ -1,7 +1,7 @@
 // PartyRegistry, SchemeRegistry and AccreditationRegistry of a certification chain against packages/rules: the same calls in the same order, the same
 // refusals by the same row, the same state.
 import assert from 'node:assert/strict'
-import { after, test } from 'node:test'
+import { test } from 'node:test'
 import {
   accredit,
   approve,
@@ -10,10 +10,8 @@ import {
   type Call,
   changeAccreditation,
   changeAuthorisation,
-  createMemory,
   delegateHigh,
   type Fact,
-  found,
   type Genesis,
   notifyBody,
   type PartyKind,
@@ -27,19 +25,18 @@ import fc from 'fast-check'
 import { type Hex, stringToHex } from 'viem'
 import { forge } from '../../contracts/tools/artifact.mts'
 import {
-  createTally,
+  holdAgainst,
   id,
   key,
   KINDS,
   LEVELS,
   often,
-  refusalOf,
-  type Rule,
   START,
-  startEvm,
+  type Step as Played,
   toMask,
   toStruct,
   toTerms,
+  useEvm,
 } from './evm.ts'
 
 const SEED = Number(process.env['ENTENTE_TEST_SEED'] ?? 20_261_122)
@@ -69,14 +66,10 @@ const terms = {
   allowsProfiles: true,
 }
 
-const evm = startEvm()
-after(async () => {
-  const started = await evm
-  if (typeof started === 'object') started.stop()
-})
+const evm = useEvm()
 
 type On = 'parties' | 'schemes' | 'bodies'
-type Step = { on: On; name: string; args: readonly unknown[]; rule: Rule }
+type Step = Played & { on: On }
 
 /** Bodies, and some who are none. */
 const bodies = often(id(0x21), id(0x22), id(0x21), id(0x22), id(0x23), id(NCCA), id(0x99))
@@ -238,49 +231,33 @@ test(`${RUNS} runs of 80 calls at most: contracts and rules do and refuse the sa
   const accreditations = await started.deploy('AccreditationRegistry', [parties.address, registry.address])
   const contracts = { parties, schemes: registry, bodies: accreditations }
   let at = START + 100
-  let done = 0
-  const tally = createTally()
-  await fc.assert(
-    fc.asyncProperty(calls, async list => {
-      const back = await started.snapshot()
-      const memory = createMemory()
-      await memory.run('', START, call => found(call, GENESIS))
-      try {
-        let now = at
-        for (const { step, caller, pause } of list) {
-          now += pause
-          const refused = await refusalOf(memory.run(caller, now, step.rule))
-          const said = await contracts[step.on].send(caller, step.name, step.args, now)
-          assert.deepEqual(said, refused, `${step.name} ${JSON.stringify(step.args)} by ${caller}`)
-          tally.note(refused)
-          if (!refused) done++
-        }
-        for (const n of [0x21, 0x22, 0x23]) {
-          const [kind, , isActive] = await parties.words('partyOf', [id(n)])
-          assert.equal(KINDS[Number(kind)], memory.get('party', id(n))?.kind ?? 'none')
-          assert.equal(Number(isActive) === 1, memory.get('party', id(n))?.isActive ?? false)
-          for (const which of ['accreditation', 'authorisation'] as const) {
-            const [, by, standing] = await accreditations.words(`${which}Of`, [id(n)])
-            const grant = memory.get(which, id(n))
-            assert.deepEqual([by, STANDINGS[Number(standing)]], [grant?.by ?? id(0), grant?.standing ?? 'none'])
-          }
-          const number = memory.get('notification', id(n))?.number
-          assert.equal(Number((await accreditations.words('notificationOf', [id(n)]))[0]), Number(number ?? 0))
-          const [, until, isLive] = await accreditations.words('delegationOf', [id(n)])
-          const delegation = memory.get('delegation', id(n))
-          assert.deepEqual([Number(until), Number(isLive) === 1], [delegation?.until ?? 0, delegation?.isLive ?? false])
-        }
-        for (const scheme of [UNION, NATIONAL]) {
-          const [, version] = await registry.words('schemeOf', [scheme])
-          assert.equal(Number(version), memory.get('scheme', scheme)?.version ?? 0)
-        }
-      } finally {
-        await back()
+  const tally = await holdAgainst(started, GENESIS, calls, { seed: SEED, runs: RUNS }, async (list, play, memory) => {
+    let now = at
+    for (const { step, caller, pause } of list) {
+      now += pause
+      await play(contracts[step.on], caller, step, now)
+    }
+    for (const n of [0x21, 0x22, 0x23]) {
+      const [kind, , isActive] = await parties.words('partyOf', [id(n)])
+      assert.equal(KINDS[Number(kind)], memory.get('party', id(n))?.kind ?? 'none')
+      assert.equal(Number(isActive) === 1, memory.get('party', id(n))?.isActive ?? false)
+      for (const which of ['accreditation', 'authorisation'] as const) {
+        const [, by, standing] = await accreditations.words(`${which}Of`, [id(n)])
+        const grant = memory.get(which, id(n))
+        assert.deepEqual([by, STANDINGS[Number(standing)]], [grant?.by ?? id(0), grant?.standing ?? 'none'])
       }
-      at += 100 // the chain's clock was put back with the rest
-    }),
-    { seed: SEED, numRuns: RUNS, endOnFailure: true },
-  )
-  console.log(`measured: ${done} calls taken, ${tally.refused} refused in ${tally.ways.length} ways`)
-  assert.ok(done > 50 && tally.ways.length > 20, tally.ways.join())
+      const number = memory.get('notification', id(n))?.number
+      assert.equal(Number((await accreditations.words('notificationOf', [id(n)]))[0]), Number(number ?? 0))
+      const [, until, isLive] = await accreditations.words('delegationOf', [id(n)])
+      const delegation = memory.get('delegation', id(n))
+      assert.deepEqual([Number(until), Number(isLive) === 1], [delegation?.until ?? 0, delegation?.isLive ?? false])
+    }
+    for (const scheme of [UNION, NATIONAL]) {
+      const [, version] = await registry.words('schemeOf', [scheme])
+      assert.equal(Number(version), memory.get('scheme', scheme)?.version ?? 0)
+    }
+    at += 100 // the chain's clock was put back with the rest
+  })
+  console.log(`measured: ${tally.taken} calls taken, ${tally.refused} refused in ${tally.ways.length} ways`)
+  assert.ok(tally.taken > 50 && tally.ways.length > 20, tally.ways.join())
 })

@@ -1,12 +1,10 @@
 // ArtifactRegistry against packages/rules: the same calls in the same order, the same refusals by the same row, the same state.
 import assert from 'node:assert/strict'
-import { after, test } from 'node:test'
+import { test } from 'node:test'
 import {
   attest,
   type Call,
-  createMemory,
   type Fact,
-  found,
   type Genesis,
   label,
   labelId,
@@ -21,7 +19,7 @@ import {
 import fc from 'fast-check'
 import { stringToHex } from 'viem'
 import { forge } from '../../contracts/tools/artifact.mts'
-import { createTally, id, key, often, refusalOf, type Rule, START, startEvm, toStruct } from './evm.ts'
+import { holdAgainst, id, key, often, START, type Step, toStruct, useEvm } from './evm.ts'
 
 const SEED = Number(process.env['ENTENTE_TEST_SEED'] ?? 20_261_122)
 const RUNS = process.env['ENTENTE_TEST_LONG'] === undefined ? 8 : 300
@@ -39,13 +37,8 @@ const REGISTERED: [by: number, NewParty][] = [
   [COORDINATOR, party(STRANGER, 'provider')],
 ]
 
-const evm = startEvm()
-after(async () => {
-  const started = await evm
-  if (typeof started === 'object') started.stop()
-})
+const evm = useEvm()
 
-type Step = { name: string; args: readonly unknown[]; rule: Rule }
 const artifacts = often(id(0xa1), id(0xa2), id(0xa3), id(0))
 const versions = often(id(0xb1), id(0xb2), id(0xb2), id(0xb3), id(0))
 const vulnerabilities = fc.constantFrom(id(0xe1), id(0xe2), id(0xe3))
@@ -109,53 +102,35 @@ test(`${RUNS} runs of 70 calls at most: contract and rules do and refuse the sam
   let now = START + 100
   for (const [by, one] of REGISTERED)
     assert.equal(await parties.send(key(by), 'registerParty', [toStruct(one)], ++now), undefined)
-  let done = 0
-  const tally = createTally()
-  await fc.assert(
-    fc.asyncProperty(calls, async list => {
-      const back = await started.snapshot()
-      const memory = createMemory()
-      await memory.run('', START, call => found(call, GENESIS))
-      for (const [by, one] of REGISTERED) await memory.run(key(by), START, call => registerParty(call, one))
-      try {
-        for (const [{ name, args, rule }, caller] of list) {
-          const refused = await refusalOf(memory.run(caller, ++now, rule))
-          assert.deepEqual(await contract.send(caller, name, args, now), refused, `${name} ${JSON.stringify(args)}`)
-          tally.note(refused)
-          if (!refused) done++
+  const tally = await holdAgainst(started, GENESIS, calls, { seed: SEED, runs: RUNS }, async (list, play, memory) => {
+    for (const [by, one] of REGISTERED) await memory.run(key(by), START, call => registerParty(call, one))
+    for (const [step, caller] of list) {
+      await play(contract, caller, step, ++now)
+    }
+    for (const one of [0xa1, 0xa2, 0xa3]) {
+      const artifact = memory.get('artifact', id(one))
+      const [manufacturer, description] = await contract.words('artifactOf', [id(one)])
+      assert.deepEqual([manufacturer, description], [artifact?.manufacturer ?? id(0), artifact?.description ?? id(0)])
+      const supports = await contract.words('supportOf', [id(one)])
+      assert.equal(Number(supports[1]), artifact?.support ? artifact.history + 1 : 0)
+    }
+    for (const one of [0xb1, 0xb2, 0xb3]) {
+      const version = memory.get('version', id(one))
+      const words = (await contract.words('versionOf', [id(one)])).slice(1)
+      assert.deepEqual(
+        [words[0], words[2], words[5]],
+        [version?.artifact ?? id(0), version?.firmware ?? id(0), version?.patches ?? id(0)],
+      )
+      assert.equal(Number(words[7]) === 1, version?.hasSupport ?? false)
+      for (const vulnerability of [0xe1, 0xe2, 0xe3])
+        for (const by of [MAKER, OTHER, PROVIDER, COORDINATOR]) {
+          const said = memory.get('label', labelId(id(one), id(vulnerability), id(by)))
+          const labels = await contract.words('labelsOf', [id(one), id(vulnerability), id(by)])
+          assert.equal(Number(labels[1]), said?.count ?? 0)
+          if (said) assert.equal(LABELS[Number(labels.at(-3)) - 1], said.status)
         }
-        for (const one of [0xa1, 0xa2, 0xa3]) {
-          const artifact = memory.get('artifact', id(one))
-          const [manufacturer, description] = await contract.words('artifactOf', [id(one)])
-          assert.deepEqual(
-            [manufacturer, description],
-            [artifact?.manufacturer ?? id(0), artifact?.description ?? id(0)],
-          )
-          const supports = await contract.words('supportOf', [id(one)])
-          assert.equal(Number(supports[1]), artifact?.support ? artifact.history + 1 : 0)
-        }
-        for (const one of [0xb1, 0xb2, 0xb3]) {
-          const version = memory.get('version', id(one))
-          const words = (await contract.words('versionOf', [id(one)])).slice(1)
-          assert.deepEqual(
-            [words[0], words[2], words[5]],
-            [version?.artifact ?? id(0), version?.firmware ?? id(0), version?.patches ?? id(0)],
-          )
-          assert.equal(Number(words[7]) === 1, version?.hasSupport ?? false)
-          for (const vulnerability of [0xe1, 0xe2, 0xe3])
-            for (const by of [MAKER, OTHER, PROVIDER, COORDINATOR]) {
-              const said = memory.get('label', labelId(id(one), id(vulnerability), id(by)))
-              const labels = await contract.words('labelsOf', [id(one), id(vulnerability), id(by)])
-              assert.equal(Number(labels[1]), said?.count ?? 0)
-              if (said) assert.equal(LABELS[Number(labels.at(-3)) - 1], said.status)
-            }
-        }
-      } finally {
-        await back()
-      }
-    }),
-    { seed: SEED, numRuns: RUNS, endOnFailure: true },
-  )
-  console.log(`measured: ${done} calls taken, ${tally.refused} refused in ${tally.ways.length} ways`)
-  assert.ok(done > 50 && tally.ways.length > 15, tally.ways.join())
+    }
+  })
+  console.log(`measured: ${tally.taken} calls taken, ${tally.refused} refused in ${tally.ways.length} ways`)
+  assert.ok(tally.taken > 50 && tally.ways.length > 15, tally.ways.join())
 })

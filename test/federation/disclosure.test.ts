@@ -1,6 +1,6 @@
 // VulnerabilityRegistry against packages/rules: the same calls in the same order, the same refusals by the same row, the same state.
 import assert from 'node:assert/strict'
-import { after, test } from 'node:test'
+import { test } from 'node:test'
 import {
   acceptEmbargo,
   advance,
@@ -9,9 +9,7 @@ import {
   type Call,
   close,
   commit,
-  createMemory,
   disclose,
-  found,
   type Genesis,
   invite,
   leaveEmbargo,
@@ -25,7 +23,7 @@ import {
 import fc from 'fast-check'
 import { stringToHex } from 'viem'
 import { forge } from '../../contracts/tools/artifact.mts'
-import { createTally, id, key, often, refusalOf, type Rule, START, startEvm, toStruct } from './evm.ts'
+import { holdAgainst, id, key, often, type Rule, START, toStruct, useEvm } from './evm.ts'
 
 const SEED = Number(process.env['ENTENTE_TEST_SEED'] ?? 20_261_122)
 const RUNS = process.env['ENTENTE_TEST_LONG'] === undefined ? 10 : 300
@@ -49,11 +47,7 @@ const BITS: Bit[] = ['V', 'F', 'D', 'P', 'X', 'A']
 const EMBARGOES = ['none', 'proposed', 'active', 'revise', 'exited']
 const ENDINGS = [undefined, 'invalid', 'duplicate']
 
-const evm = startEvm()
-after(async () => {
-  const started = await evm
-  if (typeof started === 'object') started.stop()
-})
+const evm = useEvm()
 
 /** `now`: the time of the call, for ends that are counted from it. */
 type Step = { name: string; args: (now: number) => readonly unknown[]; rule: (now: number) => Rule }
@@ -137,68 +131,50 @@ test(`${RUNS} runs of 80 calls at most: contract and rules do and refuse the sam
     assert.deepEqual(await contract.words('commitTo', [what === 'artifact', SALT, CONTENT]), [
       commit(what, SALT, CONTENT),
     ])
-  let done = 0
   let disclosed = 0
-  const tally = createTally()
-  await fc.assert(
-    fc.asyncProperty(calls, async list => {
-      const back = await started.snapshot()
-      const memory = createMemory()
-      await memory.run('', START, call => found(call, GENESIS))
-      for (const [by, one] of REGISTERED) await memory.run(key(by), START, call => registerParty(call, one))
-      try {
-        let now = at
-        // Something to begin with, or most calls would meet nothing.
-        const begun = {
-          commitment: commit('report', SALT, CONTENT),
-          artifact: { sealed: commit('artifact', SALT, VERSION) },
-          coordinator: id(COORDINATOR),
-          proposedEnd: now + 45 * DAY,
-        }
-        const first = plain(
-          'announce',
-          [id(0xe1), begun.commitment, begun.artifact.sealed, true, begun.coordinator, begun.proposedEnd],
-          call => announce(call, id(0xe1), begun),
+  const tally = await holdAgainst(started, GENESIS, calls, { seed: SEED, runs: RUNS }, async (list, play, memory) => {
+    for (const [by, one] of REGISTERED) await memory.run(key(by), START, call => registerParty(call, one))
+    let now = at
+    // Something to begin with, or most calls would meet nothing.
+    const begun = {
+      commitment: commit('report', SALT, CONTENT),
+      artifact: { sealed: commit('artifact', SALT, VERSION) },
+      coordinator: id(COORDINATOR),
+      proposedEnd: now + 45 * DAY,
+    }
+    const first = plain(
+      'announce',
+      [id(0xe1), begun.commitment, begun.artifact.sealed, true, begun.coordinator, begun.proposedEnd],
+      call => announce(call, id(0xe1), begun),
+    )
+    for (const [step, caller, pause] of [[first, key(PROVIDER), 1] as const, ...list]) {
+      now += pause
+      await play(contract, caller, { name: step.name, args: step.args(now), rule: step.rule(now) }, now)
+    }
+    for (const one of [0xe1, 0xe2, 0xe3]) {
+      const own = memory.get('case', id(one))
+      const words = (await contract.words('caseOf', [id(one)])).map(word => BigInt(word))
+      const [embargo, proposedEnd, , end, isPublic, isExploited, isAttacked, shown, closed] = words.slice(6).map(Number)
+      assert.equal(EMBARGOES[embargo as number], own?.embargo ?? 'none')
+      assert.deepEqual([proposedEnd, end, shown], [own?.proposedEnd ?? 0, own?.end ?? 0, own?.disclosed ?? 0])
+      assert.equal(ENDINGS[closed as number], own?.closed)
+      const bits = { public: isPublic === 1, exploit: isExploited === 1, attacks: isAttacked === 1 }
+      assert.deepEqual(bits, own?.bits ?? { public: false, exploit: false, attacks: false })
+      assert.equal(Number((await contract.words('participantsOf', [id(one)]))[1]), own?.participants.length ?? 0)
+      if (own?.disclosed) disclosed++
+      for (const maker of [MAKER, OTHER]) {
+        const [, ...said] = (await contract.words('participationOf', [id(one), id(maker)])).map(Number)
+        const known = memory.get('participation', `${id(one)}@${id(maker)}`)
+        const expected = [known?.vendorAware, known?.fixReady, known?.fixDeployed].map(Number)
+        assert.deepEqual(
+          said,
+          expected.map(n => n || 0),
         )
-        for (const [step, caller, pause] of [[first, key(PROVIDER), 1] as const, ...list]) {
-          now += pause
-          const refused = await refusalOf(memory.run(caller, now, step.rule(now)))
-          const said = await contract.send(caller, step.name, step.args(now), now)
-          assert.deepEqual(said, refused, `${step.name} ${JSON.stringify(step.args(now))} by ${caller}`)
-          tally.note(refused)
-          if (!refused) done++
-        }
-        for (const one of [0xe1, 0xe2, 0xe3]) {
-          const own = memory.get('case', id(one))
-          const words = (await contract.words('caseOf', [id(one)])).map(word => BigInt(word))
-          const [embargo, proposedEnd, , end, isPublic, isExploited, isAttacked, shown, closed] = words
-            .slice(6)
-            .map(Number)
-          assert.equal(EMBARGOES[embargo as number], own?.embargo ?? 'none')
-          assert.deepEqual([proposedEnd, end, shown], [own?.proposedEnd ?? 0, own?.end ?? 0, own?.disclosed ?? 0])
-          assert.equal(ENDINGS[closed as number], own?.closed)
-          const bits = { public: isPublic === 1, exploit: isExploited === 1, attacks: isAttacked === 1 }
-          assert.deepEqual(bits, own?.bits ?? { public: false, exploit: false, attacks: false })
-          assert.equal(Number((await contract.words('participantsOf', [id(one)]))[1]), own?.participants.length ?? 0)
-          if (own?.disclosed) disclosed++
-          for (const maker of [MAKER, OTHER]) {
-            const [, ...said] = (await contract.words('participationOf', [id(one), id(maker)])).map(Number)
-            const known = memory.get('participation', `${id(one)}@${id(maker)}`)
-            const expected = [known?.vendorAware, known?.fixReady, known?.fixDeployed].map(Number)
-            assert.deepEqual(
-              said,
-              expected.map(n => n || 0),
-            )
-          }
-        }
-      } finally {
-        await back()
       }
-    }),
-    { seed: SEED, numRuns: RUNS, endOnFailure: true },
-  )
+    }
+  })
   console.log(
-    `measured: ${done} calls taken, ${disclosed} cases disclosed, ${tally.refused} refused in ${tally.ways.length} ways`,
+    `measured: ${tally.taken} calls taken, ${disclosed} cases disclosed, ${tally.refused} refused in ${tally.ways.length} ways`,
   )
-  assert.ok(done > 50 && tally.ways.length > 20, tally.ways.join())
+  assert.ok(tally.taken > 50 && tally.ways.length > 20, tally.ways.join())
 })

@@ -1,7 +1,19 @@
 // Contracts on a development chain, for tests that hold them against the rules: any address may send, at any time, and a refusal is read as its name and row.
 import assert from 'node:assert/strict'
+import { after } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type Call, type Level, LEVELS as ALL_LEVELS, Refusal, type SchemeInput } from '@entente/rules'
+import {
+  type Call,
+  createMemory,
+  found,
+  type Genesis,
+  type Level,
+  LEVELS as ALL_LEVELS,
+  type Memory,
+  PARTY_KINDS,
+  Refusal,
+  type SchemeInput,
+} from '@entente/rules'
 import fc from 'fast-check'
 import { type Abi, decodeErrorResult, encodeDeployData, encodeFunctionData, type Hex, stringToHex } from 'viem'
 import { artifactOf } from '../../contracts/tools/artifact.mts'
@@ -15,22 +27,7 @@ export const key = (n: number): Hex => `0x${(0xe000 + n).toString(16).padStart(4
 export const START = 1_800_000_000
 
 /** By the order of `PartyKind` in IRules.sol. */
-export const KINDS = [
-  'none',
-  'commission',
-  'enisa',
-  'state',
-  'ncca',
-  'nab',
-  'coordinator',
-  'certificationBody',
-  'publicBody',
-  'cab',
-  'itsef',
-  'manufacturer',
-  'holder',
-  'provider',
-]
+export const KINDS = ['none', ...PARTY_KINDS]
 
 type Party = { id: string; kind: string; country: string; key: string; act: string }
 export const toStruct = ({ id, kind, country, key, act }: Party) => ({
@@ -57,7 +54,7 @@ export type Evm = {
 }
 
 /** @returns why there can be none */
-export async function startEvm(): Promise<Evm | string> {
+async function startEvm(): Promise<Evm | string> {
   const flags = ['--hardfork', 'cancun', '--base-fee', '0', '--gas-price', '0', '--timestamp', String(START)]
   const anvil = await startAnvil(...flags)
   if (typeof anvil === 'string') return anvil
@@ -109,8 +106,18 @@ export async function startEvm(): Promise<Evm | string> {
   }
 }
 
+/** A chain for the tests of a file, that ends with them. */
+export function useEvm(): Promise<Evm | string> {
+  const evm = startEvm()
+  after(async () => {
+    const started = await evm
+    if (typeof started === 'object') started.stop()
+  })
+  return evm
+}
+
 /** What a rule refuses with, if it does. */
-export const refusalOf = (done: Promise<unknown>): Promise<Refused> =>
+const refusalOf = (done: Promise<unknown>): Promise<Refused> =>
   done.then(
     () => undefined,
     (error: unknown) => {
@@ -120,21 +127,47 @@ export const refusalOf = (done: Promise<unknown>): Promise<Refused> =>
   )
 
 export type Rule = (call: Call) => Promise<unknown>
+/** A call of a contract, and the rule that is the same. */
+export type Step = { name: string; args: readonly unknown[]; rule: Rule }
+export type Play = (contract: Contract, caller: Hex, step: Step, at: number) => Promise<void>
 
-/** Counts what was refused how. */
-export function createTally() {
-  const counts = new Map<string, number>()
-  return {
-    note: (refused: Refused) => {
-      if (refused) counts.set(`${refused.row} ${refused.code}`, (counts.get(`${refused.row} ${refused.code}`) ?? 0) + 1)
-    },
-    get ways() {
-      return [...counts.keys()]
-    },
-    get refused() {
-      return [...counts.values()].reduce((a, b) => a + b, 0)
-    },
-  }
+/**
+ * Plays generated calls to contracts and to rules, each run from the same beginning: both must do the same, or refuse it by the same name and row.
+ *
+ * @param run one run; what it plays counts
+ * @returns how many calls were taken, how many were refused, and in which ways
+ */
+export async function holdAgainst<T>(
+  evm: Evm,
+  genesis: Genesis,
+  calls: fc.Arbitrary<T>,
+  { seed, runs }: { seed: number; runs: number },
+  run: (list: T, play: Play, memory: Memory) => Promise<void>,
+): Promise<{ taken: number; refused: number; ways: string[] }> {
+  const counts = { taken: 0, refused: 0 }
+  const ways = new Set<string>()
+  await fc.assert(
+    fc.asyncProperty(calls, async list => {
+      const back = await evm.snapshot()
+      const memory = createMemory()
+      await memory.run('', START, call => found(call, genesis))
+      const play: Play = async (contract, caller, { name, args, rule }, at) => {
+        const refused = await refusalOf(memory.run(caller, at, rule))
+        const said = await contract.send(caller, name, args, at)
+        const shown = JSON.stringify(args, (_, value) => (typeof value === 'bigint' ? String(value) : value))
+        assert.deepEqual(said, refused, `${name} ${shown} by ${caller}`)
+        counts[refused ? 'refused' : 'taken']++
+        if (refused) ways.add(`${refused.row} ${refused.code}`)
+      }
+      try {
+        await run(list, play, memory)
+      } finally {
+        await back()
+      }
+    }),
+    { seed, numRuns: runs, endOnFailure: true },
+  )
+  return { ...counts, ways: [...ways] }
 }
 
 export const LEVELS: Level[] = [...ALL_LEVELS]

@@ -1,24 +1,11 @@
 // The contract FrameworkRegistry against packages/rules: the same calls in the same order, the same refusals by the same row, the same state.
 import assert from 'node:assert/strict'
-import { after, test } from 'node:test'
-import { adoptScheme, createMemory, found, type Genesis, recogniseCountry, type SchemeInput } from '@entente/rules'
+import { test } from 'node:test'
+import { adoptScheme, type Genesis, recogniseCountry, type SchemeInput } from '@entente/rules'
 import fc from 'fast-check'
 import { type Hex, stringToHex } from 'viem'
 import { forge } from '../../contracts/tools/artifact.mts'
-import {
-  createTally,
-  id,
-  key,
-  LEVELS,
-  often,
-  refusalOf,
-  type Rule,
-  START,
-  startEvm,
-  toMask,
-  toStruct,
-  toTerms,
-} from './evm.ts'
+import { holdAgainst, id, key, LEVELS, often, type Rule, START, toMask, toStruct, toTerms, useEvm } from './evm.ts'
 
 const SEED = Number(process.env['ENTENTE_TEST_SEED'] ?? 20_261_122)
 const RUNS = process.env['ENTENTE_TEST_LONG'] === undefined ? 8 : 200
@@ -32,11 +19,7 @@ const GENESIS: Genesis = {
   consortium: { numerator: 1, denominator: 1, period: DAY },
 }
 
-const evm = startEvm()
-after(async () => {
-  const started = await evm
-  if (typeof started === 'object') started.stop()
-})
+const evm = useEvm()
 
 const hashes = fc.oneof(
   { weight: 20, arbitrary: fc.constantFrom(id(0xd0), id(0xd1)) },
@@ -104,48 +87,33 @@ test(`${RUNS} runs of 60 calls at most: contract and rules do and refuse the sam
   const registry = await started.deploy('ConsortiumRegistry', [GENESIS.parties.map(toStruct), 1, 1, DAY, []])
   const contract = await started.deploy('FrameworkRegistry', [registry.address])
   let at = START + 100
-  let done = 0
-  const tally = createTally()
-  await fc.assert(
-    fc.asyncProperty(calls, async list => {
-      const back = await started.snapshot()
-      const memory = createMemory()
-      await memory.run('', START, call => found(call, GENESIS))
-      try {
-        for (const [caller, step] of list) {
-          const [name, args] = toSolidity(step)
-          const refused = await refusalOf(memory.run(caller, ++at, toRule(step)))
-          assert.deepEqual(await contract.send(caller, name, args, at), refused, `${name} ${JSON.stringify(step)}`)
-          tally.note(refused)
-          if (!refused) done++
-        }
-        for (const one of [0x71, 0x72, 0x73]) {
-          const scheme = memory.get('scheme', id(one))
-          assert.equal(Number((await contract.words('versionOf', [id(one)]))[0]), scheme?.version ?? 0)
-          for (let version = 1; version <= (scheme?.version ?? 0); version++) {
-            const stored = await contract.words('termsOf', [id(one), version])
-            const expected = toTerms(memory.get('scheme', `${id(one)}@${version}`) as SchemeInput)
-            assert.deepEqual(stored.slice(0, 2), [expected.document, expected.scope])
-            assert.deepEqual(stored.slice(2, 6).map(Number), [
-              expected.adopted,
-              expected.endsAt,
-              expected.levels,
-              expected.maxValidity,
-            ])
-            assert.deepEqual(stored.slice(9, 12).map(Number), expected.van)
-          }
-        }
-        for (const scope of [0x51, 0x52])
-          assert.equal(
-            (await contract.words('schemeFor', [id(scope)]))[0],
-            memory.get('coverage', id(scope))?.scheme ?? id(0),
-          )
-      } finally {
-        await back()
+  const tally = await holdAgainst(started, GENESIS, calls, { seed: SEED, runs: RUNS }, async (list, play, memory) => {
+    for (const [caller, step] of list) {
+      const [name, args] = toSolidity(step)
+      await play(contract, caller, { name, args, rule: toRule(step) }, ++at)
+    }
+    for (const one of [0x71, 0x72, 0x73]) {
+      const scheme = memory.get('scheme', id(one))
+      assert.equal(Number((await contract.words('versionOf', [id(one)]))[0]), scheme?.version ?? 0)
+      for (let version = 1; version <= (scheme?.version ?? 0); version++) {
+        const stored = await contract.words('termsOf', [id(one), version])
+        const expected = toTerms(memory.get('scheme', `${id(one)}@${version}`) as SchemeInput)
+        assert.deepEqual(stored.slice(0, 2), [expected.document, expected.scope])
+        assert.deepEqual(stored.slice(2, 6).map(Number), [
+          expected.adopted,
+          expected.endsAt,
+          expected.levels,
+          expected.maxValidity,
+        ])
+        assert.deepEqual(stored.slice(9, 12).map(Number), expected.van)
       }
-    }),
-    { seed: SEED, numRuns: RUNS, endOnFailure: true },
-  )
-  console.log(`measured: ${done} calls taken, ${tally.refused} refused in ${tally.ways.length} ways`)
-  assert.ok(done > 10 && tally.ways.length > 10, tally.ways.join())
+    }
+    for (const scope of [0x51, 0x52])
+      assert.equal(
+        (await contract.words('schemeFor', [id(scope)]))[0],
+        memory.get('coverage', id(scope))?.scheme ?? id(0),
+      )
+  })
+  console.log(`measured: ${tally.taken} calls taken, ${tally.refused} refused in ${tally.ways.length} ways`)
+  assert.ok(tally.taken > 10 && tally.ways.length > 10, tally.ways.join())
 })

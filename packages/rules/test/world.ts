@@ -1,7 +1,7 @@
 // A chain with everybody on it: what the tests of the rules begin with. Keys are names, ids are numbers in hexadecimal.
 import assert from 'node:assert/strict'
 import { type Call, createMemory, type Memory } from '../call.ts'
-import type { Id, PartyKind } from '../entities.ts'
+import { type Id, PARTY_KINDS, type PartyKind } from '../entities.ts'
 import { adoptScheme, type SchemeInput } from '../framework.ts'
 import { Refusal, type RefusalCode, ZERO } from '../refusal.ts'
 
@@ -10,23 +10,8 @@ export const NOW = 1_800_000_000
 export const id = (n: number): Id => `0x${n.toString(16).padStart(64, '0')}`
 export const hash = (n: number): Id => id(0xabc000 + n)
 
-const KINDS: PartyKind[] = [
-  'commission',
-  'enisa',
-  'state',
-  'ncca',
-  'nab',
-  'coordinator',
-  'certificationBody',
-  'publicBody',
-  'cab',
-  'itsef',
-  'manufacturer',
-  'holder',
-  'provider',
-]
 /** The id of the party of a kind; its key is called as its kind. */
-export const party = (kind: PartyKind): Id => id(1 + KINDS.indexOf(kind))
+export const party = (kind: PartyKind): Id => id(1 + PARTY_KINDS.indexOf(kind))
 
 export type World = Memory & {
   /** As a party of this kind, or with this key. */
@@ -49,7 +34,7 @@ export function createWorld(chain: 'eu' | 'artifact' | 'certification' | 'vulner
     holder: party('ncca'),
     provider: party('coordinator'),
   }
-  for (const kind of KINDS) {
+  for (const kind of PARTY_KINDS) {
     const registrar = registrars[kind] ?? ZERO
     const country = kind === 'commission' || kind === 'enisa' ? 'EU' : 'FR'
     memory.seed('party', party(kind), { kind, country, act: hash(1), registrar, isActive: true, from: 'own' })
