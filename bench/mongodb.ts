@@ -9,16 +9,23 @@ import { startServer } from './processes.ts'
 import type { Figure } from './report.ts'
 import { alternate, median, quantile } from './statistics.ts'
 
-/** What stays fast with a million objects in MongoDB: two servers on databases of one mongod. Minutes, so it runs only when it is named. */
-export const millionMongodb: Bench = async (run, started, client) => {
+/** A replica set of one and its folder; undefined, and said so, where there can be none. */
+async function openMongod(run: Parameters<Bench>[0], started: Parameters<Bench>[1]) {
   const installed = installMongod()
   if ('reason' in installed) {
     run.say(`there is no MongoDB here: ${installed.reason}`)
-    return []
+    return undefined
   }
   const folder = join(run.folder, 'mongodb')
   mkdirSync(folder, { recursive: true })
-  const mongod = started.add(await startMongod(installed.path, folder))
+  return { folder, mongod: started.add(await startMongod(installed.path, folder)) }
+}
+
+/** What stays fast with a million objects in MongoDB: two servers on databases of one mongod. Minutes, so it runs only when it is named. */
+export const millionMongodb: Bench = async (run, started, client) => {
+  const opened = await openMongod(run, started)
+  if (!opened) return []
+  const { mongod, folder } = opened
   const many = run.quick ? MANY / 10 : MANY
   const on = async (name: string) => {
     const config = join(folder, `${name}.yaml`)
@@ -39,14 +46,9 @@ export const millionMongodb: Bench = async (run, started, client) => {
 
 /** `entente serve` on MongoDB against the same on SQLite, and against medallion on the same mongod. */
 export const mongodb: Bench = async (run, started, client) => {
-  const installed = installMongod()
-  if ('reason' in installed) {
-    run.say(`there is no MongoDB here: ${installed.reason}`)
-    return []
-  }
-  const folder = join(run.folder, 'mongodb')
-  mkdirSync(folder, { recursive: true })
-  const mongod = started.add(await startMongod(installed.path, folder))
+  const opened = await openMongod(run, started)
+  if (!opened) return []
+  const { mongod, folder } = opened
   const config = join(folder, 'entente.yaml')
   writeFileSync(config, `store: { kind: mongodb, url: "${mongod.url}" }\n`)
   const ours = started.add(await startServer('entente', join(folder, 'data'), run.profile, {}, config)).side

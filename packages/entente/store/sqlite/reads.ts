@@ -1,8 +1,5 @@
-import { closeSync, existsSync, openSync } from 'node:fs'
-import { DatabaseSync } from 'node:sqlite'
-import { StoreError } from '../store.ts'
 import { formatRuns, parseRuns } from './runs.ts'
-import { toStoreError } from './sqlite.ts'
+import { openSideFile } from './side-file.ts'
 
 /** As taxii/reads.ts has it. */
 type ReadEntry = {
@@ -35,36 +32,19 @@ const SCHEMA = `
  * @throws StoreError `corrupt`, `io`, `full`
  */
 export function openSqliteReads({ path, readOnly = false }: { path: string; readOnly?: boolean }) {
-  if (!readOnly && !existsSync(path)) closeSync(openSync(path, 'a', 0o600))
-  const doing = <T>(work: () => T): T => {
-    try {
-      return work()
-    } catch (error) {
-      throw error instanceof StoreError ? error : toStoreError(error, path)
-    }
-  }
-  const db = doing(() => {
-    const opened = new DatabaseSync(path, { readOnly, timeout: 5000 })
-    if (!readOnly) opened.exec(`pragma journal_mode = wal; pragma synchronous = normal; ${SCHEMA}`)
-    return opened
-  })
+  const { db, doing, together } = openSideFile(path, readOnly, opened =>
+    opened.exec(`pragma journal_mode = wal; pragma synchronous = normal; ${SCHEMA}`),
+  )
 
   return {
     add: async (entries: readonly ReadEntry[]): Promise<void> =>
-      doing(() => {
+      together(() => {
         const insert = db.prepare(
           'insert into read(user, address, collection, via, first, last, runs, began, ended) values(?,?,?,?,?,?,?,?,?)',
         )
-        db.exec('begin immediate')
-        try {
-          for (const { user, address, collection, via, from, until, runs } of entries) {
-            const [first, last] = [runs[0]?.[0] ?? 0, runs.at(-1)?.[1] ?? 0]
-            insert.run(user, address, collection, via, first, last, formatRuns(runs), from, until)
-          }
-          db.exec('commit')
-        } catch (error) {
-          db.exec('rollback')
-          throw error
+        for (const { user, address, collection, via, from, until, runs } of entries) {
+          const [first, last] = [runs[0]?.[0] ?? 0, runs.at(-1)?.[1] ?? 0]
+          insert.run(user, address, collection, via, first, last, formatRuns(runs), from, until)
         }
       }),
     purge: async (before: number): Promise<number> =>

@@ -1,7 +1,6 @@
-import { closeSync, existsSync, openSync } from 'node:fs'
-import { DatabaseSync } from 'node:sqlite'
 import { StoreError } from '../store.ts'
-import { toStoreError, wipe } from './sqlite.ts'
+import { openSideFile } from './side-file.ts'
+import { wipe } from './sqlite.ts'
 
 /** As the port of notary/record-keys.ts has it. */
 type RecordKey = { seq: number; commitment: Uint8Array; key: Uint8Array }
@@ -12,27 +11,13 @@ type RecordKey = { seq: number; commitment: Uint8Array; key: Uint8Array }
  * @throws StoreError `corrupt`, `io`
  */
 export function openSqliteRecordKeys({ path, readOnly = false }: { path: string; readOnly?: boolean }) {
-  if (!readOnly && !existsSync(path)) closeSync(openSync(path, 'a', 0o600))
-  let db: DatabaseSync
-  try {
-    db = new DatabaseSync(path, { readOnly, timeout: 5000 })
-    if (!readOnly) {
-      db.exec('pragma journal_mode = wal; pragma synchronous = full; pragma secure_delete = on')
-      db.exec(`create table if not exists record_key(coll text not null, seq integer not null, commitment blob not null, key blob not null,
+  const { db, doing, together } = openSideFile(path, readOnly, opened => {
+    opened.exec('pragma journal_mode = wal; pragma synchronous = full; pragma secure_delete = on')
+    opened.exec(`create table if not exists record_key(coll text not null, seq integer not null, commitment blob not null, key blob not null,
           primary key(coll, seq)) without rowid;
         create table if not exists place(follower text not null, coll text not null, seq integer not null, primary key(follower, coll)) without rowid;`)
-      wipe(db)
-    }
-  } catch (error) {
-    throw toStoreError(error, path)
-  }
-  const doing = <T>(work: () => T): T => {
-    try {
-      return work()
-    } catch (error) {
-      throw error instanceof StoreError ? error : toStoreError(error, path)
-    }
-  }
+    wipe(opened)
+  })
   const setPlace = (follower: string, collection: string, seq: number) =>
     db.prepare('insert or replace into place(follower, coll, seq) values(?, ?, ?)').run(follower, collection, seq)
   const find = db.prepare('select commitment from record_key where coll = ? and seq = ?')
@@ -47,27 +32,20 @@ export function openSqliteRecordKeys({ path, readOnly = false }: { path: string;
         return (row as { seq: number } | undefined)?.seq ?? 0
       }),
     follow(collection: string, made: readonly RecordKey[], gone: readonly number[], place: number): void {
-      doing(() => {
-        db.exec('begin immediate')
-        try {
-          for (const { seq, commitment, key } of made) {
-            const there = find.get(collection, seq) as { commitment: Uint8Array } | undefined
-            if (!there) insert?.run(collection, seq, commitment, key)
-            else if (Buffer.compare(there.commitment, commitment) !== 0)
-              throw new StoreError(
-                'corrupt',
-                `${path} has the key of another record ${seq} of ${collection}: it belongs to another store, or the store was put back to an older copy`,
-              )
-          }
-          for (const seq of gone) db.prepare('delete from record_key where coll = ? and seq = ?').run(collection, seq)
-          setPlace('', collection, place)
-          db.exec('commit')
-        } catch (error) {
-          db.exec('rollback')
-          throw error
+      together(() => {
+        for (const { seq, commitment, key } of made) {
+          const there = find.get(collection, seq) as { commitment: Uint8Array } | undefined
+          if (!there) insert?.run(collection, seq, commitment, key)
+          else if (Buffer.compare(there.commitment, commitment) !== 0)
+            throw new StoreError(
+              'corrupt',
+              `${path} has the key of another record ${seq} of ${collection}: it belongs to another store, or the store was put back to an older copy`,
+            )
         }
-        if (gone.length > 0) wipe(db)
+        for (const seq of gone) db.prepare('delete from record_key where coll = ? and seq = ?').run(collection, seq)
+        setPlace('', collection, place)
       })
+      if (gone.length > 0) doing(() => wipe(db))
     },
     move: (follower: string, collection: string, place: number): void =>
       doing(() => void setPlace(follower, collection, place)),

@@ -1,8 +1,6 @@
-import { closeSync, existsSync, openSync } from 'node:fs'
-import { DatabaseSync } from 'node:sqlite'
-import { StoreError } from '../store.ts'
+import type { DatabaseSync } from 'node:sqlite'
 import { formatRuns, parseRuns } from './runs.ts'
-import { toStoreError } from './sqlite.ts'
+import { openSideFile } from './side-file.ts'
 
 /** As channel/sent.ts has it. */
 type SentRange = {
@@ -48,20 +46,9 @@ const hasWithheld = (db: DatabaseSync): boolean =>
  * @throws StoreError `corrupt`, `io`, `full`
  */
 export function openSqliteSent({ path, readOnly = false }: { path: string; readOnly?: boolean }) {
-  if (!readOnly && !existsSync(path)) closeSync(openSync(path, 'a', 0o600))
-  const doing = <T>(work: () => T): T => {
-    try {
-      return work()
-    } catch (error) {
-      throw error instanceof StoreError ? error : toStoreError(error, path)
-    }
-  }
-  const db = doing(() => {
-    const opened = new DatabaseSync(path, { readOnly, timeout: 5000 })
-    if (readOnly) return opened
+  const { db, doing, together } = openSideFile(path, readOnly, opened => {
     opened.exec(`pragma journal_mode = wal; pragma synchronous = normal; ${SCHEMA}`)
     if (!hasWithheld(opened)) opened.exec("alter table sent add column withheld text not null default ''")
-    return opened
   })
   const columns = `${COLUMNS}, ${doing(() => hasWithheld(db)) ? 'withheld' : "'' as withheld"}`
 
@@ -111,17 +98,9 @@ export function openSqliteSent({ path, readOnly = false }: { path: string; readO
 
   return {
     put: (ranges: readonly { id: number | undefined; range: SentRange }[]): number[] =>
-      doing(() => {
-        db.exec('begin immediate')
-        try {
-          const sights = new Map<string, number>()
-          const ids = ranges.map(range => put(range, sights, statements as ReturnType<typeof prepare>))
-          db.exec('commit')
-          return ids
-        } catch (error) {
-          db.exec('rollback')
-          throw error
-        }
+      together(() => {
+        const sights = new Map<string, number>()
+        return ranges.map(range => put(range, sights, statements as ReturnType<typeof prepare>))
       }),
     purge: (before: number): number =>
       doing(() => {
