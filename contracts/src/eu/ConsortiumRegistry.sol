@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.28;
 
-import {Country, NewParty, PartyId, PartyKind} from "../registry/IRules.sol";
+import {Country, NewParty, PartyId, PartyKind, isAuthority} from "../registry/IRules.sol";
 import {Parties} from "../registry/Parties.sol";
 import {IConsortiumRegistry} from "./IConsortiumRegistry.sol";
 
@@ -216,7 +216,7 @@ contract ConsortiumRegistry is IConsortiumRegistry, Parties {
 
     function _checkNew(uint8 row, ChangeKind kind, NewParty memory party) private view {
         if (party.act == 0) revert Missing(row, "act");
-        bool isRight = kind == ChangeKind.Seat ? _isAuthority(party.kind) : _isMember(party.kind);
+        bool isRight = kind == ChangeKind.Seat ? isAuthority(party.kind) : _isMember(party.kind);
         if (!isRight) revert WrongRole(row, party.kind);
         if (_party(party.id).kind != PartyKind.None) revert Exists(row, PartyId.unwrap(party.id));
         _checkKey(row, party.key);
@@ -231,7 +231,7 @@ contract ConsortiumRegistry is IConsortiumRegistry, Parties {
         Party storage party = _party(id);
         if (party.kind == PartyKind.None) revert Unknown(row, PartyId.unwrap(id));
         if (!party.isActive) revert NotActive(row, PartyId.unwrap(id));
-        if (!_isAuthority(party.kind)) revert WrongRole(row, party.kind);
+        if (!isAuthority(party.kind)) revert WrongRole(row, party.kind);
     }
 
     function _checkSet(uint8 row, ChangeKind kind, bytes32 chain, bytes32[] memory add, bytes32[] memory remove)
@@ -324,10 +324,6 @@ contract ConsortiumRegistry is IConsortiumRegistry, Parties {
 
     function _isMember(PartyKind kind) private pure returns (bool) {
         return kind >= PartyKind.Commission && kind <= PartyKind.State;
-    }
-
-    function _isAuthority(PartyKind kind) private pure returns (bool) {
-        return kind >= PartyKind.Ncca && kind <= PartyKind.Coordinator;
     }
 
     /// @return The length of the list where it is not there.

@@ -2,7 +2,7 @@
 pragma solidity ^0.8.28;
 
 import {Actors} from "../registry/Actors.sol";
-import {Country, PartyId, PartyKind} from "../registry/IRules.sol";
+import {Country, PartyId, PartyKind, isBody} from "../registry/IRules.sol";
 import {SchemeId} from "../registry/Schemes.sol";
 import {IAccreditationRegistry} from "./IAccreditationRegistry.sol";
 import {IPartyRegistry} from "./IPartyRegistry.sol";
@@ -37,9 +37,7 @@ contract AccreditationRegistry is IAccreditationRegistry, Actors {
     function accredit(PartyId body, Scope calldata scope) external {
         (PartyId by, Country country) = _actorOf(ACCREDIT, PartyKind.Nab);
         _requireOwnBody(ACCREDIT, body, country);
-        Grant storage before = _accreditations[body];
-        bool isAnothers = before.standing != Standing.None && before.standing != Standing.Ended && !_same(before.by, by);
-        if (isAnothers) revert NotYours(ACCREDIT, PartyId.unwrap(body));
+        _requireFree(ACCREDIT, by, body, _accreditations[body]);
         uint64 longest = _longest(scope.schemes);
         if (scope.until <= block.timestamp) revert OutOfBounds(ACCREDIT, scope.until, block.timestamp);
         if (scope.until - block.timestamp > longest) revert OutOfBounds(ACCREDIT, scope.until, longest);
@@ -64,9 +62,7 @@ contract AccreditationRegistry is IAccreditationRegistry, Actors {
         _requireWithin(AUTHORISE, scope, accreditation.scope);
         if (scope.until <= block.timestamp) revert OutOfBounds(AUTHORISE, scope.until, block.timestamp);
         if (van > TOP_VAN) revert OutOfBounds(AUTHORISE, van, TOP_VAN);
-        Grant storage before = _authorisations[body];
-        bool isAnothers = before.standing != Standing.None && before.standing != Standing.Ended && !_same(before.by, by);
-        if (isAnothers) revert NotYours(AUTHORISE, PartyId.unwrap(body));
+        _requireFree(AUTHORISE, by, body, _authorisations[body]);
         _authorisations[body] = Grant(by, Standing.Live, van, scope);
         emit BodyAuthorised(body, van, scope.until, by);
     }
@@ -155,7 +151,7 @@ contract AccreditationRegistry is IAccreditationRegistry, Actors {
 
     function _requireOwnBody(uint8 row, PartyId body, Country country) private view {
         (PartyKind kind, Country its) = _partyOf(row, body);
-        if (!_isBody(kind)) revert WrongRole(row, kind);
+        if (!isBody(kind)) revert WrongRole(row, kind);
         _requireSame(row, its, country);
     }
 
@@ -171,18 +167,26 @@ contract AccreditationRegistry is IAccreditationRegistry, Actors {
         }
     }
 
+    /// @dev What there is, another authority may grant anew only once it has ended.
+    function _requireFree(uint8 row, PartyId by, PartyId body, Grant storage before) private view {
+        bool isOpen = before.standing == Standing.Live || before.standing == Standing.Suspended;
+        if (isOpen && !_same(before.by, by)) revert NotYours(row, PartyId.unwrap(body));
+    }
+
+    function _isLive(Grant storage grant) private view returns (bool) {
+        return grant.standing == Standing.Live && block.timestamp < grant.scope.until;
+    }
+
     function _liveAccreditation(uint8 row, PartyId body) private view returns (Grant storage grant) {
         grant = _accreditations[body];
-        bool isLive = grant.standing == Standing.Live && block.timestamp < grant.scope.until;
-        if (!isLive) revert NotAccredited(row, body);
+        if (!_isLive(grant)) revert NotAccredited(row, body);
     }
 
     /// @dev It ends with the accreditation, whatever it says itself.
     function _liveAuthorisation(uint8 row, PartyId body) private view returns (Grant storage grant) {
         _liveAccreditation(row, body);
         grant = _authorisations[body];
-        bool isLive = grant.standing == Standing.Live && block.timestamp < grant.scope.until;
-        if (!isLive) revert NotAuthorised(row, body);
+        if (!_isLive(grant)) revert NotAuthorised(row, body);
     }
 
     function _change(

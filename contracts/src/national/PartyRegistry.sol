@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.28;
 
-import {Country, NewParty, PartyId, PartyKind, Provenance} from "../registry/IRules.sol";
+import {Country, NewParty, PartyId, PartyKind, Provenance, isAuthority, isBody} from "../registry/IRules.sol";
 import {Parties} from "../registry/Parties.sol";
 import {IPartyRegistry} from "./IPartyRegistry.sol";
 
@@ -19,7 +19,7 @@ contract PartyRegistry is IPartyRegistry, Parties {
         (_kind, _country) = (kind, country);
         for (uint256 i = 0; i < authorities.length; i++) {
             NewParty memory p = authorities[i];
-            if (!_isAuthority(p.kind)) revert WrongRole(0, p.kind);
+            if (!isAuthority(p.kind)) revert WrongRole(0, p.kind);
             _requireHere(0, p.country);
             _enterParty(0, p.id, p.kind, p.country, p.key, p.act, NOBODY);
             _party(p.id).from = Provenance.Attested;
@@ -30,7 +30,7 @@ contract PartyRegistry is IPartyRegistry, Parties {
     function registerParty(NewParty calldata p) external {
         (PartyId by, Party storage authority) = _anyActor(PARTY);
         PartyKind kind = authority.kind;
-        if (!_isAuthority(kind)) revert WrongRole(PARTY, kind);
+        if (!isAuthority(kind)) revert WrongRole(PARTY, kind);
         uint8 row = kind == PartyKind.Nab ? BODY : PARTY;
         if (!_mayRegister(kind, p.kind)) revert WrongRole(row, p.kind);
         _requireHere(row, authority.country);
@@ -76,12 +76,8 @@ contract PartyRegistry is IPartyRegistry, Parties {
         if (Country.unwrap(country) != Country.unwrap(_country)) revert WrongCountry(row, _country, country);
     }
 
-    function _isAuthority(PartyKind kind) private pure returns (bool) {
-        return kind >= PartyKind.Ncca && kind <= PartyKind.Coordinator;
-    }
-
     function _mayRegister(PartyKind by, PartyKind kind) private pure returns (bool) {
-        if (by == PartyKind.Nab) return kind >= PartyKind.CertificationBody && kind <= PartyKind.Itsef;
+        if (by == PartyKind.Nab) return isBody(kind);
         if (by == PartyKind.Coordinator) return kind == PartyKind.Provider;
         return kind == PartyKind.Manufacturer || kind == PartyKind.Holder;
     }

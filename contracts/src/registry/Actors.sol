@@ -39,10 +39,6 @@ abstract contract Actors is IRules {
         if (!isActive) revert NotActive(row, PartyId.unwrap(id));
     }
 
-    function _isBody(PartyKind kind) internal pure returns (bool) {
-        return kind >= PartyKind.CertificationBody && kind <= PartyKind.Itsef;
-    }
-
     function _requireSame(uint8 row, Country expected, Country actual) internal pure {
         if (Country.unwrap(expected) != Country.unwrap(actual)) revert WrongCountry(row, expected, actual);
     }

@@ -47,6 +47,16 @@ function isCountry(Country country) pure returns (bool) {
     return letters[0] >= "A" && letters[0] <= "Z" && letters[1] >= "A" && letters[1] <= "Z";
 }
 
+/// @notice Whether the members of the EU chain seat it.
+function isAuthority(PartyKind kind) pure returns (bool) {
+    return kind >= PartyKind.Ncca && kind <= PartyKind.Coordinator;
+}
+
+/// @notice Whether it assesses or certifies.
+function isBody(PartyKind kind) pure returns (bool) {
+    return kind >= PartyKind.CertificationBody && kind <= PartyKind.Itsef;
+}
+
 /// @title Refusals of the federation's contracts
 /// @notice They have the names of `RefusalCode` in packages/rules, and say first by which row of its table something was refused.
 interface IRules {

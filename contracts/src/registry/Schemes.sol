@@ -8,8 +8,6 @@ type SchemeId is bytes32;
 
 // Assurance levels as a set (CSA Article 52): bit 0 basic, bit 1 substantial, bit 2 high.
 uint8 constant BASIC = 1;
-uint8 constant SUBSTANTIAL = 2;
-uint8 constant HIGH = 4;
 
 /// @notice What a scheme says. Levels are sets. Terms are in seconds.
 struct Terms {
