@@ -161,23 +161,29 @@ const Fact = Type.Union([
   }),
 ])
 
-type Rule = { parameters: TSchema; run(call: Call, args: unknown): Promise<unknown> }
-
 type Values<S extends readonly TSchema[]> = { [K in keyof S]: Static<S[K]> }
+
+type Rule<F = unknown> = {
+  parameters: TSchema
+  run(call: Call, args: unknown): Promise<unknown>
+  /** The function that it runs: for the types of its arguments. */
+  readonly of: F
+}
 
 /**
  * @param parameters of the rule, in its order: the compiler holds what they let through against what the rule takes
  * @param least how many of them it is called with at least
  */
-function rule<const S extends readonly TSchema[]>(
-  run: (call: Call, ...args: Values<S>) => Promise<unknown>,
+function rule<const S extends readonly TSchema[], F extends (call: Call, ...args: Values<S>) => Promise<unknown>>(
+  run: F,
   parameters: S,
   least: number = parameters.length,
-): Rule {
+): Rule<F> {
   const tuples = Array.from({ length: parameters.length - least + 1 }, (_, i) =>
     Compile(Type.Tuple(parameters.slice(0, least + i) as TSchema[])),
   )
   return {
+    of: run,
     parameters: Type.Tuple([...parameters]),
     run: (call, args) => {
       const fits = tuples.find((_, i) => Array.isArray(args) && args.length === least + i)
@@ -191,7 +197,7 @@ function rule<const S extends readonly TSchema[]>(
 }
 
 /** Every rule by its name, with what it takes. */
-export const RULES: Readonly<Record<string, Rule>> = {
+export const RULES = {
   found: rule(found, [Genesis]),
   attest: rule(attest, [Fact]),
   addKey: rule(addKey, [Key]),
@@ -239,6 +245,10 @@ export const RULES: Readonly<Record<string, Rule>> = {
   close: rule(disclosure.close, [Id, one('invalid', 'duplicate'), Id]),
   reopen: rule(disclosure.reopen, [Id, Id]),
 }
+export type RuleName = keyof typeof RULES
+/** What a rule takes beside the call. */
+export type RuleArguments<N extends RuleName> =
+  Parameters<(typeof RULES)[N]['of']> extends [Call, ...infer A] ? A : never
 
 /**
  * Runs a rule by its name, on arguments from outside.
@@ -246,7 +256,7 @@ export const RULES: Readonly<Record<string, Rule>> = {
  * @throws Refusal `Invalid` where there is no such rule, or the arguments are not what it takes
  */
 export async function invokeRule(call: Call, name: string, args: unknown): Promise<unknown> {
-  const found = Object.hasOwn(RULES, name) ? RULES[name] : undefined
+  const found: Rule | undefined = Object.hasOwn(RULES, name) ? RULES[name as RuleName] : undefined
   if (!found) throw new Refusal('Invalid', 0, { what: 'rule', is: name.slice(0, 80) })
   return found.run(call, args)
 }
