@@ -125,7 +125,7 @@ export async function label(
   if (before) call.state.put('label', `${at}#${before.count}`, before)
   const next: Label = { status, justification, at: call.now, count: (before?.count ?? 0) + 1 }
   call.state.put('label', at, next)
-  call.state.emit({ name: 'VersionLabelled', subject: version, by: by.id, status })
+  call.state.emit({ name: 'VersionLabelled', subject: version, about: vulnerability, by: by.id, status })
 }
 
 /** The version's manufacturer, and whoever leads the case; nobody while the case is sealed. */
