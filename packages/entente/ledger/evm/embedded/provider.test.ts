@@ -14,6 +14,7 @@ import { TestTree } from '../../conformance/tree.ts'
 import artifact from '../CheckpointAnchor.json' with { type: 'json' }
 import { type ClosableProvider, RpcError } from '../provider.ts'
 import { openEmbeddedAnchor } from './anchor.ts'
+import { createEmbeddedHost } from './host.ts'
 import { type EmbeddedProviderOptions, createEmbeddedProvider } from './provider.ts'
 
 /** TEST KEY: derived from a fixed seed. */
@@ -399,4 +400,24 @@ test('in a worker thread: the event loop stays free, errors keep their kind, clo
   await Promise.all([provider.close(), provider.close()])
   assert.match(await pending, /^0x/)
   await rejects(ask(provider, 'eth_blockNumber'), 'unreachable')
+})
+
+test('a host keeps several chains in one thread: each its own, closed by itself or all together', async t => {
+  const host = createEmbeddedHost({ now: Date.now })
+  const folders = [newFolder(t), newFolder(t)] as const
+  const [first, second] = await Promise.all(folders.map((folder, i) => host.open({ folder, chainId: CHAIN_ID + i })))
+  assert.ok(first && second)
+  await rejects(host.open({ folder: folders[0], chainId: CHAIN_ID }), 'locked')
+  await ask(first, 'eth_sendRawTransaction', await signed({ nonce: 0, data: artifact.bytecode as Hex }))
+  assert.deepEqual(
+    await Promise.all([first, second].flatMap(p => [ask(p, 'eth_chainId'), ask(p, 'eth_blockNumber')])),
+    [toHex(CHAIN_ID), '0x1', toHex(CHAIN_ID + 1), '0x0'],
+  )
+  await first.close()
+  await rejects(ask(first, 'eth_blockNumber'), 'unreachable')
+  const again = await host.open({ folder: folders[0], chainId: CHAIN_ID })
+  assert.equal(await ask(again, 'eth_blockNumber'), '0x1')
+  await Promise.all([host.close(), host.close()])
+  await rejects(ask(second, 'eth_blockNumber'), 'unreachable')
+  await rejects(host.open({ folder: folders[0], chainId: CHAIN_ID }), 'unreachable')
 })

@@ -1,6 +1,5 @@
-import { Worker } from 'node:worker_threads'
-import { LedgerError, type LedgerErrorCode } from '../../error.ts'
-import { type ClosableProvider, RpcError } from '../provider.ts'
+import type { ClosableProvider } from '../provider.ts'
+import { createEmbeddedHost, gone } from './host.ts'
 import type { EmbeddedOptions } from './open.ts'
 import type { CrashPoint } from './store.ts'
 
@@ -11,24 +10,6 @@ export interface EmbeddedProviderOptions extends EmbeddedOptions {
   readonly now: () => number
   /** Tests only, and only with `worker: false`. */
   readonly hook?: (point: CrashPoint) => void
-}
-
-/** What goes to the worker and comes back. */
-export interface Question {
-  readonly id: number
-  readonly method: string
-  readonly params: readonly unknown[]
-  readonly now: number
-}
-export interface Answer {
-  readonly id: number
-  readonly result?: unknown
-  readonly error?: {
-    readonly rpc?: number
-    readonly ledger?: LedgerErrorCode
-    readonly message: string
-    readonly data?: unknown
-  }
 }
 
 /**
@@ -66,66 +47,12 @@ async function inThread(
 }
 
 async function inWorker(options: EmbeddedOptions, now: () => number): Promise<ClosableProvider> {
-  const waiting = new Map<number, { resolve: (result: unknown) => void; reject: (reason: unknown) => void }>()
-  const worker = new Worker(new URL('./worker.ts', import.meta.url), {
-    workerData: { options, now: now() },
-    // What an anchor leaves behind is collected a little more often: measured 20 MB less, for two anchors a second.
-    resourceLimits: { maxYoungGenerationSizeMb: 6 },
-  })
-  let ended: LedgerError | undefined
-  const end = (reason: LedgerError) => {
-    ended ??= reason
-    for (const { reject } of waiting.values()) reject(ended)
-    waiting.clear()
-  }
-  worker.on('message', ({ id, result, error }: Answer) => {
-    const question = waiting.get(id)
-    waiting.delete(id)
-    if (error === undefined) question?.resolve(result)
-    else if (error.ledger !== undefined) question?.reject(new LedgerError(error.ledger, error.message))
-    else question?.reject(new RpcError(error.rpc ?? -32603, error.message, error.data))
-  })
-  worker.on('error', cause =>
-    end(
-      new LedgerError(
-        'unreachable',
-        `the embedded ledger's thread failed: ${cause instanceof Error ? cause.message : cause}`,
-        { cause },
-      ),
-    ),
-  )
-  worker.on('exit', () => end(gone('its thread ended')))
-
-  let last = 0
-  const ask = (id: number, question?: Question) =>
-    new Promise((resolve, reject) => {
-      if (ended !== undefined) return reject(ended)
-      waiting.set(id, { resolve, reject })
-      // oxlint-disable-next-line unicorn/require-post-message-target-origin -- that is a window's; a thread has none
-      if (question !== undefined) worker.postMessage(question)
-    })
-  await ask(0) // the worker's first message says whether the folder could be opened
-
-  let closing: Promise<void> | undefined
-  const request = (method: string, params: readonly unknown[]) => {
-    const id = ++last
-    return ask(id, { id, method, params, now: now() })
-  }
-  return {
-    async request({ method, params = [] }) {
-      if (closing !== undefined) throw gone('it was closed')
-      return request(method, params)
-    },
-    close() {
-      closing ??= (async () => {
-        const exit = ended === undefined ? new Promise(resolve => worker.once('exit', resolve)) : undefined
-        if (ended === undefined) await request('close', [])
-        await exit
-      })()
-      return closing
-    },
+  const host = createEmbeddedHost({ now })
+  try {
+    const { request } = await host.open(options)
+    return { request, close: host.close }
+  } catch (error) {
+    await host.close()
+    throw error
   }
 }
-
-const gone = (why: string) =>
-  new LedgerError('unreachable', `the embedded ledger does not answer: ${why}; open it again`)
