@@ -28,8 +28,8 @@ export interface RuleChain {
   /** What happened, in order. MUST be complete in the range, or throw. */
   history(filter?: HistoryFilter): Promise<RuleEvent[]>
 
-  /** Number and time of the newest block. */
-  head(): Promise<{ readonly block: number; readonly time: number }>
+  /** Number and time of the newest block, and the number of the newest one that is final (0 before the first). */
+  head(): Promise<{ readonly block: number; readonly time: number; readonly final: number }>
 
   /** Waits for what runs. After it every method throws `unreachable`. MAY be called twice. */
   close(): Promise<void>
