@@ -26,7 +26,7 @@ export async function registerParty(call: Call, party: NewParty): Promise<void> 
   must(chain?.country === by.country, 'WrongCountry', { chain: chain?.country, authority: by.country })
   must(by.kind !== 'nab' || party.country === by.country, 'WrongCountry', { body: party.country, nab: by.country })
   await enterParty(call, must, party, by.id)
-  call.state.emit({ name: 'PartyRegistered', subject: party.id, by: by.id, status: party.kind })
+  call.state.emit({ name: 'PartyRegistered', subject: party.id, about: party.key, by: by.id, status: party.kind })
 }
 
 /** Row 14 */
