@@ -286,7 +286,9 @@ export function loadConfig(options: {
   const config = Value.Default(ConfigSchema, merged) as Config
   if (!compiled.Check(config)) {
     const problems = compiled.Errors(config).filter(e => e.keyword !== 'boolean')
-    const lines = problems.slice(0, 5).map(e => `  ${e.instancePath === '' ? '/' : e.instancePath}: ${describe(e)}`)
+    const lines = problems
+      .slice(0, 5)
+      .map(e => `  ${e.instancePath === '' ? '/' : e.instancePath}: ${describeProblem(e)}`)
     throw new CliError('usage', `${file ?? 'the configuration'} is not valid:\n${lines.join('\n')}`)
   }
   checkTransport(config.server)
@@ -320,7 +322,8 @@ export function loadConfig(options: {
 }
 
 type Problem = { keyword: string; message: string; params: Record<string, unknown> }
-function describe({ keyword, message, params }: Problem): string {
+/** What a schema has found, as people read it. */
+export function describeProblem({ keyword, message, params }: Problem): string {
   if (keyword === 'additionalProperties')
     return `unknown key ${(params['additionalProperties'] as string[]).join(', ')}`
   return message

@@ -28,7 +28,21 @@ const EmbeddedLedger = object({
   chainId: Type.Integer({ minimum: 1, default: 6100 }),
 })
 
-const Address = (description: string) => Type.String({ pattern: '^0x[0-9a-fA-F]{40}$', description })
+export const Address = (description: string) => Type.String({ pattern: '^0x[0-9a-fA-F]{40}$', description })
+
+export const Finality = Type.Union(
+  [
+    Type.Literal('instant'),
+    Type.Literal('finalized'),
+    Type.Literal('clique'),
+    Type.Integer({ minimum: 1, description: 'Blocks on top' }),
+  ],
+  {
+    default: 'instant',
+    description:
+      'instant: BFT (QBFT, IBFT, Raft). clique: N/2 + 1 blocks of its N signers. finalized: as the chain itself says. Or a number of blocks',
+  },
+)
 
 const EvmLedger = object({
   ...common,
@@ -62,19 +76,7 @@ const EvmLedger = object({
       object({ node: Address('Account whose key the node holds, unlocked') }),
     ]),
   ),
-  finality: Type.Union(
-    [
-      Type.Literal('instant'),
-      Type.Literal('finalized'),
-      Type.Literal('clique'),
-      Type.Integer({ minimum: 1, description: 'Blocks on top' }),
-    ],
-    {
-      default: 'instant',
-      description:
-        'instant: BFT (QBFT, IBFT, Raft). clique: N/2 + 1 blocks of its N signers. finalized: as the chain itself says. Or a number of blocks',
-    },
-  ),
+  finality: Finality,
   validators: Type.Optional(
     Type.Array(Address('A validator'), {
       minItems: 1,
