@@ -80,8 +80,8 @@ function canonical(value: unknown, maxLength: number, depth = 0): string | undef
   return text.length > maxLength ? undefined : text + (isList ? ']' : '}')
 }
 
-/** UUIDv5 (RFC 4122 section 4.3) of a name in a namespace. */
-function uuid5(namespace: string, name: string): string {
+/** UUIDv5 (RFC 4122 section 4.3) of a name in a namespace; lower case. */
+export function uuid5(namespace: string, name: string): string {
   const text = new TextEncoder().encode(name)
   const octets = new Uint8Array(16 + text.length)
   for (let at = 0; at < 16; at++) {

@@ -11,6 +11,7 @@
  * if (valid) console.log(object.id, objectVersion(object))
  */
 export { contributingProperties, deterministicId, SCO_NAMESPACE } from './deterministic-id.ts'
+export { ICT_NAMESPACE, ictExtensionDefinitions, ictIdentity, namedId } from './ict.ts'
 export { identifierType, isIdentifierOf, NOT_AN_IDENTIFIER, scanIdentifier } from './identifier.ts'
 export {
   granularMarkings,
@@ -41,6 +42,23 @@ export { DEFAULT_POLICY, policies, type Policy, severityOf } from './policy.ts'
 export { type Rule, rules, type Severity } from './rules.ts'
 export { extensions, objectTypes } from './table.ts'
 export { compareTimestamps, parseTimestamp, scanTimestamp, type Timestamp } from './timestamp.ts'
+export {
+  ASSURANCE_LEVELS,
+  ICT_ARTIFACT,
+  ICT_CERTIFICATE,
+  ICT_COMMITMENT,
+  ICT_SCHEME,
+  type IctArtifact,
+  type IctCertificate,
+  type IctCommitment,
+  type IctDocument,
+  type IctDue,
+  type IctMapping,
+  type IctPublication,
+  type IctScheme,
+  type IctStatus,
+  type IctSupport,
+} from './types/ict.ts'
 export type { Extension, Kind, ObjectClass, ObjectType, Property, Structure, Vocabulary } from './types/kinds.ts'
 export {
   DEFAULT_MAX_DEPTH,

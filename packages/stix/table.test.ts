@@ -136,6 +136,12 @@ test('each structure inside an object and each extension misses what it requires
     'email-mime-part-type',
     'external-reference',
     'granular-marking',
+    'ict-document-type',
+    'ict-due-type',
+    'ict-mapping-type',
+    'ict-publication-type',
+    'ict-status-type',
+    'ict-support-type',
     'kill-chain-phase',
     'windows-pe-optional-header-type',
     'windows-pe-section-type',
@@ -151,8 +157,8 @@ test('each structure inside an object and each extension misses what it requires
     const within = (content: object) => {
       const value = property.kind.kind === 'list' ? [content] : content
       if ('class' in host) return errors({ ...minimal(host), [name]: value })
-      const file = minimal(objectTypes.get('file') as ObjectType)
-      return errors({ ...file, extensions: { [host.name]: { ...minimal(host, 'file'), [name]: value } } })
+      const object = minimal(objectTypes.get(host.on?.[0] ?? 'file') as ObjectType)
+      return errors({ ...object, extensions: { [host.name]: { ...minimal(host, 'file'), [name]: value } } })
     }
     assert.deepEqual(within(complete(structure, 'file')), [], structure.name)
     for (const [member, { kind, required }] of Object.entries(structure.properties)) {

@@ -4,6 +4,7 @@ import { cyberObservableObjects } from './types/sco.ts'
 import { domainObjects } from './types/sdo.ts'
 import { bundle, metaObjects } from './types/meta.ts'
 import { knownExtensionDefinitions, predefinedExtensions } from './types/extensions.ts'
+import { ictExtensions } from './types/ict.ts'
 import { relationshipObjects } from './types/sro.ts'
 
 /** Every type name of STIX 2.1 (sections 4 to 8) with its definition. */
@@ -16,5 +17,8 @@ export const objectTypes: ReadonlyMap<string, ObjectType> = new Map(
 
 /** Every extension that we know, by its key in `extensions`: predefined names and ids of extension definitions. */
 export const extensions: ReadonlyMap<string, Extension> = new Map(
-  [...predefinedExtensions, ...knownExtensionDefinitions].map(extension => [extension.name, extension]),
+  [...predefinedExtensions, ...knownExtensionDefinitions, ...ictExtensions].map(extension => [
+    extension.name,
+    extension,
+  ]),
 )
