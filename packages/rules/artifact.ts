@@ -68,7 +68,7 @@ export async function registerVersion(call: Call, artifact: Id, id: Id, input: V
     hasSupport,
     from: 'own',
   })
-  call.state.emit({ name: 'VersionRegistered', subject: id, by: by.id })
+  call.state.emit({ name: 'VersionRegistered', subject: id, about: artifact, by: by.id })
 }
 
 /** Row 15: guidance, end of support, contact for vulnerabilities, repository of advisories; each earlier one stays in the history. */

@@ -112,6 +112,7 @@ async function putIssued(call: Call, must: Must, id: Id, input: CertificateInput
     ...issue.imposed,
   })
   state.emit({ name: 'CertificateIssued', subject: id, by: by.id, status: input.level })
+  for (const about of input.versions) state.emit({ name: 'VersionCertified', subject: id, about, by: by.id })
 }
 
 const BLANK = {
@@ -265,6 +266,7 @@ export async function declare(call: Call, id: Id, input: DeclarationInput): Prom
     due: [],
   })
   state.emit({ name: 'ConformityDeclared', subject: id, by: by.id })
+  for (const about of input.versions) state.emit({ name: 'VersionCertified', subject: id, about, by: by.id })
 }
 
 /** Row 24: the issuing body, on its own or where holder or NCCA ask it to; the status is as before. */

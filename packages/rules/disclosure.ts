@@ -57,7 +57,8 @@ export async function announce(call: Call, id: Id, input: Announcement): Promise
     closing: [],
     from: 'own',
   })
-  state.emit({ name: 'VulnerabilityAnnounced', subject: id, by: by.id })
+  const about = 'open' in input.artifact ? { about: input.artifact.open } : {}
+  state.emit({ name: 'VulnerabilityAnnounced', subject: id, ...about, by: by.id })
 }
 
 async function countAnnouncement({ state, now }: Call, must: Must, by: Actor, policy: DisclosurePolicy): Promise<void> {
@@ -215,7 +216,8 @@ export async function disclose(call: Call, id: Id, { salt, content, artifact }: 
     bits: { ...found.bits, public: true },
     embargo: 'exited',
   })
-  call.state.emit({ name: 'VulnerabilityDisclosed', subject: id, by: by.id, status: content })
+  const about = 'open' in open ? { about: open.open } : {}
+  call.state.emit({ name: 'VulnerabilityDisclosed', subject: id, ...about, by: by.id, status: content })
 }
 
 /** Whether nobody may disclose now. What was never accepted in time holds nobody. */

@@ -1,8 +1,9 @@
 import type { Id } from './entities.ts'
 
-/** What a call did, in the past tense, as the contracts emit it. `subject` is what it is about, `about` what nobody finds without it (of a label the vulnerability, of a party its first key); whoever needs more reads the state. */
+/** What a call did, in the past tense, as the contracts emit it. `subject` is what it is about, `about` what nobody finds without it (of a label the vulnerability, of a version its artifact, of a party its first key); whoever needs more reads the state. */
 export type Event = { name: EventName; subject: string; by: Id; about?: string; status?: string }
 export type EventName =
+  | 'FactEntered'
   | 'ChangeProposed'
   | 'ChangeConfirmed'
   | 'ChangeMade'
@@ -24,10 +25,12 @@ export type EventName =
   | 'SupportSet'
   | 'VersionLabelled'
   | 'CertificateIssued'
+  | 'VersionCertified'
   | 'CertificateImported'
   | 'ConformityDeclared'
   | 'ReviewOpened'
   | 'ReviewClosed'
+  | 'CertificateMaintained'
   | 'CertificateSuspended'
   | 'SuspensionLifted'
   | 'SuspensionExtended'

@@ -71,6 +71,8 @@ export interface RuleReceipt {
 export interface HistoryFilter {
   /** Events about it alone. */
   readonly subject?: string
+  /** Events that name it as the second thing they are about ({@link Event}). */
+  readonly about?: string
   readonly fromBlock?: number
   readonly toBlock?: number
 }
