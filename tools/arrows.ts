@@ -63,6 +63,7 @@ const ARROWS: Record<string, string[]> = {
 const PORTS = new Set([
   'packages/entente/store/store.ts',
   'packages/entente/store/lease.ts',
+  'packages/entente/store/reads.ts',
   'packages/entente/ledger/anchor.ts',
   'packages/entente/ledger/chain.ts',
   'packages/entente/ledger/error.ts',

@@ -1,8 +1,10 @@
 // A whole server with its store in a real MongoDB: what it answers, what somebody who writes to the database gains.
 import assert from 'node:assert/strict'
+import { copyFileSync, existsSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, suite, test } from 'node:test'
 import type { Db, Document } from 'mongodb'
+import { openSqliteReads } from '../../packages/entente/store/sqlite/reads.ts'
 import { installMongod } from '../support/mongod.ts'
 import { type Site, type Sites, startSites } from '../support/mongodb-sites.ts'
 import { complete, OBJECTS, sampleObjects, startEntente, type TestServer } from '../support/server.ts'
@@ -79,6 +81,24 @@ suite('a server on MongoDB', { concurrency: false, skip }, () => {
     assert.equal(sites.entente('collection', 'list', '--data', here.data, ...here.args).json.collections[0].records, 22)
     const repaired = sites.entente('repair', '--data', here.data, ...here.args)
     assert.equal(repaired.code, 0, repaired.said)
+
+    // Who read what of any server lies in the database; what a file has from before the store was moved there is told as well.
+    const elsewhere = join(here.data, '..', 'elsewhere')
+    mkdirSync(elsewhere)
+    copyFileSync(join(here.data, 'log.key'), join(elsewhere, 'log.key'))
+    const readers = () => {
+      const { json, said } = sites.entente('readers', '--reader', 'admin', '--data', elsewhere, ...here.args)
+      assert.ok(json?.readers, said)
+      return json.readers.map((r: Document) => `${r['via']} ${r['records']}`)
+    }
+    const told = readers()
+    for (const line of ['object 3', 'objects 0–4, 6–19', 'proof 3']) assert.ok(told.includes(line), told.join('; '))
+    assert.equal(existsSync(join(here.data, 'reads.db')), false)
+    const file = openSqliteReads({ path: join(elsewhere, 'reads.db') })
+    const before = { user: 'admin', address: '', collection: 'moved', via: 'object' as const, from: 1, until: 2 }
+    await file.add([{ ...before, runs: [[77, 77]] }])
+    await file.close()
+    assert.deepEqual(readers(), ['object 77', ...told])
   })
 
   test('a server that is killed while it stores has all that it acknowledged, and the next one is there at once', async t => {

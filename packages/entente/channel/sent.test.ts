@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { after, before, describe, test } from 'node:test'
+import type { SentQuery } from '#store/sent.ts'
 import { openSqliteSent } from '#store/sqlite/sent.ts'
 import { createSentLog, type SentEntry, type SentStore } from './sent.ts'
 
@@ -41,19 +42,19 @@ describe('who was sent what', () => {
         flushMs: 200,
         log: (_level, message) => logged.push(message),
       })
-    const find = (query: Partial<Parameters<ReturnType<typeof openSqliteSent>['find']>[0]> = {}) => {
+    const find = async (query: Partial<SentQuery> = {}) => {
       const file = openSqliteSent({ path, readOnly: true })
       try {
-        return file.find({ limit: 100, ...query })
+        return await file.find({ limit: 100, ...query })
       } finally {
-        file.close()
+        await file.close()
       }
     }
     return { path, make, find, log: make() }
   }
   before(() => logged.splice(0))
 
-  test('what was withheld is kept with the range; a range ends before it has too much of that', () => {
+  test('what was withheld is kept with the range; a range ends before it has too much of that', async () => {
     const { log, find } = open()
     log.note(entry({ withheld: [[2, 2]] }))
     log.note(
@@ -73,8 +74,8 @@ describe('who was sent what', () => {
         withheld: Array.from({ length: 199 }, (_, i) => [20 + 4 * i, 21 + 4 * i] as const),
       }),
     )
-    log.close()
-    const [one, two, ...none] = find()
+    await log.close()
+    const [one, two, ...none] = await find()
     assert.deepEqual(
       [one?.last, one?.withheld],
       [
@@ -90,7 +91,7 @@ describe('who was sent what', () => {
     assert.deepEqual(none, [])
   })
 
-  test('a file from before there were markings is read, and goes on', () => {
+  test('a file from before there were markings is read, and goes on', async () => {
     const path = join(folder, 'before.db')
     const db = new DatabaseSync(path)
     db.exec(`create table sight(id integer primary key, collections text not null unique);
@@ -101,32 +102,32 @@ describe('who was sent what', () => {
       insert into sent values(1, 'x', 'sse', 'feed', 'c', 'soc', '', 1, 0, 9, 10, 0, ${time.now}, ${time.now});`)
     db.close()
     const before = openSqliteSent({ path, readOnly: true })
-    assert.deepEqual(before.find({ limit: 9 })[0]?.withheld, [])
-    before.close()
+    assert.deepEqual((await before.find({ limit: 9 }))[0]?.withheld, [])
+    await before.close()
     const after = openSqliteSent({ path })
-    after.put([{ id: undefined, range: { ...entry({ withheld: [[1, 2]] }), from: time.now, until: time.now } }])
+    await after.put([{ ...entry({ withheld: [[1, 2]] }), from: time.now, until: time.now }])
     assert.deepEqual(
-      after.find({ limit: 9 }).map(r => r.withheld),
+      (await after.find({ limit: 9 })).map(r => r.withheld),
       [[], [[1, 2]]],
     )
-    after.close()
+    await after.close()
   })
 
-  test('what follows is one range, which grows in its place', () => {
+  test('what follows is one range, which grows in its place', async () => {
     const { log, find, path } = open()
     const from = time.now
     log.note(entry())
-    log.flush()
+    await log.flush()
     time.now += SECOND
     log.note(entry({ first: 4, last: 9, whole: 3, collections: ['a', 'b'] }))
-    log.flush()
-    assert.deepEqual({ ...find()[0] }, { ...entry({ last: 9, whole: 5 }), from, until: from + SECOND })
-    assert.equal(find().length, 1)
+    await log.flush()
+    assert.deepEqual({ ...(await find())[0] }, { ...entry({ last: 9, whole: 5 }), from, until: from + SECOND })
+    assert.equal((await find()).length, 1)
     assert.equal(statSync(path).mode & 0o777, 0o600)
-    log.close()
+    await log.close()
   })
 
-  test('other rights, another hour, an end and another connection begin another range', () => {
+  test('other rights, another hour, an end and another connection begin another range', async () => {
     const { log, find } = open()
     log.note(entry())
     log.note(entry({ first: 4, last: 4, collections: ['a'] }))
@@ -135,9 +136,9 @@ describe('who was sent what', () => {
     log.end('sse 1')
     log.note(entry({ first: 9, last: 9, collections: ['a'] }))
     log.note(entry({ connection: 'sse 2', first: 9, last: 9, collections: ['a'] }))
-    log.close()
+    await log.close()
     assert.deepEqual(
-      find().map(r => [r.connection, r.first, r.last, r.collections.join()]),
+      (await find()).map(r => [r.connection, r.first, r.last, r.collections.join()]),
       [
         ['sse 1', 1, 3, 'a,b'],
         ['sse 1', 4, 4, 'a'],
@@ -148,7 +149,7 @@ describe('who was sent what', () => {
     )
   })
 
-  test('an erasure ends all ranges; many at once do so once', () => {
+  test('an erasure ends all ranges; many at once do so once', async () => {
     const { log, find } = open()
     log.note(entry())
     log.note(entry({ connection: 'sse 2' }))
@@ -157,9 +158,9 @@ describe('who was sent what', () => {
     log.note(entry({ first: 4, last: 4 }))
     log.cut()
     log.note(entry({ first: 5, last: 5 }))
-    log.close()
+    await log.close()
     assert.deepEqual(
-      find().map(r => [r.connection, r.first, r.last]),
+      (await find()).map(r => [r.connection, r.first, r.last]),
       [
         ['sse 1', 1, 3],
         ['sse 2', 1, 3],
@@ -168,19 +169,19 @@ describe('who was sent what', () => {
     )
   })
 
-  test('it is found by place, subscriber and time', () => {
+  test('it is found by place, subscriber and time', async () => {
     const { log, find } = open()
     const began = time.now
     log.note(entry())
     log.note(entry({ connection: 'sse 2', subscriber: 'noc', kind: 'feed', topic: 'a', first: 0, last: 5 }))
     time.now += HOUR
     log.note(entry({ connection: 'sse 3', first: 8, last: 12 }))
-    log.close()
-    const who = (query: Parameters<typeof find>[0]) => find(query).map(r => r.connection)
-    assert.deepEqual(who({ places: [{ kind: 'channel', topic: 'EVENTS', position: 3 }] }), ['sse 1'])
-    assert.deepEqual(who({ places: [{ kind: 'channel', topic: 'EVENTS', position: 4 }] }), [])
+    await log.close()
+    const who = async (query: Partial<SentQuery>) => (await find(query)).map(r => r.connection)
+    assert.deepEqual(await who({ places: [{ kind: 'channel', topic: 'EVENTS', position: 3 }] }), ['sse 1'])
+    assert.deepEqual(await who({ places: [{ kind: 'channel', topic: 'EVENTS', position: 4 }] }), [])
     assert.deepEqual(
-      who({
+      await who({
         places: [
           { kind: 'channel', topic: 'EVENTS', position: 12 },
           { kind: 'feed', topic: 'a', position: 0 },
@@ -188,22 +189,22 @@ describe('who was sent what', () => {
       }),
       ['sse 2', 'sse 3'],
     )
-    assert.deepEqual(who({ places: [] }), [])
-    assert.deepEqual(who({ subscriber: 'noc' }), ['sse 2'])
-    assert.deepEqual(who({ since: began + 1 }), ['sse 3'])
-    assert.deepEqual(who({ limit: 1 }), ['sse 1'])
+    assert.deepEqual(await who({ places: [] }), [])
+    assert.deepEqual(await who({ subscriber: 'noc' }), ['sse 2'])
+    assert.deepEqual(await who({ since: began + 1 }), ['sse 3'])
+    assert.deepEqual(await who({ limit: 1 }), ['sse 1'])
   })
 
-  test('what is old is forgotten, with the rights that only it named', () => {
+  test('what is old is forgotten, with the rights that only it named', async () => {
     const { log, make, find } = open(3_600_000)
     log.note(entry())
-    log.close()
+    await log.close()
     time.now += 2 * HOUR
     const later = make()
     later.note(entry({ collections: ['c'] }))
-    later.close()
+    await later.close()
     assert.deepEqual(
-      find().map(r => r.collections),
+      (await find()).map(r => r.collections),
       [['c']],
     )
   })
@@ -212,41 +213,41 @@ describe('who was sent what', () => {
     const sizes: number[] = []
     const { log, find } = open(86_400_000, store => ({
       ...store,
-      put: ranges => {
+      put: async ranges => {
         sizes.push(ranges.length)
-        return store.put(ranges)
+        await store.put(ranges)
       },
     }))
     for (let i = 0; i < 250; i++) log.note(entry({ connection: `sse ${i}` }))
     while (sizes.length < 3) await new Promise(resolve => setTimeout(resolve, 5))
     assert.deepEqual(sizes, [100, 100, 50])
     log.note(entry({ connection: 'sse 7', first: 4, last: 4 }))
-    log.close()
+    await log.close()
     assert.deepEqual(sizes, [100, 100, 50, 1])
-    assert.equal(find({ limit: 1000 }).length, 250)
-    assert.equal(find({ limit: 1000 }).find(r => r.connection === 'sse 7')?.last, 4)
+    assert.equal((await find({ limit: 1000 })).length, 250)
+    assert.equal((await find({ limit: 1000 })).find(r => r.connection === 'sse 7')?.last, 4)
   })
 
-  test('what could not be written is written later', () => {
+  test('what could not be written is written later', async () => {
     let isFull = true
     const { log, find } = open(86_400_000, store => ({
       ...store,
-      put: ranges => {
+      put: async ranges => {
         if (isFull) throw new Error('the disk is full')
-        return store.put(ranges)
+        await store.put(ranges)
       },
     }))
     log.note(entry())
     log.end('sse 1')
     log.note(entry({ first: 4, last: 4 }))
-    log.flush()
+    await log.flush()
     assert.deepEqual(logged, ['who was sent what could not be written; it is tried again'])
     isFull = false
-    log.flush()
+    await log.flush()
     log.note(entry({ first: 5, last: 5 }))
-    log.close()
+    await log.close()
     assert.deepEqual(
-      find().map(r => [r.first, r.last]),
+      (await find()).map(r => [r.first, r.last]),
       [
         [1, 3],
         [4, 5],
@@ -254,11 +255,11 @@ describe('who was sent what', () => {
     )
   })
 
-  test('a list of names that holds quotes and commas stays what it is', () => {
+  test('a list of names that holds quotes and commas stays what it is', async () => {
     const { log, find } = open()
     const odd = entry({ subscriber: `o'brien; drop table sent; --`, address: '::1', topic: 'a.b-c_d' })
     log.note(odd)
-    log.close()
-    assert.equal(find({ subscriber: odd.subscriber })[0]?.topic, odd.topic)
+    await log.close()
+    assert.equal((await find({ subscriber: odd.subscriber }))[0]?.topic, odd.topic)
   })
 })

@@ -28,17 +28,13 @@ export type SentEntry = {
 /** Entries that follow each other, as one. Microseconds since 1970. */
 export type SentRange = SentEntry & { from: number; until: number }
 
-/** Where ranges are kept. */
+/** Where ranges are kept: store/sent.ts, without what nobody asks here. */
 export type SentStore = {
-  /**
-   * Writes them all or none; a range that has an `id` replaces the one that was written under it.
-   *
-   * @returns their ids, in order
-   */
-  put(ranges: readonly { id: number | undefined; range: SentRange }[]): number[]
+  /** A range that was given before (the same object) replaces what was written of it, also where that call has rejected. */
+  put(ranges: readonly SentRange[]): Promise<void>
   /** Forgets ranges that ended before this. @returns how many */
-  purge(before: number): number
-  close(): void
+  purge(before: number): Promise<number>
+  close(): Promise<void>
 }
 
 /**
@@ -55,8 +51,8 @@ export type SentLog = {
   /** Something was erased: what is sent from now on is told from what was sent before. */
   cut(): void
   /** Writes what is new. */
-  flush(): void
-  close(): void
+  flush(): Promise<void>
+  close(): Promise<void>
 }
 
 export type SentLogOptions = {
@@ -79,67 +75,80 @@ const PURGE_EVERY_MS = 3_600_000
 const MOST_UNWRITTEN = 100_000
 /** A range ends before it has more places that were withheld than this, but for what one entry brings. */
 const MOST_WITHHELD = 200
-/** Ranges that are written in one transaction. */
+/** Ranges that are written at once. */
 const AT_ONCE = 100
 
-type Open = { id: number | undefined; range: SentRange; isChanged: boolean }
+type Open = { range: SentRange; isChanged: boolean }
 
 export function createSentLog({ store, keepMs, clock, log, flushMs = FLUSH_MS }: SentLogOptions): SentLog {
   const open = new Map<string, Open>()
   /** Ended, and not written since they changed. */
-  let ended: Open[] = []
+  const ended = new Set<Open>()
   let isClosed = false
+  let writing: Promise<void> | undefined
   let cutAt = Number.NEGATIVE_INFINITY
 
   function begin(entry: SentEntry, at: number): void {
     end(entry.connection)
-    open.set(entry.connection, { id: undefined, range: { ...entry, from: at, until: at }, isChanged: true })
+    open.set(entry.connection, { range: { ...entry, from: at, until: at }, isChanged: true })
   }
 
   function end(connection: string): void {
     const known = open.get(connection)
     if (!known) return
     open.delete(connection)
-    if (known.isChanged) ended.push(known)
-    if (ended.length > MOST_UNWRITTEN) ended.splice(0, ended.length - MOST_UNWRITTEN)
+    if (known.isChanged) keep(known)
   }
 
-  const changed = (): Open[] => [...ended, ...[...open.values()].filter(o => o.isChanged)]
+  function keep(one: Open): void {
+    ended.add(one)
+    const [oldest] = ended.size > MOST_UNWRITTEN ? ended : []
+    if (oldest) ended.delete(oldest)
+  }
 
-  function write(some: Open[]): void {
-    try {
-      const ids = store.put(some)
-      for (const [i, one] of some.entries()) Object.assign(one, { id: ids[i], isChanged: false })
-      ended = ended.filter(o => o.isChanged)
-    } catch (error) {
-      log('error', 'who was sent what could not be written; it is tried again', { error: (error as Error).message })
+  /** In pieces: others get their turn between two. What was changed meanwhile is written next time. */
+  async function write(): Promise<void> {
+    const all = [...ended, ...[...open.values()].filter(o => o.isChanged)]
+    for (let at = 0; at < all.length; at += AT_ONCE) {
+      const some = all.slice(at, at + AT_ONCE)
+      for (const one of some) one.isChanged = false
+      try {
+        await store.put(some.map(o => o.range))
+        for (const one of some) if (!one.isChanged) ended.delete(one)
+      } catch (error) {
+        for (const one of some) {
+          one.isChanged = true
+          if (open.get(one.range.connection) !== one) keep(one)
+        }
+        log('error', 'who was sent what could not be written; it is tried again', { error: (error as Error).message })
+        return
+      }
+      if (!isClosed) await new Promise(resolve => setImmediate(resolve))
     }
   }
 
-  function flush(): void {
-    const all = changed()
-    if (all.length > 0) write(all)
+  /** One at a time, as ranges are written in the order in which they changed. */
+  async function flush(): Promise<void> {
+    await writing
+    writing ??= write().finally(() => {
+      writing = undefined
+    })
+    await writing
   }
 
-  /** Many are written in pieces: others get their turn between two. */
-  async function flushSlowly(): Promise<void> {
-    const all = changed()
-    for (let at = 0; at < all.length && !isClosed; at += AT_ONCE) {
-      write(all.slice(at, at + AT_ONCE))
-      await new Promise(resolve => setImmediate(resolve))
-    }
-  }
-
-  function purge(): void {
+  async function purge(): Promise<void> {
     try {
-      store.purge(clock() - keepMs * 1000)
+      await store.purge(clock() - keepMs * 1000)
     } catch (error) {
       log('warn', 'old entries of who was sent what could not be removed', { error: (error as Error).message })
     }
   }
 
-  purge()
-  const timers = [setInterval(() => void flushSlowly(), flushMs), setInterval(purge, PURGE_EVERY_MS)]
+  let purging = purge()
+  const look = () => {
+    purging = purge()
+  }
+  const timers = [setInterval(() => void flush(), flushMs), setInterval(look, PURGE_EVERY_MS)]
   for (const timer of timers) timer.unref()
   return {
     note: entry => {
@@ -171,12 +180,13 @@ export function createSentLog({ store, keepMs, clock, log, flushMs = FLUSH_MS }:
       for (const connection of open.keys()) end(connection)
     },
     flush,
-    close: () => {
+    close: async () => {
       isClosed = true
       for (const timer of timers) clearInterval(timer)
       for (const connection of open.keys()) end(connection)
-      flush()
-      store.close()
+      await flush()
+      await purging
+      await store.close()
     },
   }
 }

@@ -1,6 +1,6 @@
 import { openLogKey } from '#notary/key.ts'
 import { parseMicros } from '#notary/time.ts'
-import type { openSqliteSent } from '#store/sqlite/sent.ts'
+import type { SentQuery, SentRange, SentStore } from '#store/sent.ts'
 import type { RecordRow, Store } from '#store/store.ts'
 import { toChannels } from './channel-config.ts'
 import type { Config, Paths } from './config.ts'
@@ -11,7 +11,6 @@ import { integerOf, textOf } from './values.ts'
 
 type Values = Record<string, unknown>
 export type Collection = { id: string; apiRoot: string }
-export type SentRange = ReturnType<ReturnType<typeof openSqliteSent>['find']>[number]
 type Place = { kind: 'channel' | 'feed'; topic: string; position: number }
 /** One record, and where it may have gone. */
 export type Asked = { seq: number; places: Place[]; isSure: boolean; erased: number }
@@ -92,17 +91,13 @@ async function toAsked(store: Store, config: Config, { id }: Collection, row: Re
   }
 }
 
-export const isOf = (range: SentRange, { id }: Collection): boolean => range.collections.includes(id)
+const isOf = (range: SentRange, { id }: Collection): boolean => range.collections.includes(id)
 
 /**
  * What a range says of one record: nobody was sent it after it was erased, who may not read its collection nothing of it, or a reference, and so who is
  * not cleared for its markings.
  */
-export function toSentLine(
-  range: SentRange,
-  collection: Collection,
-  { seq, isSure, erased, places }: Asked,
-): SentLine[] {
+function toSentLine(range: SentRange, collection: Collection, { seq, isSure, erased, places }: Asked): SentLine[] {
   if (range.from >= erased) return []
   const isKnown = (isSure || range.kind === 'feed') && range.until <= erased
   const position = places.find(p => p.kind === range.kind && p.topic === range.topic)?.position
@@ -111,6 +106,26 @@ export function toSentLine(
   )
   const as = isWithheld || !isOf(range, collection) ? 'reference' : isKnown ? 'object' : 'perhaps'
   return as === 'reference' && range.references === 0 ? [] : [{ range, seq, as }]
+}
+
+/** What was sent of the records that are asked for, or of a collection, or at all. */
+export async function findSentLines(
+  sent: Pick<SentStore, 'find'>,
+  {
+    collection,
+    asked,
+    ...query
+  }: { collection: Collection | undefined; asked: Asked[] | undefined } & Omit<SentQuery, 'places'>,
+): Promise<SentLine[]> {
+  if (!asked)
+    return (await sent.find(query))
+      .filter(range => !collection || isOf(range, collection))
+      .map(range => ({ range, as: 'object' }))
+  const lines: SentLine[] = []
+  for (const one of asked)
+    for (const range of await sent.find({ ...query, places: one.places }))
+      lines.push(...toSentLine(range, collection as Collection, one))
+  return lines
 }
 
 /** `--since` in microseconds. @throws CliError `usage` */

@@ -11,8 +11,6 @@ import { writeSecret } from '#notary/key.ts'
 import type { Notary } from '#notary/notary.ts'
 import { createRounds } from '#notary/rounds.ts'
 import type { Clock } from '#notary/time.ts'
-import { openSqliteReads } from '#store/sqlite/reads.ts'
-import { openSqliteSent } from '#store/sqlite/sent.ts'
 import { certificateIdentify } from '#taxii/auth/certificate.ts'
 import { createUser, readUsers, ROLES, writeUsers } from '#taxii/auth/local.ts'
 import type { TaxiiContext } from '#taxii/context.ts'
@@ -34,6 +32,7 @@ import { createMetrics, type Metrics } from './metrics.ts'
 import { statusRoutes } from './health.ts'
 import { type Fault, type Logger, openLogFolder } from './open-log.ts'
 import { openWitness } from './witness.ts'
+import { openReads, openSent } from './stores.ts'
 import { witnessRoutes } from './witness-routes.ts'
 
 export type { Fault, Logger }
@@ -81,9 +80,9 @@ export async function startServer(
     const alert = (message: string, details: Record<string, unknown>) => log('error', message, details)
     const source = toSource(config, notary.log.origin)
     const markings = config.markings && createMarkings(config.markings)
-    const sent = openSent(config, paths, notary.clock, log)
+    const sent = await openSentLog(config, paths, notary.clock, log)
     closers.push(async () => sent?.close())
-    const reads = openReads(config, paths, notary.clock, log)
+    const reads = await openReadLog(config, paths, notary.clock, log)
     closers.push(async () => reads?.close())
     const broker = await openBroker(config, paths, { notary, apiRoots, log, markings, sent, fault })
     closers.push(async () => broker?.close())
@@ -187,16 +186,16 @@ export async function startServer(
   }
 }
 
-function openSent({ channels }: Config, paths: Paths, clock: Clock, log: Logger): SentLog | undefined {
-  if (channels.sentDays === 0) return undefined
-  const store = openSqliteSent({ path: paths.sent })
-  return createSentLog({ store, keepMs: channels.sentDays * DAY_MS, clock, log })
+async function openSentLog(config: Config, paths: Paths, clock: Clock, log: Logger): Promise<SentLog | undefined> {
+  const { sentDays } = config.channels
+  const store = sentDays === 0 ? undefined : await openSent({ config, paths, readOnly: false })
+  return store && createSentLog({ store, keepMs: sentDays * DAY_MS, clock, log })
 }
 
-function openReads({ server }: Config, paths: Paths, clock: Clock, log: Logger): ReadLog | undefined {
-  if (server.readDays === 0) return undefined
-  const store = openSqliteReads({ path: paths.reads })
-  return createReadLog({ store, keepMs: server.readDays * DAY_MS, clock, log })
+async function openReadLog(config: Config, paths: Paths, clock: Clock, log: Logger): Promise<ReadLog | undefined> {
+  const { readDays } = config.server
+  const store = readDays === 0 ? undefined : await openReads({ config, paths, readOnly: false })
+  return store && createReadLog({ store, keepMs: readDays * DAY_MS, clock, log })
 }
 
 /** The first user: `admin`, with a password from ENTENTE_ADMIN_PASSWORD, or a random one that only the owner of the folder can read. */

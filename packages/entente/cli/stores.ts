@@ -1,6 +1,10 @@
 import { existsSync } from 'node:fs'
 import type { LeaseStore } from '#store/lease.ts'
 import type { MongoOptions } from '#store/mongodb/mongodb.ts'
+import type { ReadStore } from '#store/reads.ts'
+import type { SentStore } from '#store/sent.ts'
+import { openSqliteReads } from '#store/sqlite/reads.ts'
+import { openSqliteSent } from '#store/sqlite/sent.ts'
 import { openSqliteStore, type SqliteOptions } from '#store/sqlite/sqlite.ts'
 import type { Journal, Store } from '#store/store.ts'
 import type { Config, Paths } from './config.ts'
@@ -49,6 +53,58 @@ export function mongoOptions(
 export async function openLease(config: Pick<Config, 'store'>, paths: Pick<Paths, 'base'>): Promise<LeaseStore> {
   const { openMongoLease } = await import('#store/mongodb/lease.ts')
   return openMongoLease(mongoOptions(config, paths))
+}
+
+type Place = { config: Pick<Config, 'store'>; paths: Pick<Paths, 'reads' | 'sent' | 'base'>; readOnly: boolean }
+
+/** Who read what. @returns undefined where only a file would have it, is only to be read, and is not there. @throws CliError `usage`, StoreError */
+export async function openReads({ config, paths, readOnly }: Place): Promise<ReadStore | undefined> {
+  const file = { path: paths.reads, readOnly }
+  if (config.store.kind === 'sqlite') return readOnly && !existsSync(file.path) ? undefined : openSqliteReads(file)
+  const { openMongoReads } = await import('#store/mongodb/reads.ts')
+  const database = await openMongoReads({ ...mongoOptions(config, paths), readOnly })
+  return existsSync(file.path) ? withOlder(database, () => openSqliteReads(file)) : database
+}
+
+/** Who was sent what. @returns undefined where only a file would have it, is only to be read, and is not there. @throws CliError `usage`, StoreError */
+export async function openSent({ config, paths, readOnly }: Place): Promise<SentStore | undefined> {
+  const file = { path: paths.sent, readOnly }
+  if (config.store.kind === 'sqlite') return readOnly && !existsSync(file.path) ? undefined : openSqliteSent(file)
+  const { openMongoSent } = await import('#store/mongodb/sent.ts')
+  const database = await openMongoSent({ ...mongoOptions(config, paths), readOnly })
+  return existsSync(file.path) ? withOlder(database, () => openSqliteSent(file)) : database
+}
+
+type Disclosed<Query, Found> = {
+  find(query: Query): Promise<Found[]>
+  purge(before: number): Promise<number>
+  close(): Promise<void>
+}
+
+/** With what a file of this folder has from before the store was moved into a database: it is asked and forgotten like the rest, and nothing is added to it. */
+async function withOlder<Q extends { limit: number }, F extends { from: number }, S extends Disclosed<Q, F>>(
+  store: S & Disclosed<Q, F>,
+  open: () => Disclosed<Q, F>,
+): Promise<S> {
+  let older: Disclosed<Q, F>
+  try {
+    older = open()
+  } catch (error) {
+    await store.close()
+    throw error
+  }
+  return {
+    ...store,
+    find: async (query: Q) =>
+      [...(await older.find(query)), ...(await store.find(query))]
+        .sort((a, b) => a.from - b.from)
+        .slice(0, query.limit),
+    purge: async (before: number) => (await older.purge(before)) + (await store.purge(before)),
+    close: async () => {
+      await older.close()
+      await store.close()
+    },
+  }
 }
 
 /** Whether a server ran here before: it has made its key, and where the store is a file, that. */

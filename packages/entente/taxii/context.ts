@@ -11,6 +11,7 @@ import type { Forward } from '#notary/route.ts'
 import type { Notary } from '#notary/notary.ts'
 import type { Witnessing } from '#notary/witnessing.ts'
 import type { Opened } from '#notary/reader.ts'
+import type { ReadVia } from '#store/reads.ts'
 import type { AnchorRow, RecordRow } from '#store/store.ts'
 import type { Authenticate, Identify, Login, Principal, Rights } from './auth/auth.ts'
 import { canRead, canWrite } from './auth/auth.ts'
@@ -18,7 +19,7 @@ import { TaxiiError } from './errors.ts'
 import { FOR_ALL, type Label, type Markings, type TlpName } from './markings.ts'
 import type { Memory } from './memory.ts'
 import type { VersionFilter } from './query.ts'
-import type { ReadLog, ReadVia } from './reads.ts'
+import type { ReadLog } from './reads.ts'
 
 export type CollectionConfig = Rights &
   AnchorPolicy & {

@@ -4,8 +4,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
 import fc from 'fast-check'
+import type { ReadQuery, ReadStore } from '#store/reads.ts'
 import { openSqliteReads } from '#store/sqlite/reads.ts'
-import { createReadLog, type ReadStore } from './reads.ts'
+import { createReadLog } from './reads.ts'
 import { indicator, startTestServer } from './test/server.ts'
 
 const SECOND = 1_000_000
@@ -29,10 +30,10 @@ describe('who read what', () => {
       log: (_level, message, { lost }) => logged.push({ message, lost }),
       ...options,
     })
-    const find = async (query: Partial<Parameters<ReturnType<typeof openSqliteReads>['find']>[0]> = {}) => {
+    const find = async (query: Partial<ReadQuery> = {}) => {
       const file = openSqliteReads({ path, readOnly: true })
       try {
-        return file.find({ limit: 1000, ...query })
+        return await file.find({ limit: 1000, ...query })
       } finally {
         await file.close()
       }
@@ -188,7 +189,7 @@ test('a server keeps what it gave, by which resource; what shows no content is n
     await server.close()
   }
   const file = openSqliteReads({ path, readOnly: true })
-  const found = file.find({ limit: 100 }).map(({ user, via, runs }) => `${user} ${via} ${JSON.stringify(runs)}`)
+  const found = (await file.find({ limit: 100 })).map(({ user, via, runs }) => `${user} ${via} ${JSON.stringify(runs)}`)
   await file.close()
   await server.stop()
   assert.deepEqual(found.sort(), [

@@ -1,30 +1,6 @@
-/** How an object was given: the resource that was asked. */
-export type ReadVia = 'objects' | 'object' | 'records' | 'proof'
-type Reader = {
-  user: string
-  /** Where the reader is connected from. */
-  address: string
-  /** Its id. */
-  collection: string
-  via: ReadVia
-}
+import type { ReadEntry, ReadStore } from '#store/reads.ts'
 
-/** What one reader was given of one collection. Microseconds since 1970. */
-export type ReadEntry = Reader & {
-  from: number
-  until: number
-  /** `seq` of the records, from the first to the last of each pair, ascending and apart. */
-  runs: readonly (readonly [first: number, last: number])[]
-}
-
-/** Where entries are kept: in a file of this server, or in a database of all servers. */
-export type ReadStore = {
-  /** Keeps them all or none; durable enough that only a power cut loses them. */
-  add(entries: readonly ReadEntry[]): Promise<void>
-  /** Forgets what was read before this time. @returns how many entries */
-  purge(before: number): Promise<number>
-  close(): Promise<void>
-}
+type Reader = Pick<ReadEntry, 'user' | 'address' | 'collection' | 'via'>
 
 /**
  * Who read what over TAXII, so that it can be told who has an object that was erased, or marked as it should not have been. Only what was given as it is
@@ -136,8 +112,11 @@ export function createReadLog(options: ReadLogOptions): ReadLog {
     }
   }
 
-  void purge()
-  const timers = [setInterval(() => void flush(), flushMs), setInterval(() => void purge(), PURGE_EVERY_MS)]
+  let purging = purge()
+  const look = () => {
+    purging = purge()
+  }
+  const timers = [setInterval(() => void flush(), flushMs), setInterval(look, PURGE_EVERY_MS)]
   for (const timer of timers) timer.unref()
   return {
     note,
@@ -146,6 +125,7 @@ export function createReadLog(options: ReadLogOptions): ReadLog {
       for (const timer of timers) clearInterval(timer)
       await writing
       await flush()
+      await purging
       await store.close()
     },
   }

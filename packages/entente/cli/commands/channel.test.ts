@@ -142,8 +142,8 @@ test('what went to a broker as it is, and what as a reference; where routes are 
     from: now,
     until: now,
   }
-  file.put([{ id: undefined, range }])
-  file.close()
+  await file.put([range])
+  await file.close()
   const as = async (collection: string) => (await sent('--collection', collection, '--seq', '0')).sent[0]?.as
   assert.equal(await as('default'), 'object')
   assert.equal(await as('secret'), 'reference')

@@ -1,20 +1,10 @@
-import { existsSync } from 'node:fs'
 import { formatMicros } from '#notary/time.ts'
-import { openSqliteSent } from '#store/sqlite/sent.ts'
 import type { Args } from '../commands.ts'
 import { openData } from '../data.ts'
-import {
-  type Asked,
-  type Collection,
-  findCollection,
-  findRecords,
-  isOf,
-  readSince,
-  type SentLine,
-  toSentLine,
-} from '../disclosed.ts'
+import { findCollection, findRecords, findSentLines, readSince, type SentLine } from '../disclosed.ts'
 import { CliError, EXIT } from '../errors.ts'
 import { print, table } from '../print.ts'
+import { openSent } from '../stores.ts'
 import { integerOf, isSet, positionals, textOf } from '../values.ts'
 
 const USAGE = 'channel sent [--collection ID|ALIAS] [--seq N | --object ID] [--subscriber NAME] [--since TIME]'
@@ -26,26 +16,23 @@ export async function run({ values, positionals: [action = '', ...rest] }: Args)
     throw new CliError('usage', `"${action}" is nothing to do with channels\nUsage: entente ${USAGE}`)
   positionals(rest, [], USAGE)
   const { config, paths } = openData(values)
-  if (!existsSync(paths.sent))
+  const sent = await openSent({ config, paths, readOnly: true })
+  if (!sent)
     throw new CliError(
       'no',
       `${paths.sent} is not there: nothing was sent yet, or channels.sentDays is 0 and it is not kept`,
     )
-  const collection = findCollection(config, paths, values)
-  const asked = await findRecords(config, paths, collection, values)
-  const since = readSince(values)
-  const limit = integerOf(values, 'limit', 1) ?? DEFAULT_LIMIT
-  const subscriber = textOf(values, 'subscriber')
-  const sent = openSqliteSent({ path: paths.sent, readOnly: true })
   try {
-    const find = (places?: Asked['places']) => sent.find({ places, subscriber, since, limit })
-    const lines = asked
-      ? asked.flatMap(one => find(one.places).flatMap(range => toSentLine(range, collection as Collection, one)))
-      : find().flatMap(range => (!collection || isOf(range, collection) ? [{ range, as: 'object' as const }] : []))
+    const collection = findCollection(config, paths, values)
+    const asked = await findRecords(config, paths, collection, values)
+    const since = readSince(values)
+    const limit = integerOf(values, 'limit', 1) ?? DEFAULT_LIMIT
+    const subscriber = textOf(values, 'subscriber')
+    const lines = await findSentLines(sent, { collection, asked, subscriber, since, limit })
     show(lines.slice(0, limit), isSet(values, 'json'), asked !== undefined)
     return lines.length > 0 ? EXIT.yes : EXIT.no
   } finally {
-    sent.close()
+    await sent.close()
   }
 }
 

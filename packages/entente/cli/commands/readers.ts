@@ -1,13 +1,12 @@
-import { existsSync } from 'node:fs'
 import { formatMicros } from '#notary/time.ts'
-import { openSqliteReads } from '#store/sqlite/reads.ts'
-import { openSqliteSent } from '#store/sqlite/sent.ts'
+import type { ReadStore } from '#store/reads.ts'
+import type { SentStore } from '#store/sent.ts'
 import type { Args } from '../commands.ts'
-import type { Paths } from '../config.ts'
 import { openData } from '../data.ts'
-import { type Asked, type Collection, findCollection, findRecords, isOf, readSince, toSentLine } from '../disclosed.ts'
+import { type Asked, type Collection, findCollection, findRecords, findSentLines, readSince } from '../disclosed.ts'
 import { CliError, EXIT } from '../errors.ts'
 import { print, table } from '../print.ts'
+import { openReads, openSent } from '../stores.ts'
 import { integerOf, isSet, positionals, textOf } from '../values.ts'
 
 type Wanted = {
@@ -43,24 +42,36 @@ const USAGE = 'readers [--collection ID|ALIAS] [--seq N | --object ID] [--reader
 export async function run({ values, positionals: rest }: Args): Promise<number> {
   positionals(rest, [], USAGE)
   const { config, paths } = openData(values)
-  if (!existsSync(paths.reads) && !existsSync(paths.sent))
-    throw new CliError(
-      'no',
-      `neither ${paths.reads} nor ${paths.sent} is there: nothing was read or sent yet, or server.readDays and channels.sentDays are 0 and it is not kept`,
-    )
-  const collection = findCollection(config, paths, values)
-  const wanted: Wanted = {
-    collection,
-    asked: await findRecords(config, paths, collection, values),
-    reader: textOf(values, 'reader'),
-    since: readSince(values),
-    limit: integerOf(values, 'limit', 1) ?? DEFAULT_LIMIT,
+  const reads = await openReads({ config, paths, readOnly: true })
+  try {
+    const sent = await openSent({ config, paths, readOnly: true })
+    try {
+      if (!reads && !sent)
+        throw new CliError(
+          'no',
+          `neither ${paths.reads} nor ${paths.sent} is there: nothing was read or sent yet, or server.readDays and channels.sentDays are 0 and it is not kept`,
+        )
+      const collection = findCollection(config, paths, values)
+      const wanted: Wanted = {
+        collection,
+        asked: await findRecords(config, paths, collection, values),
+        reader: textOf(values, 'reader'),
+        since: readSince(values),
+        limit: integerOf(values, 'limit', 1) ?? DEFAULT_LIMIT,
+      }
+      const lines = [...(reads ? await findReads(reads, wanted) : []), ...(sent ? await findSent(sent, wanted) : [])]
+      return show(lines.sort((a, b) => a.from - b.from).slice(0, wanted.limit), isSet(values, 'json'))
+    } finally {
+      await sent?.close()
+    }
+  } finally {
+    await reads?.close()
   }
-  const lines = [...(await findReads(paths, wanted)), ...findSent(paths, wanted)]
-    .sort((a, b) => a.from - b.from)
-    .slice(0, wanted.limit)
+}
+
+function show(lines: Line[], isJson: boolean): number {
   const json = lines.map(line => ({ ...line, from: formatMicros(line.from), until: formatMicros(line.until) }))
-  print(isSet(values, 'json'), { readers: json }, () => {
+  print(isJson, { readers: json }, () => {
     if (json.length === 0) return ['nobody']
     const rows = json.map(l => [
       l.reader,
@@ -77,39 +88,34 @@ export async function run({ values, positionals: rest }: Args): Promise<number> 
   return json.length > 0 ? EXIT.yes : EXIT.no
 }
 
-async function findReads(paths: Paths, { collection, asked, reader: user, since, limit }: Wanted): Promise<Line[]> {
-  if (!existsSync(paths.reads)) return []
-  const reads = openSqliteReads({ path: paths.reads, readOnly: true })
-  try {
-    const seqs = asked?.map(a => a.seq)
-    return reads.find({ collection: collection?.id, seqs, user, since, limit }).flatMap((entry): Line[] => {
-      const { user: reader, address, via, collection: id, runs, from, until } = entry
-      const line = { reader, via, of: `collection ${id}`, address, from, until }
-      if (!seqs) return [{ ...line, as: 'objects', records: inWords(runs) }]
-      const given = seqs.filter(seq => runs.some(([first, last]) => first <= seq && seq <= last))
-      return given.map(seq => ({ ...line, as: 'object', seq }))
-    })
-  } finally {
-    await reads.close()
-  }
+async function findReads(reads: ReadStore, { collection, asked, reader: user, since, limit }: Wanted): Promise<Line[]> {
+  const seqs = asked?.map(a => a.seq)
+  const found = await reads.find({ collection: collection?.id, seqs, user, since, limit })
+  return found.flatMap((entry): Line[] => {
+    const { user: reader, address, via, collection: id, runs, from, until } = entry
+    const line = { reader, via, of: `collection ${id}`, address, from, until }
+    if (!seqs) return [{ ...line, as: 'objects', records: inWords(runs) }]
+    const given = seqs.filter(seq => runs.some(([first, last]) => first <= seq && seq <= last))
+    return given.map(seq => ({ ...line, as: 'object', seq }))
+  })
 }
 
-function findSent(paths: Paths, { collection, asked, reader: subscriber, since, limit }: Wanted): Line[] {
-  if (!existsSync(paths.sent)) return []
-  const sent = openSqliteSent({ path: paths.sent, readOnly: true })
-  try {
-    const find = (places?: Asked['places']) => sent.find({ places, subscriber, since, limit })
-    const found = asked
-      ? asked.flatMap(one => find(one.places).flatMap(range => toSentLine(range, collection as Collection, one)))
-      : find().flatMap(range => (!collection || isOf(range, collection) ? [{ range, as: 'objects' }] : []))
-    return found.map(({ range, as, ...seq }) => {
-      const { subscriber: reader, via, kind, topic, address, from, until } = range
-      const records = `${range.whole} of ${kind === 'feed' ? '' : 'log index '}${inWords([[range.first, range.last]])}`
-      return { reader, as, via, of: `${kind} ${topic}`, address, from, until, ...(asked ? seq : { records }) }
-    })
-  } finally {
-    sent.close()
-  }
+async function findSent(sent: SentStore, wanted: Wanted): Promise<Line[]> {
+  const { asked } = wanted
+  return (await findSentLines(sent, { ...wanted, subscriber: wanted.reader })).map(({ range, as, ...seq }) => {
+    const { subscriber: reader, via, kind, topic, address, from, until } = range
+    const records = `${range.whole} of ${kind === 'feed' ? '' : 'log index '}${inWords([[range.first, range.last]])}`
+    return {
+      reader,
+      as: asked ? as : 'objects',
+      via,
+      of: `${kind} ${topic}`,
+      address,
+      from,
+      until,
+      ...(asked ? seq : { records }),
+    }
+  })
 }
 
 const SHOWN = 5

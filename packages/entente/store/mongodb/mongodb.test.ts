@@ -7,6 +7,7 @@ import { after, before, describe, test, type TestContext } from 'node:test'
 import { setTimeout } from 'node:timers/promises'
 import { type Db, type Document, MongoClient } from 'mongodb'
 import { commitRecords, headOf, rejects, row, statusRow, storeConformance } from '#store/conformance.ts'
+import { readsConformance, sentConformance } from '#store/disclosed-conformance.ts'
 import { leaseConformance } from '#store/lease-conformance.ts'
 import { emptyBatch, type Journal, type RecordRow, type Store } from '#store/store.ts'
 import { startFlakyProxy } from '../../../../test/support/flaky-proxy.ts'
@@ -14,7 +15,9 @@ import { freePort, installMongod, type Mongod, startMongod } from '../../../../t
 import { openForeignDatabases } from './foreign.ts'
 import { openMongoLease } from './lease.ts'
 import { type MongoOptions, openMongoStore } from './mongodb.ts'
-import { INDEXES } from './schema.ts'
+import { openMongoReads } from './reads.ts'
+import { DISCLOSED, INDEXES } from './schema.ts'
+import { openMongoSent } from './sent.ts'
 import { readMongoState } from './state.ts'
 
 const installed = installMongod()
@@ -52,6 +55,18 @@ leaseConformance('the lease in mongodb', async t => {
     return lease
   }
   return [await open(), await open()]
+})
+
+readsConformance('who read what in mongodb', async () => {
+  if ('reason' in installed) return installed.reason
+  const place = ownPlace()
+  return [await openMongoReads(place), await openMongoReads(place)]
+})
+
+sentConformance('who was sent what in mongodb', async () => {
+  if ('reason' in installed) return installed.reason
+  const place = ownPlace()
+  return [await openMongoSent(place), await openMongoSent(place)]
 })
 
 const ownPlace = () => ({ url: mongod.url, database: `store-${++databases}` })
@@ -280,6 +295,47 @@ describe('queries of MongoDB', () => {
       [],
       'every index is for some query',
     )
+  })
+
+  onMongod('none of who was given what walks a collection either; what comes again is there once', async (t, place) => {
+    const commands: Document[] = []
+    const watched = { ...place, observe: (command: Document) => void commands.push(command) }
+    const [reads, sent] = [await openMongoReads(watched), await openMongoSent(watched)]
+    t.after(() => Promise.all([reads.close(), sent.close()]))
+    const times = { from: 1, until: 2 }
+    const entry = {
+      user: 'soc',
+      address: '',
+      collection: 'c',
+      via: 'object' as const,
+      runs: [[1, 1]] as const,
+      ...times,
+    }
+    await reads.add([entry, { ...entry, user: 'noc' }])
+    await reads.add([{ ...entry, user: 'later' }, entry])
+    assert.deepEqual((await reads.find({ limit: 9 })).map(e => e.user).sort(), ['later', 'noc', 'soc'])
+    const all = { limit: 9 }
+    for (const query of [{ collection: 'c' }, { collection: 'c', seqs: [1] }, { user: 'soc' }, { since: 2 }])
+      assert.ok((await reads.find({ ...all, ...query })).length > 0)
+    const places = [{ kind: 'channel' as const, topic: 'EVENTS', position: 3 }]
+    for (const query of [{}, { places }, { subscriber: 'soc' }, { since: 2 }]) await sent.find({ ...all, ...query })
+    await Promise.all([reads.purge(1), sent.purge(1)])
+    const db = await rawDatabase(t, place)
+    const used = new Set<string>()
+    for (const command of commands.filter(c => c['find'] in DISCLOSED || c['delete'] in DISCLOSED))
+      for (const plain of toExplained(command)) {
+        const plan = JSON.stringify(await db.command({ explain: plain, verbosity: 'queryPlanner' }))
+        assert.doesNotMatch(plan, /"stage":"COLLSCAN"/, JSON.stringify(plain))
+        const name = String(Object.values(plain)[0])
+        for (const [, index] of plan.matchAll(/"indexName":"(\w+)"/g)) used.add(`${name}.${index}`)
+      }
+    const meant = Object.entries(DISCLOSED).flatMap(([name, indexes]) => indexes.map(index => `${name}.${index.name}`))
+    assert.deepEqual(
+      meant.filter(index => !used.has(index)),
+      [],
+      'every index is for some query',
+    )
+    assert.deepEqual((await openedIndexes(db)).sort(), meant.sort())
   })
 
   onMongod('known looks into the index once for an id, however many versions it has', async (t, place) => {
@@ -596,3 +652,11 @@ describe('commits to MongoDB', () => {
     }
   })
 })
+
+/** The indexes of who was given what, as the database has them. */
+async function openedIndexes(db: Db): Promise<string[]> {
+  const found = await Promise.all(
+    Object.keys(DISCLOSED).map(async name => (await db.collection(name).indexes()).map(i => `${name}.${i.name}`)),
+  )
+  return found.flat().filter(name => !name.endsWith('._id_'))
+}

@@ -40,6 +40,22 @@ export const INDEXES: Record<string, Index[]> = {
   anchors: [{ name: 'size', key: { ledger: 1, size: 1 }, unique: true }],
 }
 
+/** Of what is kept beside the log: who was given what. No commit writes these, and none waits for them. */
+export const DISCLOSED: Record<'reads' | 'sent', Index[]> = {
+  reads: [
+    { name: 'begun', key: { from: 1, _id: 1 } },
+    { name: 'ended', key: { until: 1 } },
+    { name: 'place', key: { collection: 1, last: 1 } },
+    { name: 'user', key: { user: 1, until: 1 } },
+  ],
+  sent: [
+    { name: 'begun', key: { from: 1, _id: 1 } },
+    { name: 'ended', key: { until: 1 } },
+    { name: 'place', key: { kind: 1, topic: 1, last: 1 } },
+    { name: 'subscriber', key: { subscriber: 1, until: 1 } },
+  ],
+}
+
 /** The migrations, oldest first; the version in `meta` counts how many a database has had. Each can be begun again. One that has landed never changes. */
 const MIGRATIONS: ((db: Db) => Promise<void>)[] = [
   async db => {
@@ -106,7 +122,7 @@ export async function migrate(db: Db, name: string, create: boolean): Promise<vo
   const version = await readVersion(db, name)
   if (version === 0) {
     const names = (await db.listCollections({}, { nameOnly: true }).toArray()).map(c => c.name)
-    const stranger = names.find(n => !(n in INDEXES) && !n.startsWith('system.'))
+    const stranger = names.find(n => !(n in INDEXES) && !(n in DISCLOSED) && !n.startsWith('system.'))
     if (stranger !== undefined)
       throw new StoreError('io', `${name} holds "${stranger}", which is not of Entente: name a database of its own`)
     if (!create) throw new StoreError('io', `${name} holds no store: is this the database of a server that ran before?`)

@@ -1,24 +1,6 @@
-import { formatRuns, parseRuns } from './runs.ts'
+import type { ReadEntry, ReadQuery, ReadStore } from '#store/reads.ts'
+import { formatRuns, holdsOneOf, parseRuns } from '../runs.ts'
 import { openSideFile } from './side-file.ts'
-
-/** As taxii/reads.ts has it. */
-type ReadEntry = {
-  user: string
-  address: string
-  collection: string
-  via: string
-  from: number
-  until: number
-  runs: readonly (readonly [first: number, last: number])[]
-}
-/** Entries of a collection, or of any; with one of these records, or any; of one user, or of any; that ended at `since` or later. */
-export type ReadQuery = {
-  collection?: string | undefined
-  seqs?: readonly number[] | undefined
-  user?: string | undefined
-  since?: number | undefined
-  limit: number
-}
 
 const SCHEMA = `
   create table if not exists read(id integer primary key, user text not null, address text not null, collection text not null, via text not null,
@@ -31,7 +13,7 @@ const SCHEMA = `
  *
  * @throws StoreError `corrupt`, `io`, `full`
  */
-export function openSqliteReads({ path, readOnly = false }: { path: string; readOnly?: boolean }) {
+export function openSqliteReads({ path, readOnly = false }: { path: string; readOnly?: boolean }): ReadStore {
   const { db, doing, together } = openSideFile(path, readOnly, opened =>
     opened.exec(`pragma journal_mode = wal; pragma synchronous = normal; ${SCHEMA}`),
   )
@@ -49,8 +31,7 @@ export function openSqliteReads({ path, readOnly = false }: { path: string; read
       }),
     purge: async (before: number): Promise<number> =>
       doing(() => Number(db.prepare('delete from read where ended < ?').run(before).changes)),
-    /** Ascending by when they began. */
-    find: ({ collection, seqs, user, since, limit }: ReadQuery): ReadEntry[] =>
+    find: async ({ collection, seqs, user, since, limit }: ReadQuery): Promise<ReadEntry[]> =>
       doing(() => {
         const wheres = ['1']
         const values: (string | number)[] = []
@@ -70,7 +51,7 @@ export function openSqliteReads({ path, readOnly = false }: { path: string; read
         const found: ReadEntry[] = []
         for (const row of rows) {
           const runs = parseRuns(row.runs)
-          if (seqs && !seqs.some(seq => runs.some(([first, last]) => first <= seq && seq <= last))) continue
+          if (seqs && !holdsOneOf(runs, seqs)) continue
           found.push({ ...row, runs })
           if (found.length === limit) break
         }

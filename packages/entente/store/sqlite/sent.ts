@@ -1,31 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite'
-import { formatRuns, parseRuns } from './runs.ts'
+import type { SentQuery, SentRange, SentStore } from '#store/sent.ts'
+import { formatRuns, parseRuns } from '../runs.ts'
 import { openSideFile } from './side-file.ts'
-
-/** As channel/sent.ts has it. */
-type SentRange = {
-  connection: string
-  via: string
-  kind: 'channel' | 'feed'
-  topic: string
-  subscriber: string
-  address: string
-  collections: readonly string[]
-  first: number
-  last: number
-  whole: number
-  references: number
-  withheld: readonly (readonly [first: number, last: number])[]
-  from: number
-  until: number
-}
-/** Ranges that cover one of these places, or of any place; of one subscriber, or of any; that ended at `since` or later. */
-export type SentQuery = {
-  places?: readonly { kind: 'channel' | 'feed'; topic: string; position: number }[] | undefined
-  subscriber?: string | undefined
-  since?: number | undefined
-  limit: number
-}
 
 const SCHEMA = `
   create table if not exists sight(id integer primary key, collections text not null unique);
@@ -45,7 +21,7 @@ const hasWithheld = (db: DatabaseSync): boolean =>
  *
  * @throws StoreError `corrupt`, `io`, `full`
  */
-export function openSqliteSent({ path, readOnly = false }: { path: string; readOnly?: boolean }) {
+export function openSqliteSent({ path, readOnly = false }: { path: string; readOnly?: boolean }): SentStore {
   const { db, doing, together } = openSideFile(path, readOnly, opened => {
     opened.exec(`pragma journal_mode = wal; pragma synchronous = normal; ${SCHEMA}`)
     if (!hasWithheld(opened)) opened.exec("alter table sent add column withheld text not null default ''")
@@ -62,9 +38,12 @@ export function openSqliteSent({ path, readOnly = false }: { path: string; readO
   })
   const statements = readOnly ? undefined : prepare()
 
+  /** Rows of the ranges that were written. */
+  const ids = new WeakMap<SentRange, number>()
+
   /** @param sights ids that this transaction has looked up */
   function put(
-    { id, range }: { id: number | undefined; range: SentRange },
+    range: SentRange,
     sights: Map<string, number>,
     { sight, sightId, range: insert }: ReturnType<typeof prepare>,
   ): number {
@@ -77,7 +56,7 @@ export function openSqliteSent({ path, readOnly = false }: { path: string; readO
       sights.set(collections, seen)
     }
     const { lastInsertRowid } = insert.run(
-      id ?? null,
+      ids.get(range) ?? null,
       connection,
       via,
       kind,
@@ -97,19 +76,20 @@ export function openSqliteSent({ path, readOnly = false }: { path: string; readO
   }
 
   return {
-    put: (ranges: readonly { id: number | undefined; range: SentRange }[]): number[] =>
-      together(() => {
+    put: async (ranges: readonly SentRange[]): Promise<void> => {
+      const written = together(() => {
         const sights = new Map<string, number>()
         return ranges.map(range => put(range, sights, statements as ReturnType<typeof prepare>))
-      }),
-    purge: (before: number): number =>
+      })
+      for (const [i, range] of ranges.entries()) ids.set(range, written[i] as number)
+    },
+    purge: async (before: number): Promise<number> =>
       doing(() => {
         const { changes } = db.prepare('delete from sent where ended < ?').run(before)
         db.exec('delete from sight where id not in (select sight from sent)')
         return Number(changes)
       }),
-    /** Ascending by when they began. */
-    find: ({ places, subscriber, since, limit }: SentQuery): SentRange[] =>
+    find: async ({ places, subscriber, since, limit }: SentQuery): Promise<SentRange[]> =>
       doing(() => {
         const wheres = ['1']
         const values: (string | number)[] = []
@@ -141,6 +121,6 @@ export function openSqliteSent({ path, readOnly = false }: { path: string; readO
           withheld: parseRuns(row.withheld),
         }))
       }),
-    close: (): void => db.close(),
+    close: async (): Promise<void> => db.close(),
   }
 }

@@ -16,6 +16,9 @@ import { DatabaseSync } from 'node:sqlite'
 import { describe, test, type TestContext } from 'node:test'
 import { emptyBatch, type Journal, type Store, type StoredHead } from '#store/store.ts'
 import { commitRecords, headOf, noise, rejects, row, statusRow, storeConformance } from '#store/conformance.ts'
+import { readsConformance, sentConformance } from '#store/disclosed-conformance.ts'
+import { openSqliteReads } from './reads.ts'
+import { openSqliteSent } from './sent.ts'
 import { openSqliteStore, type SqliteOptions } from './sqlite.ts'
 
 const HERE = import.meta.dirname
@@ -30,6 +33,16 @@ function folderOf(t: TestContext): string {
   t.after(() => rmSync(folder, { recursive: true, force: true }))
   return folder
 }
+
+readsConformance('who read what in sqlite', async t => {
+  const path = join(folderOf(t), 'reads.db')
+  return [openSqliteReads({ path }), openSqliteReads({ path })]
+})
+
+sentConformance('who was sent what in sqlite', async t => {
+  const path = join(folderOf(t), 'sent.db')
+  return [openSqliteSent({ path }), openSqliteSent({ path })]
+})
 
 storeConformance('sqlite', async () => {
   const folder = tempFolder()

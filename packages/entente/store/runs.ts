@@ -13,3 +13,7 @@ export function parseRuns(text: string): [first: number, last: number][] {
     return [Number(first), Number(last)]
   })
 }
+
+/** Whether one of these places is in one of the runs. */
+export const holdsOneOf = (runs: Runs, places: readonly number[]): boolean =>
+  places.some(place => runs.some(([first, last]) => first <= place && place <= last))
