@@ -12,14 +12,25 @@ const bin = join(contracts, '..', 'node_modules', '.bin')
 export const artifacts: readonly (readonly [string, string])[] = [
   ['CheckpointAnchor', 'packages/entente/ledger/evm/CheckpointAnchor.json'],
   ['RecordStore', 'packages/entente/ledger/evm/RecordStore.json'],
+  ...[
+    'ConsortiumRegistry',
+    'FrameworkRegistry',
+    'PartyRegistry',
+    'SchemeRegistry',
+    'AccreditationRegistry',
+    'ArtifactRegistry',
+    'VulnerabilityRegistry',
+  ].map((name): [string, string] => [name, `packages/entente/ledger/evm/artifacts/${name}.json`]),
 ]
 
 export interface Artifact {
   contract: string
   compiler: string
   evmVersion: string
-  /** keccak256 of the code that lies at the contract's address. */
+  /** keccak256 of the code that lies at the contract's address, with zeros where its immutables are. */
   codeHash: `0x${string}`
+  /** Where these are: first byte and length, in their order. */
+  immutables?: [number, number][]
   bytecode: `0x${string}`
   abi: unknown[]
 }
@@ -40,21 +51,34 @@ export function forge(...args: string[]): string {
 export function artifactOf(contract: string): Artifact {
   const out = JSON.parse(readFileSync(join(contracts, 'out', `${contract}.sol`, `${contract}.json`), 'utf8'))
   const { compiler, settings } = out.metadata
+  const references: Record<string, { start: number; length: number }[]> = out.deployedBytecode.immutableReferences ?? {}
+  const immutables = Object.values(references)
+    .flat()
+    .map(({ start, length }): [number, number] => [start, length])
+    .sort(([a], [b]) => a - b)
   return {
     contract,
     compiler: compiler.version,
     evmVersion: settings.evmVersion,
     codeHash: keccak256(out.deployedBytecode.object),
+    ...(immutables.length === 0 ? {} : { immutables }),
     bytecode: out.bytecode.object,
     abi: out.abi,
   }
+}
+
+/** A line for each entry of the ABI: what a change of a contract changes can be read. */
+export function format({ abi, ...rest }: Artifact): string {
+  const lines = Object.entries(rest).map(([name, value]) => `  ${JSON.stringify(name)}: ${JSON.stringify(value)},`)
+  const entries = abi.map(entry => `    ${JSON.stringify(entry)}`).join(',\n')
+  return `{\n${lines.join('\n')}\n  "abi": [\n${entries}\n  ]\n}\n`
 }
 
 if (import.meta.main) {
   forge('build')
   for (const [contract, file] of artifacts) {
     const path = join(contracts, '..', file)
-    writeFileSync(path, JSON.stringify(artifactOf(contract), null, 2))
-    spawnSync(join(bin, 'biome'), ['format', '--write', path], { stdio: 'inherit' })
+    writeFileSync(path, format(artifactOf(contract)))
+    spawnSync(join(bin, 'biome'), ['format', '--write', path], { stdio: 'ignore' })
   }
 }

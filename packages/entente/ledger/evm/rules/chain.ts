@@ -1,0 +1,217 @@
+import { checkArguments, type Entities, type Kind, type RuleArguments, type RuleName, ZERO } from '@entente/rules'
+import type { Hex } from 'viem'
+import { bytesToHex, decodeFunctionResult, encodeFunctionData, hexToBytes } from 'viem/utils'
+import type { ChainEvent, ChainHeader } from '../../chain.ts'
+import { LedgerError } from '../../error.ts'
+import type { SubmitJournal } from '../../journal.ts'
+import type { HistoryFilter, Reading, RuleChain, RuleChainIdentity, RuleEvent, RuleReceipt } from '../../rule-chain.ts'
+import { type Account, accountOfNode } from '../account.ts'
+import { type EvmChain, openEvmChain } from '../chain.ts'
+import { type EvmFinality, finalizedBlock } from '../finality.ts'
+import type { Eip1193Provider } from '../provider.ts'
+import { type Ask, askOf } from '../rpc.ts'
+import { abiOf, type ChainKind, checkCode, type ContractName, CONTRACTS_OF } from './contracts.ts'
+import { encodeRule } from './encode.ts'
+import { readEntity, type View } from './entities.ts'
+import { decodeEvents, subjectTopic } from './events.ts'
+import { toRefusal } from './refusal.ts'
+
+export interface EvmRuleChainOptions {
+  /** May serve several chains objects: it is not closed with this one. */
+  readonly provider: Eip1193Provider
+  readonly chainId: number
+  /** Which chain of the federation it is. */
+  readonly kind: ChainKind
+  /** Addresses of its contracts, by their names. */
+  readonly contracts: Readonly<Record<string, string>>
+  /** Who signs. Left out: the chain is only read. */
+  readonly account?: Account
+  readonly finality: EvmFinality
+  /** What was sent is written there before; see EvmChainOptions. */
+  readonly journal?: SubmitJournal
+  /** Gas of every transaction, and no trial before it: for a chain that refuses what would be reverted. */
+  readonly gasLimit?: number
+  readonly timeoutMs?: number
+  readonly pollMs?: number
+}
+
+const NOBODY = `0x${'0'.repeat(40)}`
+/** Headers that are kept for the times of events. */
+const HEADERS = 4096
+
+/**
+ * Opens a chain of the federation on an EVM. Throws LedgerError `mismatch` where a contract is missing or another than this version's.
+ *
+ * @example
+ * const chain = await openEvmRuleChain({ provider, chainId: 6101, kind: 'artifact', contracts, account, finality: 'instant' })
+ * await chain.run('registerArtifact', id, description)
+ */
+export async function openEvmRuleChain(options: EvmRuleChainOptions): Promise<RuleChain> {
+  const { provider, kind, account, contracts, ...rest } = options
+  const addresses = contractsOf(kind, contracts)
+  const chain = await openEvmChain({
+    ...rest,
+    provider: { request: request => provider.request(request) },
+    account: account ?? accountOfNode(NOBODY),
+  })
+  for (const [name, address] of addresses) checkCode(name, address, await chain.code(address))
+  return createEvmRuleChain(chain, { kind, addresses, account: account?.address, ask: askOf(provider) })
+}
+
+function contractsOf(kind: ChainKind, contracts: Readonly<Record<string, string>>): Map<ContractName, string> {
+  return new Map(
+    CONTRACTS_OF[kind].map(name => {
+      const address = contracts[name]?.toLowerCase()
+      if (address !== undefined && /^0x[0-9a-f]{40}$/.test(address)) return [name, address]
+      throw new LedgerError('invalid', `the address of ${name} of the ${kind} chain is ${address}: name it`)
+    }),
+  )
+}
+
+function createEvmRuleChain(
+  chain: EvmChain,
+  {
+    kind,
+    addresses,
+    account,
+    ask,
+  }: { kind: ChainKind; addresses: ReadonlyMap<ContractName, string>; account: string | undefined; ask: Ask },
+): RuleChain {
+  const times = new Map<string, number>()
+  const addressOf = (name: ContractName) => addresses.get(name) as string
+  const isOurs = new Set(addresses.values())
+
+  const viewAt =
+    (block: number | undefined): View =>
+    async (name, functionName, ...args) => {
+      const abi = abiOf(name)
+      const data = hexToBytes(encodeFunctionData({ abi, functionName, args }))
+      const returned = await chain.call({ contract: addressOf(name), data }, block)
+      return decode(name, functionName, returned)
+    }
+
+  function decode(name: ContractName, functionName: string, returned: Uint8Array): unknown {
+    try {
+      return decodeFunctionResult({ abi: abiOf(name), functionName, data: bytesToHex(returned) })
+    } catch (cause) {
+      throw new LedgerError('corrupt', `${name}.${functionName} answered what can't be read`, { cause })
+    }
+  }
+
+  async function timeOf(block: number, hash: string): Promise<number> {
+    const known = times.get(hash)
+    if (known !== undefined) return known
+    const header = await chain.header(block)
+    if (header.hash !== hash)
+      throw new LedgerError('unreachable', `block ${block} was ${hash} and is now ${header.hash}: ask again`)
+    return remember(header)
+  }
+  function remember({ hash, time }: ChainHeader): number {
+    times.set(hash, time)
+    for (const oldest of times.keys()) {
+      if (times.size <= HEADERS) break
+      times.delete(oldest)
+    }
+    return time
+  }
+
+  async function toRuleEvents(logs: readonly ChainEvent[]): Promise<RuleEvent[]> {
+    const decoded = decodeEvents(logs.filter(log => isOurs.has(log.contract)))
+    return Promise.all(
+      decoded.map(async ({ log: { transaction, block, blockHash }, ...event }) => ({
+        ...event,
+        transaction,
+        block,
+        blockHash,
+        time: await timeOf(block, blockHash),
+        level: 'asked' as const,
+      })),
+    )
+  }
+
+  async function encode<N extends RuleName>(rule: N, args: RuleArguments<N>) {
+    checkArguments(rule, args)
+    const party = async () => (await readEntity(viewAt(undefined), kind, 'key', account ?? NOBODY))?.party ?? ZERO
+    const { contract, data } = await encodeRule({ kind, party: async () => (await party()) as Hex }, rule, args)
+    return { contract: addressOf(contract), data: hexToBytes(data) }
+  }
+
+  /** All logs of a range, in as many parts as the node wants. */
+  async function logsOf(topics: readonly (string | undefined)[], from: number, to: number): Promise<ChainEvent[]> {
+    try {
+      const [contract] = isOurs.size === 1 ? isOurs : []
+      return await chain.events({
+        ...(contract === undefined ? {} : { contract }),
+        topics,
+        fromBlock: from,
+        toBlock: to,
+      })
+    } catch (error) {
+      if (!(error instanceof LedgerError) || error.code !== 'busy' || from >= to) throw error
+      const middle = Math.floor((from + to) / 2)
+      return [...(await logsOf(topics, from, middle)), ...(await logsOf(topics, middle + 1, to))]
+    }
+  }
+
+  return {
+    ledger: 'evm',
+    account: account ?? '',
+
+    async identity(): Promise<RuleChainIdentity> {
+      const { chainId, genesis } = await chain.identity()
+      return { ledger: 'evm', chainId, genesis, contracts: Object.fromEntries(addresses) }
+    },
+
+    async preview(rule, ...args) {
+      await chain.call(await encode(rule, args)).catch(error => {
+        throw toRefusal(error)
+      })
+    },
+
+    async run(rule, ...args): Promise<RuleReceipt> {
+      if (account === undefined)
+        throw new LedgerError('refused', 'the chain was opened for reading: name the account that signs')
+      const { transaction, block, blockHash, events } = await chain
+        .submit(await encode(rule, args))
+        .catch((error: unknown) => {
+          throw toRefusal(error)
+        })
+      const time = await timeOf(block, blockHash)
+      return { transaction, block, blockHash, time, events: await toRuleEvents(events) }
+    },
+
+    async get<K extends Kind>(wanted: K, id: string, block?: number): Promise<Reading<Entities[K] | undefined>> {
+      const header = await chain.header(block)
+      const time = remember(header)
+      const value = await readEntity(viewAt(header.number), kind, wanted, id)
+      return { value, level: 'asked', block: header.number, blockHash: header.hash, time }
+    },
+
+    async history({ subject, about, fromBlock = 0, toBlock }: HistoryFilter = {}): Promise<RuleEvent[]> {
+      const to = Math.min(toBlock ?? Number.MAX_SAFE_INTEGER, (await chain.header()).number)
+      const wanted = subject ?? about
+      if (wanted === undefined) return toRuleEvents(await logsOf([], fromBlock, to))
+      // What an event is about is one of its three topics; which one depends on the event.
+      const topic = subjectTopic(wanted)
+      const parts = await Promise.all([0, 1, 2].map(at => logsOf([...Array(at + 1), topic], fromBlock, to)))
+      const logs = new Map(parts.flat().map(log => [`${log.blockHash} ${log.index}`, log]))
+      const ordered = [...logs.values()].sort((a, b) => a.block - b.block || a.index - b.index)
+      const isWanted = (event: RuleEvent) =>
+        (subject === undefined || event.subject === subject) && (about === undefined || event.about === about)
+      return (await toRuleEvents(ordered)).filter(isWanted)
+    },
+
+    async head() {
+      const { number, time } = await chain.header()
+      return { block: number, time, final: await finalBlock(number) }
+    },
+
+    close: () => chain.close(),
+  }
+
+  async function finalBlock(head: number): Promise<number> {
+    if (chain.finality === 'instant') return head
+    if (chain.finality !== 'finalized') return Math.max(0, head - chain.finality.depth)
+    return (await finalizedBlock(ask)) ?? 0
+  }
+}

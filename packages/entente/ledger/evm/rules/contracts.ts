@@ -1,0 +1,71 @@
+// The contracts of contracts/src/{registry,eu,national}: which of them a chain has, and how their words are bytes.
+import type { Entities } from '@entente/rules'
+import type { Abi, Hex } from 'viem'
+import { hexToBytes, keccak256 } from 'viem/utils'
+import { LedgerError } from '../../error.ts'
+import AccreditationRegistry from '../artifacts/AccreditationRegistry.json' with { type: 'json' }
+import ArtifactRegistry from '../artifacts/ArtifactRegistry.json' with { type: 'json' }
+import ConsortiumRegistry from '../artifacts/ConsortiumRegistry.json' with { type: 'json' }
+import FrameworkRegistry from '../artifacts/FrameworkRegistry.json' with { type: 'json' }
+import PartyRegistry from '../artifacts/PartyRegistry.json' with { type: 'json' }
+import SchemeRegistry from '../artifacts/SchemeRegistry.json' with { type: 'json' }
+import VulnerabilityRegistry from '../artifacts/VulnerabilityRegistry.json' with { type: 'json' }
+
+export type ChainKind = Entities['chain']['kind']
+
+const ARTIFACTS = {
+  ConsortiumRegistry,
+  FrameworkRegistry,
+  PartyRegistry,
+  SchemeRegistry,
+  AccreditationRegistry,
+  ArtifactRegistry,
+  VulnerabilityRegistry,
+}
+export type ContractName = keyof typeof ARTIFACTS
+
+/** The contracts of a chain, in the order in which they are created: the first has the parties. */
+export const CONTRACTS_OF: Readonly<Record<ChainKind, readonly ContractName[]>> = {
+  eu: ['ConsortiumRegistry', 'FrameworkRegistry'],
+  artifact: ['PartyRegistry', 'ArtifactRegistry'],
+  certification: ['PartyRegistry', 'SchemeRegistry', 'AccreditationRegistry'],
+  vulnerability: ['PartyRegistry', 'VulnerabilityRegistry'],
+}
+
+export const abiOf = (name: ContractName): Abi => ARTIFACTS[name].abi as Abi
+export const bytecodeOf = (name: ContractName): Hex => ARTIFACTS[name].bytecode as Hex
+
+export type AbiError = Extract<Abi[number], { type: 'error' }>
+type AbiEvent = Extract<Abi[number], { type: 'event' }>
+const entries = Object.keys(ARTIFACTS).flatMap(name => abiOf(name as ContractName))
+/** Errors and events of all contracts, each once: a contract may pass on the error of one that it asks. */
+export const ERRORS = distinct(entries.filter((entry): entry is AbiError => entry.type === 'error'))
+export const EVENTS = distinct(entries.filter((entry): entry is AbiEvent => entry.type === 'event'))
+
+function distinct<T extends AbiError | AbiEvent>(list: T[]): T[] {
+  return [...new Map(list.map(entry => [JSON.stringify([entry.name, entry.inputs]), entry])).values()]
+}
+
+/**
+ * Holds the code at an address against the one that this version was compiled to; what the constructor was given is left out of that.
+ *
+ * @throws LedgerError `mismatch`
+ */
+export function checkCode(name: ContractName, address: string, code: Uint8Array): void {
+  const { codeHash, immutables = [] } = ARTIFACTS[name] as { codeHash: string; immutables?: number[][] }
+  const bare = Uint8Array.from(code)
+  for (const [start = 0, length = 0] of immutables) bare.fill(0, start, start + length)
+  if (code.length > 0 && keccak256(bare) === codeHash) return
+  throw new LedgerError(
+    'mismatch',
+    code.length === 0
+      ? `there is no contract at ${address}, where the ${name} should be: correct the address, or deploy the chain's contracts`
+      : `${address} is not the ${name} of this version (code hash ${keccak256(bare)}, it should be ${codeHash}): correct the address, or use the version that the contract was deployed with`,
+  )
+}
+
+/** Address, 0x and lower case, as 20 bytes. Throws LedgerError `invalid`. */
+export function addressBytes(address: string): Uint8Array {
+  if (!/^0x[0-9a-f]{40}$/.test(address)) throw new LedgerError('invalid', `${address.slice(0, 80)} is no address`)
+  return hexToBytes(address as Hex)
+}
