@@ -142,6 +142,7 @@ export function openBaseline(store: Store & Journal, wanted: { apiRoot: string; 
     lead: async () => {},
     follow: async () => {},
     advance: async () => false,
+    extend: () => {},
     onCheckpoint: () => () => {},
     onErased: () => {},
     close: async () => running,

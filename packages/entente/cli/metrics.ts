@@ -103,6 +103,11 @@ export function createMetrics(
       'Requests that another server did, since the start',
       () => member.state().forwarded,
     )
+    gauge(
+      'entente_cluster_asked',
+      'Questions to the server that writes whether anything is new, since the start',
+      () => member.state().asked,
+    )
   }
   streamMetrics(registry, context.streams)
   if (broker) brokerMetrics(registry, broker)

@@ -34,6 +34,8 @@ export type Link = {
   readonly isOpen: boolean
   /** @throws LinkError `lost`, RemoteError */
   ask(kind: string, data?: Record<string, unknown>, body?: Buffer): Promise<Answer>
+  /** Says what needs no answer. */
+  say(kind: string, data: Record<string, unknown>): void
   close(): void
 }
 
@@ -84,6 +86,9 @@ export async function openLink(options: {
         waiting.set(id, { resolve, reject })
         socket.write(formatFrame({ head: { ...data, id, kind }, body }))
       }),
+    say: (kind, data) => {
+      if (isOpen) socket.write(formatFrame({ head: { ...data, kind }, body: NO_BODY }))
+    },
     close: () => socket.destroy(),
   }
   const { data } = await link.ask('hello').catch(cause => {
@@ -93,6 +98,9 @@ export async function openLink(options: {
   link.close()
   throw new LinkError('refused', `at ${address} there is another server by now`)
 }
+
+/** A connection from another server. */
+export type Peer = { tell(news: News): void }
 
 /** What takes the connections of other servers. */
 export type Listener = {
@@ -108,21 +116,25 @@ export async function listen(options: {
   psk: Buffer
   id: string
   maxBytes: number
-  answer: (question: Question) => Promise<Answer>
+  answer: (question: Question, peer: Peer) => Promise<Answer>
+  /** What was said that needs no answer. */
+  heard: (said: Omit<Question, 'body'>, peer: Peer) => void
   toFault: (error: unknown) => Fault
 }): Promise<Listener> {
-  const { host, port, psk, id: own, maxBytes, answer, toFault } = options
+  const { host, port, psk, id: own, maxBytes, answer, heard, toFault } = options
   const sockets = new Set<TLSSocket>()
   const server = createSecureServer(psk, socket => {
     sockets.add(socket)
     socket.on('error', () => {})
     socket.once('close', () => sockets.delete(socket))
+    const peer: Peer = { tell: news => send({ news }) }
     const send = (head: Record<string, unknown>, body = NO_BODY) => {
       if (socket.writable) socket.write(formatFrame({ head, body }))
     }
     readFrames(socket, maxBytes, ({ head: { id, kind, ...data }, body }) => {
       if (kind === 'hello') return send({ id, server: own })
-      answer({ kind: String(kind), data, body }).then(
+      if (id === undefined) return heard({ kind: String(kind), data }, peer)
+      answer({ kind: String(kind), data, body }, peer).then(
         given => send({ ...given.data, id }, given.body),
         (error: unknown) => send({ id, fault: toFault(error) }),
       )

@@ -9,14 +9,16 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { audit } from '#notary/audit.ts'
 import { NotaryError } from '#notary/errors.ts'
 import { toLogKey } from '#notary/key.ts'
-import { type Notary, openNotary } from '#notary/notary.ts'
+import { Moved, type Notary, openNotary, type Others } from '#notary/notary.ts'
 import type { Request } from '#notary/sequence.ts'
 import { testObject, testRequest } from '#notary/test/request.ts'
 import { openSqliteStore } from '#store/sqlite/sqlite.ts'
 import { type Journal, type Store, StoreError } from '#store/store.ts'
 import { freePort } from '../../../test/support/mongod.ts'
+import { GRANT_MS, HELD_MS } from './grants.ts'
 import { deriveKeys } from './keys.ts'
-import { openLink } from './link.ts'
+import { formatLease } from './lease.ts'
+import { type Answer, listen, openLink, type Peer } from './link.ts'
 import { type Member, openMember } from './member.ts'
 import { createMemoryLease, type MemoryLease } from './test/memory.ts'
 import { formatRequest, formatStatus, parseRequest, parseStatus } from './wire.ts'
@@ -33,7 +35,7 @@ type Server = {
   isStarted: { now: boolean }
 }
 type Site = { store: Store & Journal; lease: MemoryLease; start(options?: StartOptions): Promise<Server> }
-type StartOptions = { store?: Partial<Store>; patienceMs?: number }
+type StartOptions = { store?: Partial<Store>; patienceMs?: number; isListening?: boolean }
 
 function open(t: TestContext): Site {
   const folder = mkdtempSync(join(tmpdir(), 'entente-cluster-'))
@@ -74,7 +76,7 @@ function open(t: TestContext): Site {
           performed.push(data)
           return { done: data['n'] }
         },
-        isListening: () => true,
+        isListening: () => options.isListening ?? true,
         erased: () => erased.count++,
       })
       return { member, notary, performed, erased, isStarted }
@@ -156,6 +158,139 @@ test('one writes, the others forward and read what it has acknowledged; what it 
   await first.notary.submit(testRequest(first.notary, [], { erase: { id: object.id, versions: rows => rows } }))
   await until(() => other.erased.count > counted)
   await auditClean(site.store)
+})
+
+test('reads on any server show what was shown or acknowledged on another before they began, whoever writes meanwhile', async t => {
+  const site = open(t)
+  const servers = [await site.start(), await site.start(), await site.start()]
+  let seen = 0
+  let reads = 0
+  const until = performance.now() + 1500
+  const writer = async (server: Server) => {
+    for (let n = 0; performance.now() < until; n++) {
+      const status = await server.notary.submit(testRequest(server.notary, [testObject()]))
+      seen = Math.max(seen, status.size)
+      await sleep(n % 7 === 0 ? 30 : 3)
+    }
+  }
+  const reader = async ({ member, notary }: Server) => {
+    while (performance.now() < until) {
+      const least = seen
+      await member.fresh()
+      const { size } = notary.log
+      assert.ok(size >= least, `${size} is shown after ${least} was`)
+      seen = Math.max(seen, size)
+      reads++
+      await sleep(reads % 5)
+    }
+  }
+  const isHandedOver = sleep(700).then(() => servers[0]?.member.close())
+  const working = [...servers.slice(1).map(writer), ...servers.slice(1).flatMap(s => [reader(s), reader(s)])]
+  await Promise.all([...working, isHandedOver])
+  const asked = servers.reduce((sum, s) => sum + s.member.state().asked, 0)
+  assert.ok(reads > 50)
+  assert.ok(asked < reads, `${asked} questions for ${reads} reads`)
+  await auditClean(site.store)
+})
+
+test('nothing is acknowledged before each grant was given back or has run out', async t => {
+  const site = open(t)
+  const { member, notary } = await site.start()
+  const news: Record<string, unknown>[] = []
+  const link = await openLink({
+    address: member.state().sequencer as string,
+    psk: deriveKeys(privateKey).psk,
+    wanted: (JSON.parse(site.lease.text?.split('\n')[0] as string) as { holder: string }).holder,
+    maxBytes: 100_000,
+    news: said => {
+      news.push(said)
+      if (typeof said['revoke'] === 'number' && isAnswering) link.say('revoked', { number: said['revoke'] })
+    },
+    closed: () => {},
+  })
+  t.after(() => link.close())
+  let isAnswering = true
+  const submit = async () => {
+    const started = performance.now()
+    await notary.submit(testRequest(notary, [testObject()]))
+    return performance.now() - started
+  }
+  const { size } = notary.log
+  const { data, body } = await link.ask('head', { size: 0, grant: true })
+  assert.deepEqual(data, { size, grant: 1 })
+  assert.equal(body.length > 0, true, 'all that this server has written since it began')
+  const quick = await submit()
+  assert.deepEqual(news[0], { revoke: 1 })
+  await link.ask('head', { size, grant: true })
+  isAnswering = false
+  const slow = await submit()
+  assert.ok(slow >= HELD_MS * 0.9 && slow < 20 * HELD_MS, `it took ${slow} ms`)
+  assert.ok(quick < slow)
+  // Without a grant nobody is waited for.
+  await link.ask('head', { size })
+  assert.ok((await submit()) < HELD_MS)
+})
+
+test('a server that is granted reads asks no more, until that is revoked or has run out; and reads the store where nobody answers', async t => {
+  const site = open(t)
+  const keys = deriveKeys(privateKey)
+  const nobody: Others = { submit: () => Promise.reject(new Moved()), conflict: () => {} }
+  const writer = await openNotary({ ...key, store: site.store, origin: 'test.example/log', others: nobody })
+  await writer.lead(COLLECTIONS)
+  const [port, heard] = [await freePort(), [] as unknown[]]
+  let peer: Peer | undefined
+  let isSilent = false
+  const asked: Record<string, unknown>[] = []
+  const answer = async ({ data }: { data: Record<string, unknown> }, from: Peer): Promise<Answer> => {
+    peer = from
+    asked.push(data)
+    if (isSilent) return new Promise(() => {})
+    const grant = data['grant'] === true ? asked.length : undefined
+    return { data: { size: writer.log.size, grant }, body: Buffer.from('no growth') }
+  }
+  const listener = await listen({
+    host: '127.0.0.1',
+    port,
+    psk: keys.psk,
+    id: 'other',
+    maxBytes: 1000,
+    answer,
+    heard: said => heard.push(said),
+    toFault: () => ({ code: 'unavailable', message: '' }),
+  })
+  t.after(() => listener.close())
+  const lease = { holder: 'other', address: `127.0.0.1:${port}`, term: 1, released: false }
+  let beat = 0
+  const renewing = setInterval(() => (site.lease.text = formatLease({ ...lease, beat: beat++ }, keys.lease)), 200)
+  t.after(() => clearInterval(renewing))
+  await until(() => beat > 0)
+  const { member, notary } = await site.start({ isListening: false })
+  assert.equal(member.state().role, 'follower')
+  const write = () => writer.submit(testRequest(writer, [testObject()]))
+
+  // What does not verify is not taken: the store is read.
+  await write()
+  await member.fresh()
+  assert.equal(notary.log.size, writer.log.size)
+  let count = asked.length
+  await member.fresh()
+  await member.fresh()
+  assert.equal(asked.length, count)
+  // A grant that was overtaken by its end is none, and no older one counts.
+  peer?.tell({ revoke: count })
+  await until(() => heard.length === 1)
+  assert.deepEqual(heard, [{ kind: 'revoked', data: { number: count } }])
+  await write()
+  await member.fresh()
+  assert.equal(asked.length, ++count)
+  assert.equal(notary.log.size, writer.log.size)
+  // It runs out by itself; then nobody answers.
+  await sleep(GRANT_MS)
+  isSilent = true
+  await write()
+  await member.fresh()
+  assert.equal(asked.length, ++count)
+  assert.equal(notary.log.size, writer.log.size)
 })
 
 test('what the one that writes refuses is refused; nobody else can ask it', async t => {

@@ -1,9 +1,12 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { createAsk } from '#notary/ask.ts'
 import { NotaryError } from '#notary/errors.ts'
+import { formatGrowth, parseGrowth } from '#notary/growth.ts'
 import { Moved, type Notary, type Others } from '#notary/notary.ts'
 import type { Request } from '#notary/sequence.ts'
 import type { LeaseStore } from '#store/lease.ts'
 import type { StatusRow } from '#store/store.ts'
+import { createGrants, GRANT_MS, HELD_MS } from './grants.ts'
 import type { ClusterKeys } from './keys.ts'
 import { createLease, type Held, RENEW_MS } from './lease.ts'
 import {
@@ -13,6 +16,7 @@ import {
   listen,
   type Listener,
   openLink,
+  type Peer,
   type Question,
   RemoteError,
 } from './link.ts'
@@ -57,6 +61,8 @@ export type MemberState = {
   /** Since the start. */
   takeovers: number
   forwarded: number
+  /** Questions for what is new, to the one that writes. */
+  asked: number
 }
 
 /** A server among several of one log. */
@@ -90,8 +96,8 @@ const START_MS = 15_000
  * One of the servers writes: by a lease (cluster/lease.ts) that says who should, and by the store's compare-and-swap, which sees to it that nobody else can.
  * The others pass on what is to be written, and read what is stored up to the head that the one who writes has acknowledged.
  *
- * A takeover: T1 take the lease; T2 settle what another may have on its way to the store; T3 go on to the stored head; T4 write. A crash at any
- * of them is one more takeover.
+ * A takeover: T1 take the lease; T2 settle what another may have on its way to the store; T3 go on to the stored head; T4 wait until the grants of whoever wrote
+ * have run out (cluster/grants.ts); T5 write. A crash at any of them is one more takeover.
  */
 export async function openMember(options: MemberOptions): Promise<Member> {
   const { keys, id, now, log, patienceMs = DEFAULT_PATIENCE_MS } = options
@@ -108,9 +114,14 @@ export async function openMember(options: MemberOptions): Promise<Member> {
   let running: Promise<void> | undefined
   let takeovers = 0
   let forwarded = 0
+  let asked = 0
   /** The largest size that whoever wrote has told: it was stored then. */
   let told = 0
   let hasConflict = false
+  const grants = createGrants(now)
+  /** Of who writes, on this link: until when this server has all that anybody was shown, and the number of the last one that was revoked. */
+  let grant = noGrant()
+  let wantsGrant = false
   /** Who waits for something to change. */
   const rouse = new Set<() => void>()
   /** By status id: what another server asked, and is under way. */
@@ -133,12 +144,16 @@ export async function openMember(options: MemberOptions): Promise<Member> {
     })
 
   // Questions of others.
-  async function answer({ kind, data, body }: Question): Promise<Answer> {
+  async function answer({ kind, data, body }: Question, peer: Peer): Promise<Answer> {
     const nothing = Buffer.alloc(0)
     if (!work || !leads) throw new Moved()
     if (kind === 'head') {
       if (!lease.isSure()) throw new Moved()
-      return { data: { size: work.notary.log.size }, body: nothing }
+      const { log } = work.notary
+      const added = log.head && log.since(Number(data['size']))
+      const given = data['grant'] === true ? grants.give(peer) : undefined
+      const bytes = log.head && added ? formatGrowth(added, log.head) : nothing
+      return { data: { size: log.size, grant: given }, body: bytes.length > options.maxBytes ? nothing : bytes }
     }
     if (kind === 'submit') {
       const row = await take(work, parseRequest(body), data['again'] === true)
@@ -244,15 +259,15 @@ export async function openMember(options: MemberOptions): Promise<Member> {
     const { notary } = work
     if (leads && lease.isSure()) return
     if (!leads && link?.isOpen) {
-      const size = await within(
-        HEAD_MS,
-        link.ask('head').then(({ data }) => Number(data['size'])),
-      )
-      told = Math.max(told, size ?? 0)
-      if (size !== undefined && size <= notary.log.size) return
-      if (size !== undefined) {
-        await notary.advance()
-        if (notary.log.size >= size) return
+      const [own, sent] = [grant, now()]
+      const question = { size: notary.log.size, ...(wantsGrant ? { grant: true } : {}) }
+      wantsGrant = false
+      asked++
+      const answered = await within(HEAD_MS, link.ask('head', question))
+      if (answered && (await catchUp(notary, Number(answered.data['size']), answered.body))) {
+        const number = answered.data['grant']
+        if (grant === own && typeof number === 'number' && number > own.revoked) own.until = sent + GRANT_MS
+        return
       }
     }
     const least = told // what is told from now on may come after what is read now
@@ -260,6 +275,28 @@ export async function openMember(options: MemberOptions): Promise<Member> {
     const isMoved = await notary.advance()
     requireTold(notary, least)
     if (isMoved && leads) conflict()
+  }
+
+  /**
+   * Goes on to the size that who writes has told: by what it added, where that is what this log lacks and the store has it too, else what is read there might be older.
+   *
+   * @returns whether this log has that size now
+   */
+  async function catchUp(notary: Notary, size: number, added: Buffer): Promise<boolean> {
+    if (!Number.isSafeInteger(size)) return false
+    told = Math.max(told, size)
+    if (size > notary.log.size && added.length > 0) {
+      const stored = await notary.store.head()
+      try {
+        const { growth, head } = parseGrowth(added)
+        if (stored && (stored.size > size || stored.note === head.note)) notary.extend(growth, head)
+      } catch (error) {
+        const { message } = error as Error
+        log('warn', 'what the server that writes has added does not verify: the store is read', { error: message })
+      }
+    }
+    if (size > notary.log.size) await notary.advance()
+    return size <= notary.log.size
   }
 
   /** @throws NotaryError `rolled-back`, which stops all writing */
@@ -291,7 +328,7 @@ export async function openMember(options: MemberOptions): Promise<Member> {
     if (notary.halted) return
     // Nobody can rely on anything that an empty log has not.
     const isFirst = notary.log.head === undefined && held === undefined
-    if (isFirst || lease.mayTake(isGone)) await takeOver()
+    if (isFirst || lease.mayTake(isGone)) await takeOver(isFirst)
   }
 
   /** @returns whether the process that holds the lease is gone */
@@ -300,6 +337,7 @@ export async function openMember(options: MemberOptions): Promise<Member> {
     if (link && (!link.isOpen || linked !== wanted?.holder)) {
       link.close()
       link = undefined
+      grant = noGrant()
     }
     if (!wanted || link) return false
     try {
@@ -325,13 +363,18 @@ export async function openMember(options: MemberOptions): Promise<Member> {
 
   function hear(news: Record<string, unknown>): void {
     if (!work) return
+    if (typeof news['revoke'] === 'number') {
+      grant.revoked = news['revoke']
+      grant.until = Number.NEGATIVE_INFINITY
+      return link?.say('revoked', { number: news['revoke'] })
+    }
     if (news['erased'] === true) work.erased()
     if (typeof news['size'] === 'number') told = Math.max(told, news['size'])
     if (news['released'] === true) changed()
     if (work.isListening()) void ask().catch(() => {})
   }
 
-  async function takeOver(): Promise<void> {
+  async function takeOver(isFirst: boolean): Promise<void> {
     const { notary, collections, duties } = work as Work
     const started = now()
     if (!(await lease.take())) return
@@ -347,13 +390,16 @@ export async function openMember(options: MemberOptions): Promise<Member> {
       await notary.advance()
       requireTold(notary, least)
       await notary.lead(collections)
-      // T3
+      // T3: whoever wrote grants nothing since, and who was granted something may still answer with what was.
+      if (!isFirst && held?.released !== true) await sleep(Math.max(0, started + HELD_MS - now()))
+      // T4
       leads = !hasConflict
       await duties.start()
-      // T4
+      // T5
       takeovers++
       link?.close()
       link = undefined
+      grant = noGrant()
       const ms = Math.round(now() - started)
       log('info', 'this server writes now', { term: lease.term, ms, log_size: notary.log.size, from })
       changed()
@@ -382,6 +428,7 @@ export async function openMember(options: MemberOptions): Promise<Member> {
     log('info', 'this server stops writing', { term: lease.term, reason })
     await notary.follow()
     await duties.stop()
+    await grants.change(async over => over) // or the next one would have to wait for it
     await lease.release().catch(() => {})
     listener.tell({ released: true })
     writes = false
@@ -408,7 +455,10 @@ export async function openMember(options: MemberOptions): Promise<Member> {
     }
   }
 
-  const listener: Listener = await listen({ ...options.listen, ...options, psk: keys.psk, answer, toFault })
+  const heard = ({ kind, data }: Omit<Question, 'body'>, peer: Peer) => {
+    if (kind === 'revoked') grants.takeBack(peer, Number(data['number']))
+  }
+  const listener: Listener = await listen({ ...options.listen, ...options, psk: keys.psk, answer, heard, toFault })
   let telling: NodeJS.Timeout | undefined
 
   return {
@@ -434,12 +484,16 @@ export async function openMember(options: MemberOptions): Promise<Member> {
       sequencer: leads ? options.address : held?.address,
       takeovers,
       forwarded,
+      asked,
     }),
     submit,
     perform,
     conflict,
+    change: grants.change,
     fresh: async () => {
-      if (!(leads && lease.isSure())) await ask()
+      if (leads ? lease.isSure() : now() < grant.until) return
+      wantsGrant = true
+      await ask()
     },
     close: async () => {
       if (closed) return
@@ -454,6 +508,8 @@ export async function openMember(options: MemberOptions): Promise<Member> {
     },
   }
 }
+
+const noGrant = () => ({ until: Number.NEGATIVE_INFINITY, revoked: 0 })
 
 /** What a promise comes to, if it does in this time. */
 async function within<T>(ms: number, promise: Promise<T>): Promise<T | undefined> {

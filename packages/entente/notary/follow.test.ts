@@ -8,8 +8,9 @@ import { test, type TestContext } from 'node:test'
 import { openSqliteStore } from '#store/sqlite/sqlite.ts'
 import { type CollectionHead, type Journal, type Store, StoreError, type StoredHead } from '#store/store.ts'
 import { audit } from './audit.ts'
+import { formatGrowth, type Growth, parseGrowth } from './growth.ts'
 import { toLogKey } from './key.ts'
-import { Moved, openNotary, type Others } from './notary.ts'
+import { Moved, type Notary, openNotary, type Others } from './notary.ts'
 import { testObject, testRequest } from './test/request.ts'
 
 const COLLECTIONS = ['11111111-1111-4111-8111-111111111111', '22222222-2222-4222-8222-222222222222'].map(id => ({
@@ -70,6 +71,86 @@ test('a follower goes on to what the leader stored: the same head, root and coll
     const bundle = await follower.log.tiles.bundle(0)
     assert.equal(bundle.count, Math.min(256, leader.log.size))
   }
+})
+
+const headsOf = ({ log }: Notary) =>
+  [...log.collections.values()].map(c => [c.number, c.id, c.count, c.lastAdded, Buffer.from(c.root)])
+const newRequest = (notary: Notary, count: number, collection = 1) =>
+  testRequest(
+    notary,
+    Array.from({ length: count }, () => testObject()),
+    { collection },
+  )
+
+test('a follower goes on by what was added, and needs no store for it: the same log, tiles and all, also as the next leader', async t => {
+  const { store, notary } = open(t)
+  const leader = await notary(alone)
+  await leader.lead(COLLECTIONS)
+  const follower = await notary(alone)
+  const sizes = [1, 3, 250, 1, 2, 600, 1, 40]
+  for (const [n, count] of sizes.entries()) {
+    await Promise.all([leader.submit(newRequest(leader, count)), leader.submit(newRequest(leader, n, 2))])
+    if (n % 3 === 1) continue // two batches at once, the next time
+    const added = leader.log.since(follower.log.size)
+    assert.ok(added)
+    const { growth, head } = parseGrowth(formatGrowth(added, leader.log.head as StoredHead))
+    follower.extend(growth, head)
+    assert.deepEqual(follower.log.head, leader.log.head)
+    assert.deepEqual(follower.log.root, leader.log.root)
+    assert.deepEqual(headsOf(follower), headsOf(leader))
+    for (const row of await store.records(1, { from: 0, limit: 2000, text: 'all' }))
+      assert.equal((await follower.reader.open(row)).ok, true)
+  }
+  // Where it stands already, or somewhere else, it stays.
+  const { head } = follower.log
+  follower.extend({ from: 0, entries: [], collections: [] }, head as StoredHead)
+  assert.equal(follower.log.head, head)
+  assert.equal(leader.log.since(17), undefined)
+  await leader.follow()
+  await follower.lead(COLLECTIONS)
+  await follower.submit(newRequest(follower, 300, 2))
+  assert.deepEqual((await audit({ store, vkey: key.vkey, anchors: [] })).problems, [])
+})
+
+test('what was added and is not what the checkpoint says is not taken', async t => {
+  const { notary } = open(t)
+  const leader = await notary(alone)
+  await leader.lead(COLLECTIONS)
+  const follower = await notary(alone)
+  const before = follower.log.head
+  await leader.submit(newRequest(leader, 5))
+  const [good, head] = [leader.log.since(follower.log.size) as Growth, leader.log.head as StoredHead]
+  const first = good.collections[0] as Growth['collections'][number]
+  const entries = (change: (list: Uint8Array[]) => void) => {
+    const list = [...good.entries]
+    change(list)
+    return { ...good, entries: list }
+  }
+  const forger = await open(t).notary(alone)
+  await forger.lead(COLLECTIONS)
+  await forger.submit(newRequest(forger, 5))
+  const cases: [Growth, StoredHead][] = [
+    [entries(list => list.splice(2, 1)), head],
+    [entries(list => list.splice(2, 0, Buffer.alloc(32))), head],
+    [entries(list => list.splice(1, 1, Buffer.alloc(32))), head],
+    [entries(list => list.reverse()), head],
+    [{ ...good, collections: [] }, head],
+    [{ ...good, collections: [{ ...first, number: 2, id: COLLECTIONS[1]?.id as string }] }, head],
+    [{ ...good, collections: [{ ...first, at: first.at.slice(1) }] }, head],
+    [{ ...good, collections: [{ ...first, at: [...first.at].reverse() }] }, head],
+    [{ ...good, collections: [first, { ...first, number: 3, id: 'x', at: [] }] }, head],
+    [good, { ...head, size: head.size + 1 }],
+    [good, { ...head, note: head.note.replace(/^(.*\n\d+\n).*\n/, `$1${'A'.repeat(43)}=\n`) }],
+    [good, forger.log.head as StoredHead],
+  ]
+  for (const [growth, at] of cases) {
+    assert.throws(() => follower.extend(growth, at), { code: 'integrity' }, JSON.stringify(growth.collections))
+    assert.equal(follower.log.head, before)
+  }
+  for (const bytes of [Buffer.alloc(0), Buffer.from('{}'), formatGrowth(good, head).subarray(0, -1)])
+    assert.throws(() => parseGrowth(bytes))
+  follower.extend(good, head)
+  assert.equal(follower.log.head, head)
 })
 
 test('who leads next goes on where the last one stopped, and who led hands over what waits', async t => {

@@ -1,30 +1,19 @@
 import {
   EMPTY_ROOT,
   formatCheckpoint,
-  HASH_SIZE,
   hashLeaf,
-  hashLeafInto,
   type NoteSigner,
   parseNote,
   parseVkey,
   signNote,
-  type Tile,
   TreeEdge,
   treeRoot,
 } from '@entente/verify/tlog'
-import {
-  collectionKey,
-  formatHeadsEntry,
-  type Head,
-  headsMapRoot,
-  type LogKeys,
-  readLogKeys,
-  verifyLogCheckpoint,
-  verifySuccession,
-} from '@entente/verify/proof'
-import type { Batch, CollectionHead, Store, StoredHead, TileWrite } from '#store/store.ts'
+import { collectionKey, type LogKeys, readLogKeys, verifyLogCheckpoint, verifySuccession } from '@entente/verify/proof'
+import type { Batch, CollectionHead, Store, StoredHead } from '#store/store.ts'
 import { createAsk } from './ask.ts'
 import { NotaryError } from './errors.ts'
+import { createRecent, type Growth, grow, type Grown, type GrownCollection, headsEntry } from './growth.ts'
 import { type RecordFrame, recordFrame } from './record.ts'
 import { createVerifiedTiles, decodeBundle, type Edge, entryOf, type VerifiedTiles } from './tiles.ts'
 
@@ -52,6 +41,15 @@ export type Log = {
    * @throws NotaryError `rolled-back` where it is smaller, `forked` where it does not continue this log, `integrity`
    */
   advance(): Promise<boolean>
+  /** What this process has published since the log had this size; undefined where it does not remember that. */
+  since(size: number): Growth | undefined
+  /**
+   * Goes on to a head by what was added under it, without the store: signed by the log's key, it must be the one of this log with that at its end.
+   *
+   * @returns whether the log has grown: it does not where it has another size than `growth` begins at
+   * @throws NotaryError `integrity`
+   */
+  extend(growth: Growth, head: StoredHead): boolean
 }
 
 export type Collection = CollectionHead & { readonly key: Uint8Array; readonly frame: RecordFrame; edge: TreeEdge }
@@ -85,15 +83,15 @@ export type Stage = {
   readonly sealed: Sealed | undefined
 }
 
-type State = {
+/** What a log is under a head. */
+export type State = {
   head: StoredHead | undefined
   root: Uint8Array
   tree: TreeEdge
   edge: Edge
   collections: Map<number, Collection>
 }
-type Bundle = { index: number; data: Uint8Array }
-type Sealed = { base: State; state: State; fullTiles: Tile[]; fullBundles: Bundle[] }
+type Sealed = { base: State; state: State; growth: Growth; grown: Grown }
 
 /**
  * Opens the log that a store holds: the checkpoint must carry the log's signature, the tiles at the right edge must give its
@@ -265,13 +263,6 @@ async function requireContinued(store: Store, known: State, next: State): Promis
     )
 }
 
-/** All collections as the heads map takes them (docs/formats.md 4). */
-export const toHeads = (collections: ReadonlyMap<number, Collection>): Head[] =>
-  [...collections.values()].map(({ key, count, root }) => ({ key, count, root }))
-
-const headsEntry = (collections: ReadonlyMap<number, Collection>): string =>
-  formatHeadsEntry({ collections: collections.size, root: headsMapRoot(toHeads(collections)) })
-
 /** The right edge of a tree, checked: the tiles at the edge must give the root. */
 async function openEdge(
   store: Store,
@@ -311,6 +302,7 @@ const OLDER_MS = 250
 function createLog(store: Store, origin: string, keys: LogKeys, start: State): Log {
   let state = start
   const tiles = createVerifiedTiles(store, 0, state.edge)
+  const recent = createRecent()
   async function advance(): Promise<boolean> {
     for (let tries = 1; ; tries++) {
       const known = state
@@ -346,53 +338,59 @@ function createLog(store: Store, origin: string, keys: LogKeys, start: State): L
     stage: () => createStage(origin, state),
     publish: stage => {
       if (!stage.sealed) throw new TypeError('this stage was not sealed')
+      const { base, state: next, growth, grown } = stage.sealed
       // Else it was read from the store since, with what followed: nobody else can have committed on this base.
-      if (state !== stage.sealed.base) return
-      state = stage.sealed.state
-      tiles.advance(state.edge, stage.sealed.fullTiles, stage.sealed.fullBundles)
+      if (state !== base) return
+      state = next
+      tiles.advance(state.edge, grown.fullTiles, grown.fullBundles)
+      recent.add(growth)
     },
     advance: createAsk(advance),
+    since: size => recent.since(size, state.edge.size),
+    extend: (growth, head) => {
+      if (growth.from !== state.edge.size || head.size <= state.edge.size) return false
+      const checkpoint = verifyStored(head, origin, keys)
+      const grown = grow(state, growth.entries.slice(0, -1), growth.collections)
+      if (grown.edge.size !== head.size || !Buffer.from(grown.root).equals(checkpoint.root))
+        throw broken(
+          `what was added to the log at ${growth.from} gives the root ${Buffer.from(grown.root).toString('base64')} at size ${grown.edge.size}, the checkpoint has ${Buffer.from(checkpoint.root).toString('base64')} at ${head.size}`,
+        )
+      state = toState(head, grown)
+      tiles.advance(state.edge, grown.fullTiles, grown.fullBundles)
+      return true
+    },
   }
 }
+
+const toState = (head: StoredHead, { root, tree, edge, collections }: Grown): State => ({
+  head,
+  root,
+  tree,
+  edge,
+  collections,
+})
 
 function createStage(origin: string, base: State): Stage {
   const start = base.edge.size
   const entries: Uint8Array[] = []
-  const collections = new Map(base.collections)
+  const changed = new Map<number, GrownCollection>()
   const touched = new Map<number, { at: number[]; nextDate: number; placed: number }>()
-  const written: CollectionHead[] = []
-  const tileWrites: TileWrite[] = []
-  let bundles: Bundle[] = []
   let placed = 0
-  let founded = false
   let sealed: Sealed | undefined
 
   const stage: Stage = {
     found: (apiRoot, id) => {
-      founded = true
-      const number = 1 + Math.max(0, ...collections.keys())
-      const c = {
-        number,
-        apiRoot,
-        id,
-        count: 0,
-        lastAdded: 0,
-        root: EMPTY_ROOT,
-        key: collectionKey(apiRoot, id),
-        frame: recordFrame(apiRoot, id),
-        edge: TreeEdge.empty(),
-      }
-      collections.set(number, c)
-      written.push(c)
+      const number = 1 + Math.max(0, ...base.collections.keys(), ...changed.keys())
+      changed.set(number, { number, apiRoot, id, lastAdded: 0, at: [] })
     },
     reserve: (number, count, now) => {
-      const last = collections.get(number)?.lastAdded ?? 0
+      const last = base.collections.get(number)?.lastAdded ?? 0
       const end = Math.ceil(Math.max(now, last + count) / 1000) * 1000
       touched.set(number, { at: [], nextDate: end - count + 1, placed: 0 })
     },
     place: (number, date) => {
       const t = touched.get(number) as { nextDate: number; placed: number }
-      const { count = 0, lastAdded = 0 } = collections.get(number) ?? {}
+      const { count = 0, lastAdded = 0 } = base.collections.get(number) ?? {}
       const before = t.placed === 0 ? lastAdded : t.nextDate - 1
       if (date !== undefined && date <= before) throw new RangeError(`the date ${date} is not after ${before}`)
       const added = date ?? t.nextDate
@@ -408,86 +406,36 @@ function createStage(origin: string, base: State): Stage {
       entries.push(Buffer.from(text))
     },
     get empty() {
-      return placed === 0 && !founded
+      return placed === 0 && changed.size === 0
     },
     get size() {
       return stage.empty ? start : start + placed + 1
     },
     seal: signer => {
-      // A commitment is a leaf of two trees, its collection's and the log's, and hashed once for both.
-      const hashes = new Uint8Array((entries.length + 1) * HASH_SIZE)
-      entries.forEach((entry, i) => hashLeafInto(entry, hashes, i * HASH_SIZE))
       for (const [number, { at, nextDate }] of touched) {
         if (at.length === 0) continue
-        const c = collections.get(number) as Collection
-        const edge = c.edge.clone()
-        for (const t of edge.append(pick(hashes, at))) tileWrites.push({ tree: number, ...t })
-        const grown = { ...c, edge, count: edge.size, lastAdded: nextDate - 1, root: edge.root() }
-        collections.set(number, grown)
-        written.push(grown)
+        const { apiRoot, id } = changed.get(number) ?? (base.collections.get(number) as Collection)
+        changed.set(number, { number, apiRoot, id, lastAdded: nextDate - 1, at })
       }
-      const heads = Buffer.from(headsEntry(collections))
-      hashLeafInto(heads, hashes, entries.length * HASH_SIZE)
-      entries.push(heads)
-      const tree = base.tree.clone()
-      const tiles = tree.append(hashes)
-      for (const t of tiles) tileWrites.push({ tree: 0, ...t })
-      bundles = fillBundles(base.edge, entries)
-      const root = tree.root()
+      const growth = { from: start, entries, collections: [...changed.values()] }
+      const grown = grow(base, entries, growth.collections)
+      entries.push(grown.heads)
+      const { size } = grown.edge
       const head = {
-        size: tree.size,
-        note: signNote(formatCheckpoint({ origin, size: tree.size, root, extensions: [] }), signer),
+        size,
+        note: signNote(formatCheckpoint({ origin, size, root: grown.root, extensions: [] }), signer),
       }
-      const edge = nextEdge(base.edge, tree.size, tiles, bundles)
-      const state = { head, root, tree, edge, collections }
-      sealed = {
-        base,
-        state,
-        fullTiles: tiles.filter(t => t.data.length === 8192),
-        fullBundles: bundles.filter(b => (b.index + 1) * 256 <= tree.size),
-      }
+      sealed = { base, state: toState(head, grown), growth, grown }
       return head
     },
     base: base.head,
     get sealed() {
       return sealed
     },
-    writes: () => ({ tiles: tileWrites, entryBundles: bundles, collections: written }),
+    writes: () => {
+      const { tiles = [], bundles = [], written = [] } = sealed?.grown ?? {}
+      return { tiles, entryBundles: bundles, collections: written }
+    },
   }
   return stage
-}
-
-/** The hashes at these places, one after the other. */
-function pick(hashes: Uint8Array, places: number[]): Uint8Array {
-  const picked = new Uint8Array(places.length * HASH_SIZE)
-  places.forEach((place, i) => picked.set(hashes.subarray(place * HASH_SIZE, (place + 1) * HASH_SIZE), i * HASH_SIZE))
-  return picked
-}
-
-/** C2SP tlog-tiles, "Log Entries": each entry behind its length; the bundle at the edge goes on where it stood. */
-function fillBundles(edge: Edge, entries: Uint8Array[]): Bundle[] {
-  const bundles: Bundle[] = []
-  let parts: Uint8Array[] = [edge.lastBundle]
-  for (let i = 0; i < entries.length; i++) {
-    const entry = entries[i] as Uint8Array
-    parts.push(Uint8Array.of(entry.length >> 8, entry.length & 0xff), entry)
-    const size = edge.size + i + 1
-    if (size % 256 === 0 || i === entries.length - 1) {
-      bundles.push({ index: Math.floor((size - 1) / 256), data: Buffer.concat(parts) })
-      parts = []
-    }
-  }
-  return bundles
-}
-
-function nextEdge(old: Edge, size: number, touched: Tile[], bundles: Bundle[]): Edge {
-  const tiles: Edge['tiles'] = new Map()
-  for (let level = 0, rest = size; rest > 0; level++, rest = Math.floor(rest / 256)) {
-    if (rest % 256 === 0) continue
-    const index = Math.floor(rest / 256)
-    const tile = touched.find(t => t.level === level && t.index === index) ?? old.tiles.get(level)
-    if (tile) tiles.set(level, { index, data: tile.data })
-  }
-  const lastBundle = size % 256 === 0 ? new Uint8Array(0) : (bundles.at(-1)?.data ?? old.lastBundle)
-  return { size, tiles, lastBundle }
 }

@@ -1,8 +1,9 @@
 import type { NoteSigner } from '@entente/verify/tlog'
-import { emptyBatch, type Journal, type StatusRow, type Store, StoreError } from '#store/store.ts'
+import { emptyBatch, type Journal, type StatusRow, type Store, StoreError, type StoredHead } from '#store/store.ts'
 import type { ErasedTags } from './erased.ts'
 import { type ClockBounds, type ClockGuard, createClockGuard, DEFAULT_CLOCK_BOUNDS } from './clock.ts'
 import { isContradiction, NotaryError } from './errors.ts'
+import type { Growth } from './growth.ts'
 import { type Collection, type Log, openLog } from './log.ts'
 import { createReader, type Reader } from './reader.ts'
 import { readMarkings } from './route.ts'
@@ -41,6 +42,12 @@ export type Others = {
   submit(request: Request, isBegun?: boolean): Promise<StatusRow>
   /** Another process has written while this one did: it has stopped. */
   conflict(): void
+  /**
+   * Runs what changes the log.
+   *
+   * @param write shows nothing of it before `over` has resolved: until then others may answer from what was
+   */
+  change?<T>(write: (over: Promise<void>) => Promise<T>): Promise<T>
 }
 
 /** A hundred batches of a large import: some ten seconds of work. */
@@ -84,6 +91,8 @@ export type Notary = {
    * @throws NotaryError `rolled-back`, `forked`, which stop all writing; `integrity`, StoreError
    */
   advance(): Promise<boolean>
+  /** As {@link Notary.advance}, by what {@link Log.extend} takes. @throws NotaryError `integrity` */
+  extend(growth: Growth, head: StoredHead): void
   /** Stops all writing, for good: the reason is answered to every request from now on. */
   halt(reason: NotaryError): void
   /**
@@ -112,7 +121,8 @@ export async function openNotary(options: NotaryOptions): Promise<Notary> {
   const reader = createReader(store, log, advance)
   const { erased, alert, others } = options
   const routing = { known: new Set(options.channels), markings: await readMarkings(store, reader, log) }
-  const sequencer: Sequencer = { store, log, reader, signer, clock, random, erased, routing, alert }
+  const change = others?.change
+  const sequencer: Sequencer = { store, log, reader, signer, clock, random, erased, routing, alert, change }
 
   const newestRecord = () => Math.max(0, ...[...log.collections.values()].map(c => c.lastAdded))
   const clockGuard = createClockGuard(clock, newestRecord, options.clockBounds ?? DEFAULT_CLOCK_BOUNDS)
@@ -191,11 +201,15 @@ export async function openNotary(options: NotaryOptions): Promise<Notary> {
     objects = 0
   }
 
+  // Which channels it goes to is not told: whoever follows them looks.
+  function moved(): void {
+    for (const listener of listeners) listener(routing.known)
+  }
+
   async function advance(): Promise<boolean> {
     try {
       const isMoved = await log.advance()
-      // Which channels it goes to is not told: whoever follows them looks.
-      if (isMoved) for (const listener of listeners) listener(routing.known)
+      if (isMoved) moved()
       return isMoved
     } catch (error) {
       if (isContradiction(error)) halt(error)
@@ -269,6 +283,9 @@ export async function openNotary(options: NotaryOptions): Promise<Notary> {
       erasedListeners.push(listener)
     },
     advance,
+    extend: (growth, head) => {
+      if (log.extend(growth, head)) moved()
+    },
     lead: async wanted => {
       await advance()
       await found(wanted)

@@ -18,6 +18,7 @@ import {
 import type { ErasedTags } from './erased.ts'
 import { NotaryError } from './errors.ts'
 import type { Log, Stage } from './log.ts'
+import type { Others } from './notary.ts'
 import type { Reader } from './reader.ts'
 import { deletedRecord, equivocationRecord, objectRecord, writtenVersion } from './record.ts'
 import { describeUnknown, type Forward, type Markings, routeObject } from './route.ts'
@@ -74,6 +75,8 @@ export type Sequencer = {
   routing: { known: ReadonlySet<string>; markings: Markings }
   /** Told what an operator should look at, once it is durable. */
   alert?: ((message: string, details: Record<string, unknown>) => void) | undefined
+  /** Where other servers show this log as well. */
+  change?: Others['change']
 }
 
 /**
@@ -144,15 +147,19 @@ export async function sequence(
   // C0: a crash here has cost some statuses details, nothing else.
 
   // C1: a crash here loses nothing that was acknowledged.
-  await commit(store, stage.base, {
-    head,
-    ...draft,
-    ...stage.writes(),
-    statuses: statuses.filter((_, i) => !requests[i]?.erase),
-  })
-  // C2: a crash here loses answers, nothing else. From here on this is the log.
+  const settle = async (over?: Promise<void>) => {
+    await commit(store, stage.base, {
+      head,
+      ...draft,
+      ...stage.writes(),
+      statuses: statuses.filter((_, i) => !requests[i]?.erase),
+    })
+    // C2: a crash here loses answers, nothing else. From here on this is the log.
+    await over
+    if (!stage.empty) log.publish(stage)
+  }
+  await (stage.empty || !sequencer.change ? settle() : sequencer.change(settle))
 
-  if (!stage.empty) log.publish(stage)
   for (const p of placed) {
     await noteMarkings(sequencer, p)
     alertConflicts(sequencer, p)
