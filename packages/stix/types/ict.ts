@@ -51,6 +51,7 @@ export const DOCUMENT_KINDS = [
   'certificate',
   'certification-report',
   'security-target',
+  'protection-profile',
   'maintenance-report',
   'statement-of-conformity',
   'sbom',
@@ -173,22 +174,22 @@ export type IctScheme = {
   extension_type: 'property-extension'
   scheme_id: string
   scheme_version: number
-  /** EU, or the country of a national scheme (ISO 3166-1 alpha-2). */
+  /** EU, or the country of a national scheme (ISO 3166-1 alpha-2). What is known of its terms follows. */
   owner: string
   scope: string
-  adopted: string
+  adopted?: string
   ends_at?: string
-  levels: Level[]
-  max_validity_seconds: number
+  levels?: Level[]
+  max_validity_seconds?: number
   allows_declaration?: boolean
   is_public_only?: boolean
   allows_profiles?: boolean
   authorised_levels?: Level[]
   /** Of a level the top AVA_VAN. */
   ava_van?: Readonly<Record<string, number>>
-  max_suspension_seconds: number
-  max_suspended_seconds: number
-  max_accreditation_seconds: number
+  max_suspension_seconds?: number
+  max_suspended_seconds?: number
+  max_accreditation_seconds?: number
   criteria?: string[]
   methods?: string[]
   monitoring?: string[]
@@ -322,18 +323,18 @@ const scheme: Drafts<IctScheme> = {
   scheme_version: required(nonNegative),
   owner: required(string),
   scope: required(string),
-  adopted: required(timestamp),
+  adopted: timestamp,
   ends_at: timestamp,
-  levels: required(list(level)),
-  max_validity_seconds: required(nonNegative),
+  levels: list(level),
+  max_validity_seconds: nonNegative,
   allows_declaration: boolean,
   is_public_only: boolean,
   allows_profiles: boolean,
   authorised_levels: list(level),
   ava_van: dictionaryOf(integerBetween(0, 5)),
-  max_suspension_seconds: required(nonNegative),
-  max_suspended_seconds: required(nonNegative),
-  max_accreditation_seconds: required(nonNegative),
+  max_suspension_seconds: nonNegative,
+  max_suspended_seconds: nonNegative,
+  max_accreditation_seconds: nonNegative,
   criteria: strings,
   methods: strings,
   monitoring: strings,
