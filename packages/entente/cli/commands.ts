@@ -483,6 +483,30 @@ export const commands: readonly Command[] = [
   ),
   lazily(
     {
+      name: 'validator',
+      summary: 'Have the validators of a chain follow the registry of the consortium, and let only its writers write',
+      usage: 'validator follow | guard [--config FILE] [--data DIR]',
+      subcommands: ['follow', 'guard'],
+      options: { ...DATA, once: FLAG, 'dry-run': FLAG, quiet: FLAG },
+      help: {
+        follow:
+          "beside one's own node: compare the ConsortiumRegistry of the EU chain with the validators of this chain (Clique, QBFT, IBFT), and have the node vote for what differs",
+        guard: "in front of a node: pass reads, and transactions of the chain's writers, and nothing else",
+        ...DATA_HELP,
+        '--once': 'with follow: one look, for cron (exit 0: the chain has the validators of the registry, 1: not yet)',
+        '--dry-run': 'with follow: one look that shows what it would propose and withdraw, and changes nothing',
+        '--quiet': 'log warnings and errors only',
+      },
+      examples: [
+        'entente validator follow --config validator.yaml',
+        'entente validator follow --config validator.yaml --dry-run --json',
+        'entente validator guard --config validator.yaml',
+      ],
+    },
+    () => import('./commands/validator.ts'),
+  ),
+  lazily(
+    {
       name: 'migrate',
       summary: 'Copy the store of a stopped server into one of another kind, audited on both sides',
       usage: 'migrate --from sqlite|mongodb --to sqlite|mongodb [--data DIR] --config FILE',

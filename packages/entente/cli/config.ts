@@ -18,6 +18,7 @@ import { ChannelsSchema, checkChannels, ForwardSchema } from './channel-config.t
 import { LedgerSchema } from './ledger-config.ts'
 import { checkMarkings, MarkingsSchema, UnmarkedSchema } from './markings-config.ts'
 import { checkStore, StoreSchema } from './store-config.ts'
+import { ValidatorSchema } from './validator-config.ts'
 
 const strict = { additionalProperties: false }
 const object = <T extends Record<string, TSchema>>(properties: T) => Type.Object(properties, strict)
@@ -183,6 +184,7 @@ export const ConfigSchema = object({
     { ...strict, default: {} },
   ),
   witness: Type.Optional(WitnessSchema),
+  validator: Type.Optional(ValidatorSchema),
   store: StoreSchema,
   cluster: Type.Optional(ClusterSchema),
   ledgers: Type.Array(LedgerSchema, { default: [{ id: 'local', kind: 'embedded' }] }),

@@ -1,0 +1,144 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Args } from '../commands.ts'
+import { loadConfig } from '../config.ts'
+import { CliError, EXIT } from '../errors.ts'
+import { createLogger } from '../logger.ts'
+import { dataFolder } from '../options.ts'
+import { print } from '../print.ts'
+import { untilAsked } from '../signals.ts'
+import { follow as followRegistry, REASONS, type Round, runRound } from '../validator/follow.ts'
+import { serveGuard } from '../validator/guard.ts'
+import { createValidatorMetrics } from '../validator/metrics.ts'
+import { openNode, openRegistry, validatorOf } from '../validator/open.ts'
+import type { Change } from '../validator/plan.ts'
+import { isSet, positionals, textOf } from '../values.ts'
+
+type Values = Record<string, unknown>
+const USAGE = 'validator follow | guard'
+
+/** For whoever operates a validator of a chain of the federation: the registry decides who validates and who writes. */
+export async function run({ values, positionals: [action = '', ...rest] }: Args): Promise<number> {
+  const actions: Record<string, (values: Values) => Promise<number>> = { follow, guard }
+  const chosen = Object.hasOwn(actions, action) ? actions[action] : undefined
+  if (!chosen) throw new CliError('usage', `"${action}" is nothing to do with validators\nUsage: entente ${USAGE}`)
+  positionals(rest, [], `validator ${action}`)
+  return chosen(values)
+}
+
+function open(values: Values, readOnly = false) {
+  const { config, paths } = loadConfig({ file: textOf(values, 'config'), data: dataFolder(values), env: process.env })
+  const settings = validatorOf(config)
+  const registry = openRegistry(settings, paths, { readOnly, now: () => performance.now() })
+  const node = openNode(settings)
+  const close = async () => void (await Promise.all([registry.close(), node.close()]))
+  const log = createLogger(process.stderr, isSet(values, 'quiet') ? 'warn' : 'info')
+  return { settings, registry, node, log, close }
+}
+
+/** Resolves with true once the process is asked to end, with false when the time is up. */
+function createWait(): (milliseconds: number) => Promise<boolean> {
+  const ending = new AbortController()
+  void untilAsked().then(() => ending.abort())
+  return milliseconds => sleep(milliseconds, false, { signal: ending.signal }).catch(() => true)
+}
+
+async function follow(values: Values): Promise<number> {
+  const isDryRun = isSet(values, 'dry-run')
+  const { settings, registry, node, log, close } = open(values, isDryRun)
+  const round = async (): Promise<Round> => runRound({ read: registry.read, voting: await node.voting(), isDryRun })
+  try {
+    if (isDryRun || isSet(values, 'once')) {
+      const found = await round()
+      print(isSet(values, 'json'), toJson(found), () => toLines(found, isDryRun))
+      return found.isSame ? EXIT.yes : EXIT.no
+    }
+    const metrics = createValidatorMetrics(Date.now)
+    const listening = settings.metrics === undefined ? undefined : await metrics.listen(settings.metrics)
+    log('info', 'following the registry', { chain: settings.chain, metrics: listening?.url ?? null })
+    try {
+      const { intervalMs } = settings
+      await followRegistry({ round, log, intervalMs, told: metrics.round, wait: createWait() })
+    } finally {
+      await listening?.close()
+    }
+    return EXIT.yes
+  } finally {
+    await close()
+  }
+}
+
+async function guard(values: Values): Promise<number> {
+  const { settings, registry, node, log, close } = open(values)
+  if (settings.guard === undefined)
+    throw new CliError('usage', 'where is the guard to listen? Give validator.guard a port (docs/federation.md)')
+  const metrics = createValidatorMetrics(Date.now)
+  let writers: ReadonlySet<string> | undefined
+  const wait = createWait()
+  try {
+    const serving = await serveGuard({
+      provider: node,
+      writers: () => writers,
+      ...settings.guard,
+      told: metrics.call,
+    })
+    const listening = settings.metrics === undefined ? undefined : await metrics.listen(settings.metrics)
+    process.stdout.write(`Entente guards ${settings.node} at ${serving.url}\n`)
+    try {
+      let failure: string | undefined
+      do {
+        try {
+          const { writers: list, block } = await registry.read()
+          if (String([...(writers ?? [])]) !== String(list) || writers === undefined)
+            log('info', 'the registry says who writes', { writers: list.length, registry_block: block })
+          writers = new Set(list)
+          failure = undefined
+        } catch (error) {
+          const { message } = error as Error
+          // Who was a writer still is: a registry that is away must not bring a chain to a stand.
+          if (message !== failure) log('error', message, { writers: writers?.size ?? null })
+          failure = message
+        }
+      } while (!(await wait(settings.intervalMs)))
+    } finally {
+      await serving.close()
+      await listening?.close()
+    }
+  } finally {
+    await close()
+  }
+  return EXIT.yes
+}
+
+const toJson = (round: Round) => ({
+  same: round.isSame,
+  registry: {
+    block: round.registry.block,
+    block_hash: round.registry.blockHash,
+    time: new Date(round.registry.time * 1000).toISOString(),
+    evidence: round.registry.level,
+    minimum: round.registry.minimum,
+    validators: round.registry.validators,
+    strangers: round.registry.strangers,
+  },
+  chain: { validators: round.validators, self: round.self ?? null, is_validator: round.isValidator },
+  proposed: round.proposed.map(named),
+  withdrawn: round.withdrawn.map(named),
+  vote: round.vote === undefined ? null : named(round.vote),
+  waiting: round.waiting.map(({ reason, ...change }) => ({ ...named(change), reason })),
+})
+const named = ({ address, isValidator }: Change) => ({ validator: address, vote: isValidator ? 'add' : 'remove' })
+
+function toLines(round: Round, isDryRun: boolean): string[] {
+  const { registry, validators, vote } = round
+  const did = isDryRun ? 'would ' : ''
+  const says = ({ address, isValidator }: Change) => `${isValidator ? 'add' : 'remove'} ${address}`
+  return [
+    `the registry at block ${registry.block} (${registry.level}) says ${registry.validators.length} validators, ${registry.minimum} at least; the chain has ${validators.length}`,
+    ...(round.isSame ? ['they are the same'] : []),
+    ...round.withdrawn.map(change => `${did}withdraw: ${says(change)}`),
+    ...round.proposed.map(change => `${did}propose: ${says(change)}`),
+    ...(vote !== undefined && round.proposed.length === 0 ? [`proposed before: ${says(vote)}`] : []),
+    ...round.waiting.map(({ reason, ...change }) => `waits: ${says(change)} (${REASONS[reason]})`),
+    ...(round.isValidator ? [] : ['this node is no validator: its votes count for nothing']),
+  ]
+}
