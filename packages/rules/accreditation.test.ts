@@ -106,7 +106,7 @@ test('a scheme is in force from its adoption until its end', () => {
 test('row 5: the Commission recognises a third country under a scheme', async () => {
   const terms = { agreement: hash(20), levels: ['high' as const], since: NOW, until: NOW + DAY, isEea: false }
   await world.as('commission', call => recogniseCountry(call, 'JP', SCHEME, terms))
-  assert.deepEqual(world.get('recognition', `JP@${SCHEME}`), terms)
+  assert.deepEqual(world.get('recognition', `JP@${SCHEME}`), { ...terms, from: 'own' })
   await world.refuses(5, 'WrongRole', 'enisa', call => recogniseCountry(call, 'JP', SCHEME, terms))
   await world.refuses(5, 'Unknown', 'commission', call => recogniseCountry(call, 'JP', id(9), terms))
   await world.refuses(5, 'Missing', 'commission', call => recogniseCountry(call, 'Japan', SCHEME, terms))
@@ -126,6 +126,15 @@ test('row 6: the accreditation body of the state accredits, new bodies and again
   assert.equal(world.get('accreditation', body.id)?.until, NOW + 5 * 365 * DAY)
   for (const kind of ['itsef', 'certificationBody', 'publicBody'] as const)
     await world.as('nab', call => accredit(call, party(kind), scope()))
+})
+
+test('row 6: the NCCA answers for its certification body, and registers it', async () => {
+  const body = { id: id(0x200), kind: 'certificationBody' as const, country: 'FR', key: 'body-2', act: hash(1) }
+  await world.refuses(6, 'WrongRole', 'nab', call => registerParty(call, body))
+  await world.refuses(6, 'WrongRole', 'coordinator', call => registerParty(call, body))
+  await world.refuses(6, 'WrongCountry', 'ncca', call => registerParty(call, { ...body, country: 'DE' }))
+  await world.as('ncca', call => registerParty(call, body))
+  assert.equal(world.get('party', body.id)?.registrar, party('ncca'))
 })
 
 test('row 6: refused: by others, for more than the scheme has it, of a scheme that is not there, of what is no body', async () => {

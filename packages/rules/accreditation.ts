@@ -83,7 +83,7 @@ export async function notifyBody(call: Call, body: Id, number: string, forHigh: 
   const by = await ncca(call, must, body)
   await liveAccreditation(call, must, body)
   if (forHigh) await liveAuthorisation(call, must, body)
-  must(/^[0-9]{1,6}$/.test(number), 'Missing', { number })
+  must(/^([0-9]{4}|[1-9][0-9]{4,5})$/.test(number) && number !== '0000', 'Missing', { number })
   call.state.put('notification', body, { by: by.id, number })
   call.state.emit({ name: 'BodyNotified', subject: body, by: by.id, status: number })
 }

@@ -1,5 +1,4 @@
 import type { Call } from './call.ts'
-import { BODIES } from './accreditation.ts'
 import { type Hash, type Id, LABELS, type Label, type LabelStatus, type PartyKind, type Support } from './entities.ts'
 import { type Actor, actor, enterParty, type NewParty } from './parties.ts'
 import { isId, type Must, mustOf } from './refusal.ts'
@@ -8,25 +7,25 @@ import { isId, type Must, mustOf } from './refusal.ts'
 
 /** Who registers whom, of its own state's chain. */
 const REGISTERS: Partial<Record<PartyKind, readonly PartyKind[]>> = {
-  ncca: ['manufacturer', 'holder'],
+  ncca: ['manufacturer', 'holder', 'certificationBody'],
   coordinator: ['provider'],
-  nab: BODIES,
+  nab: ['cab', 'itsef', 'publicBody'],
 }
 
 /**
  * Row 13: the NCCA registers manufacturers and holders, the coordinator vulnerability providers; under a pseudonym and of any country.
- * Row 6: the accreditation body registers the bodies of its state.
+ * Row 6: the accreditation body registers the bodies of its state, and the NCCA its certification body, for whose certificates it answers.
  */
 export async function registerParty(call: Call, party: NewParty): Promise<void> {
   const by = await actor(call, mustOf(13), ['ncca', 'coordinator', 'nab'])
-  const must: Must = mustOf(by.kind === 'nab' ? 6 : 13)
+  const isBody = by.kind === 'nab' || party.kind === 'certificationBody'
+  const must: Must = mustOf(isBody ? 6 : 13)
   const allowed = REGISTERS[by.kind] ?? []
   must(allowed.includes(party.kind), 'WrongRole', { kind: party.kind, allowed })
   const chain = await call.state.get('chain', 'self')
   must(chain?.country === by.country, 'WrongCountry', { chain: chain?.country, authority: by.country })
-  must(by.kind !== 'nab' || party.country === by.country, 'WrongCountry', { body: party.country, nab: by.country })
+  must(!isBody || party.country === by.country, 'WrongCountry', { body: party.country, authority: by.country })
   await enterParty(call, must, party, by.id)
-  call.state.emit({ name: 'PartyRegistered', subject: party.id, about: party.key, by: by.id, status: party.kind })
 }
 
 /** Row 14 */

@@ -2,6 +2,7 @@ import type { Call } from './call.ts'
 import { approvalId, BODIES, liveAccreditation, liveAuthorisation, needsAuthorisation } from './accreditation.ts'
 import type { Certificate, Hash, Id, Level, PartyKind, Scheme, Seconds } from './entities.ts'
 import { isInForce, versionId } from './framework.ts'
+import { attestor, ownNcca } from './mirror.ts'
 import { type Actor, actor, findParty } from './parties.ts'
 import { isId, type Must, mustOf } from './refusal.ts'
 
@@ -190,7 +191,7 @@ export type LegacyInput = {
 /** Row 17: what was certified before, with its own dates, marked as imported (CSA 57(3)). Where nobody knows its end it is never in force. */
 export async function importLegacy(call: Call, id: Id, input: LegacyInput): Promise<void> {
   const must: Must = mustOf(17)
-  const by = await actor(call, must, ['ncca'])
+  const by = await ownNcca(call, must)
   must(isId(id), 'Missing', { id })
   must((await call.state.get('certificate', id)) === undefined, 'Exists', { certificate: id })
   must(isId(input.document), 'Missing', { document: input.document })
@@ -307,12 +308,13 @@ export async function closeReview(call: Call, id: Id, end: ReviewEnd): Promise<v
 /** Row 26: a minor change: a new certificate of the changed versions that ends no later than the old one (EUCC Annex IV.3). */
 export async function maintain(call: Call, id: Id, newId: Id, input: CertificateInput): Promise<void> {
   const must: Must = mustOf(26)
-  const { certificate } = await issued(call, must, id)
+  const { by, certificate } = await issued(call, must, id)
   requireCurrent(call, must, certificate)
   must(certificate.successor === undefined, 'WrongState', { successor: certificate.successor })
   must(input.scheme === certificate.scheme && input.level === certificate.level, 'Mismatch', { level: input.level })
   must(input.until <= (certificate.until as Seconds), 'OutOfBounds', { until: input.until, old: certificate.until })
   call.state.put('certificate', id, { ...certificate, successor: newId })
+  call.state.emit({ name: 'CertificateMaintained', subject: id, about: newId, by: by.id })
   await issue(call, newId, input)
 }
 
@@ -378,20 +380,20 @@ export async function withdraw(call: Call, id: Id, reason: Hash): Promise<void> 
 }
 
 /**
- * Row 30: a component's vulnerability came by the inbox, which has checked the proof; until then an NCCA attests it. The status is as before (EUCC 33(4)).
+ * Row 30: a component's vulnerability comes by the inbox, which has checked the proof, or on the NCCA's word. The status is as before (EUCC 33(4)).
  *
  * @param component certificate or version that the certificate names
  */
 export async function notifyComponent(call: Call, id: Id, component: Id, vulnerability: Id): Promise<void> {
   const must: Must = mustOf(30)
-  const by = await actor(call, must, ['ncca'])
+  const { by } = await attestor(call, must)
   const certificate = await call.state.get('certificate', id)
   must(certificate !== undefined, 'Unknown', { certificate: id })
   must(certificate.components.includes(component), 'OutOfScope', { component })
   must(isId(vulnerability), 'Missing', { vulnerability })
   must(!certificate.notified.includes(vulnerability), 'Exists', { vulnerability })
   call.state.put('certificate', id, { ...certificate, notified: [...certificate.notified, vulnerability] })
-  call.state.emit({ name: 'ComponentNotified', subject: id, by: by.id, status: vulnerability })
+  call.state.emit({ name: 'ComponentNotified', subject: id, by, status: vulnerability })
 }
 
 /** Row 30: by the issuing body alone. */

@@ -51,9 +51,7 @@ export async function vote(call: Call, number: string): Promise<void> {
   must(call.now < proposal.until, 'Closed', { proposal: number, until: proposal.until, now: call.now })
   must(!proposal.votes.includes(by.id), 'VotedAlready', { proposal: number, member: by.id })
   const consortium = await readConsortium(call, must)
-  const votes = await activeVotes(call, proposal)
-  const agreed = [...votes, by.id]
-  const isDone = agreed.length >= quorum(consortium)
+  const isDone = (await countActive(call, proposal)) + 1 >= quorum(consortium)
   call.state.emit({ name: 'ChangeConfirmed', subject: number, by: by.id })
   if (isDone) {
     // What was right when it was proposed need not be right any more.
@@ -62,13 +60,13 @@ export async function vote(call: Call, number: string): Promise<void> {
     if (members !== 0)
       call.state.put('consortium', CONSORTIUM, { ...consortium, members: consortium.members + members })
   }
-  call.state.put('proposal', number, { ...proposal, votes: agreed, isDone })
+  call.state.put('proposal', number, { ...proposal, votes: [...proposal.votes, by.id], isDone })
 }
 
 /** Who was dismissed meanwhile does not count. */
-async function activeVotes({ state }: Call, { votes }: Proposal): Promise<Id[]> {
+async function countActive({ state }: Call, { votes }: Proposal): Promise<number> {
   const parties = await Promise.all(votes.map(id => state.get('party', id)))
-  return votes.filter((_, i) => parties[i]?.isActive)
+  return parties.filter(party => party?.isActive).length
 }
 
 async function readConsortium({ state }: Call, must: Must): Promise<Consortium> {
@@ -151,8 +149,13 @@ function changeSet(must: Must, set: ChainSet, change: Change & { do: 'validators
 
 /** @returns by how much the number of members changes */
 async function make(call: Call, must: Must, change: Change, number: string, by: Actor): Promise<number> {
+  const members = await apply(call, must, change, by)
+  call.state.emit({ name: 'ChangeMade', subject: number, by: by.id })
+  return members
+}
+
+async function apply(call: Call, must: Must, change: Change, by: Actor): Promise<number> {
   const { state, now } = call
-  state.emit({ name: 'ChangeMade', subject: number, by: by.id })
   switch (change.do) {
     case 'seat': {
       const authority: Authority = change.authority
@@ -171,6 +174,8 @@ async function make(call: Call, must: Must, change: Change, number: string, by: 
       must(lost !== undefined, 'Unknown', { key: change.lost })
       state.put('key', change.lost, { ...lost, revoked: now })
       await enterKey(call, must, change.party, change.key)
+      state.emit({ name: 'KeyRevoked', subject: change.lost, by: by.id })
+      state.emit({ name: 'KeyAdded', subject: change.key, by: by.id })
       return 0
     }
     case 'admit':
@@ -188,6 +193,6 @@ async function make(call: Call, must: Must, change: Change, number: string, by: 
       return 0
     }
     case 'upgrade':
-      return 0 // the contract's proxy is changed by the proposal itself; here stands that the members wanted it
+      return 0 // nothing here runs other code: that the members want it stands in the proposal
   }
 }

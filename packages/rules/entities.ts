@@ -120,7 +120,14 @@ export type Scheme = {
 export type Coverage = { scheme: Id }
 
 /** A country whose certificates are recognised (EUCC 44). By `country@scheme`. */
-export type Recognition = { agreement: Hash; levels: Level[]; since: Seconds; until: Seconds; isEea: boolean }
+export type Recognition = {
+  agreement: Hash
+  levels: Level[]
+  since: Seconds
+  until: Seconds
+  isEea: boolean
+  from: Provenance
+}
 
 export type Standing = 'live' | 'suspended' | 'ended'
 export type Accreditation = {
@@ -139,6 +146,7 @@ export type Authorisation = {
   until: Seconds
   standing: Standing
 }
+/** `number`: of NANDO, four digits at least. */
 export type Notification = { by: Id; number: string }
 export type Delegation = { by: Id; until: Seconds; isLive: boolean }
 /** By the commitment of the certificate that is approved, and the body. */
@@ -238,8 +246,13 @@ export type DisclosurePolicy = {
 }
 export type Announced = { since: Seconds; count: number }
 
+export const CHAIN_KINDS = ['eu', 'artifact', 'certification', 'vulnerability'] as const
+export type ChainKind = (typeof CHAIN_KINDS)[number]
+/** `inbox`: the account that brings facts of other chains with a proof, where there is one. No party has it. */
+export type Chain = { kind: ChainKind; country: Country; inbox?: string | undefined }
+
 export type Entities = {
-  chain: { kind: 'eu' | 'artifact' | 'certification' | 'vulnerability'; country: Country }
+  chain: Chain
   party: Party
   key: Key
   consortium: Consortium

@@ -1,5 +1,5 @@
 import type { Call } from './call.ts'
-import { type Country, type Hash, type Id, LEVELS, type Level, type Scheme, type Seconds } from './entities.ts'
+import { type Country, type Id, LEVELS, type Recognition, type Scheme, type Seconds } from './entities.ts'
 import { actor } from './parties.ts'
 import { isId, type Must, mustOf } from './refusal.ts'
 
@@ -11,6 +11,7 @@ const LONGEST = 36_525 * DAY
 
 export type SchemeInput = Omit<Scheme, 'version' | 'owner' | 'from' | 'mapping'>
 export const versionId = (scheme: Id, version: number): string => `${scheme}@${version}`
+export const recognitionId = (country: Country, scheme: Id): string => `${country}@${scheme}`
 
 /** Row 3: the Commission adopts a scheme, or amends it: a version of its own, and certificates keep theirs (CSA 49(7)). */
 export async function adoptScheme(call: Call, id: Id, scheme: SchemeInput): Promise<void> {
@@ -63,7 +64,7 @@ export async function recogniseCountry(
   call: Call,
   country: Country,
   scheme: Id,
-  terms: { agreement: Hash; levels: Level[]; since: Seconds; until: Seconds; isEea: boolean },
+  terms: Omit<Recognition, 'from'>,
 ): Promise<void> {
   const must: Must = mustOf(5)
   const { id: by } = await actor(call, must, ['commission'])
@@ -75,7 +76,7 @@ export async function recogniseCountry(
     levels: terms.levels,
   })
   must(terms.since < terms.until, 'OutOfBounds', { since: terms.since, until: terms.until })
-  call.state.put('recognition', `${country}@${scheme}`, terms)
+  call.state.put('recognition', recognitionId(country, scheme), { ...terms, from: 'own' })
   call.state.emit({ name: 'CountryRecognised', subject: scheme, by, status: country })
 }
 

@@ -7,7 +7,7 @@ import { createMemory } from './call.ts'
 import { found, type Genesis } from './genesis.ts'
 import { invokeRule, RULES } from './inputs.ts'
 import { attest } from './mirror.ts'
-import { Refusal } from './refusal.ts'
+import { Refusal, ZERO } from './refusal.ts'
 import { adopt, createWorld, hash, id, join, NOW, party, SCHEME, scheme } from './test/world.ts'
 
 const one = (n: number, kind: Genesis['parties'][number]['kind'], country = 'FR') => ({
@@ -55,7 +55,7 @@ test('a chain is founded once; an EU chain with its members, a national one with
 })
 
 test("facts of other chains come on the word of the state's NCCA, and never over what was registered here", async () => {
-  const world = createWorld('artifact')
+  const world = createWorld()
   const value = { kind: 'provider' as const, country: 'FR', act: hash(1), isActive: true }
   await world.as('ncca', call => attest(call, { kind: 'party', id: id(0x90), value, keys: ['p'] }))
   assert.equal(world.get('party', id(0x90))?.from, 'attested')
@@ -72,12 +72,47 @@ test("facts of other chains come on the word of the state's NCCA, and never over
     attest(call, { ...again, id: id(0x90), value: { ...value, kind: 'holder' } }),
   )
   await adopt(world)
-  const foreign = { ...scheme(), version: 3, owner: 'EU', mapping: [] }
+  const foreign = { ...scheme(), version: 3 }
   await world.refuses(0, 'NotYours', 'ncca', call => attest(call, { kind: 'scheme', id: SCHEME, value: foreign }))
   await world.as('ncca', call => attest(call, { kind: 'scheme', id: id(0x51), value: foreign }))
   await world.refuses(0, 'OutOfBounds', 'ncca', call =>
     attest(call, { kind: 'scheme', id: id(0x51), value: { ...foreign, version: 2 } }),
   )
+  await world.refuses(0, 'Missing', 'ncca', call =>
+    attest(call, { kind: 'scheme', id: id(0x52), value: { ...foreign, version: 0 } }),
+  )
+})
+
+test('what the inbox has proven is not taken back on a word, and what was only said is proven later', async () => {
+  const world = createWorld()
+  world.seed('chain', 'self', { kind: 'certification', country: 'FR', inbox: 'inbox' })
+  const value = { artifact: id(1), manufacturer: id(2), firmware: hash(1), sbom: hash(2), mud: hash(3), fixes: [] }
+  const version = { kind: 'version' as const, id: id(0x70), value: { ...value, hasSupport: true } }
+  const terms = { agreement: hash(4), levels: ['high' as const], since: NOW, until: NOW + 1, isEea: false }
+  const recognition = { kind: 'recognition' as const, country: 'NO', scheme: SCHEME, value: terms }
+  for (const fact of [version, recognition]) {
+    await world.as('ncca', call => attest(call, fact))
+    await world.as('inbox', call => attest(call, fact))
+    await world.as('inbox', call => attest(call, fact))
+    await world.refuses(0, 'NotYours', 'ncca', call => attest(call, fact))
+  }
+  assert.equal(world.get('version', id(0x70))?.from, 'proven')
+  assert.equal(world.get('recognition', `NO@${SCHEME}`)?.from, 'proven')
+  const said = world.events.filter(event => event.name === 'FactEntered').map(({ by, status }) => [by, status])
+  assert.deepEqual(said.slice(0, 3), [
+    [party('ncca'), 'attested'],
+    [ZERO, 'proven'],
+    [ZERO, 'proven'],
+  ])
+  await world.refuses(0, 'UnknownKey', 'outbox', call => attest(call, version))
+})
+
+test('a chain takes only the facts that are asked for on it, and only its own rules', async () => {
+  const world = createWorld('vulnerability')
+  const value = { provider: party('provider'), coordinator: party('coordinator') }
+  await world.refuses(0, 'WrongChain', 'ncca', call => attest(call, { kind: 'case', id: id(1), value }))
+  const invoked = world.as('manufacturer', call => invokeRule(call, 'registerArtifact', [id(1), hash(1)]))
+  await assert.rejects(invoked, refused('WrongChain'))
 })
 
 test('a case that was disclosed on its own chain is not sealed again on a word', async () => {

@@ -1,5 +1,5 @@
 import type { Call } from './call.ts'
-import type { Consortium, DisclosurePolicy, Entities, Id } from './entities.ts'
+import type { Chain, Consortium, DisclosurePolicy, Id } from './entities.ts'
 import { CONSORTIUM } from './consortium.ts'
 import { POLICY } from './disclosure.ts'
 import { enterParty, type NewParty } from './parties.ts'
@@ -7,7 +7,7 @@ import { type Must, mustOf, ZERO } from './refusal.ts'
 
 /** What a chain begins with: once, and by nobody's right. Whoever joins compares it with what was agreed on. */
 export type Genesis = {
-  chain: Entities['chain']
+  chain: Chain
   /** The first members of the EU chain; the authorities of a national one, as the EU chain has seated them. */
   parties: NewParty[]
   consortium?: Pick<Consortium, 'numerator' | 'denominator' | 'period'> | undefined

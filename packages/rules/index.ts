@@ -67,4 +67,4 @@ export {
 } from './disclosure.ts'
 export { found, type Genesis } from './genesis.ts'
 export { attest, type Fact } from './mirror.ts'
-export { invokeRule, type RuleArguments, type RuleName, RULES } from './inputs.ts'
+export { checkArguments, invokeRule, type RuleArguments, type RuleName, RULES } from './inputs.ts'

@@ -6,7 +6,7 @@ import type { Call } from './call.ts'
 import * as certificate from './certificate.ts'
 import { propose, vote } from './consortium.ts'
 import * as disclosure from './disclosure.ts'
-import { LABELS, LEVELS, PARTY_KINDS } from './entities.ts'
+import { CHAIN_KINDS, type ChainKind, LABELS, LEVELS, PARTY_KINDS } from './entities.ts'
 import { adoptScheme, recogniseCountry, registerNationalScheme } from './framework.ts'
 import { found } from './genesis.ts'
 import { attest } from './mirror.ts'
@@ -22,9 +22,13 @@ const optional = <T extends TSchema>(of: T) => Type.Optional(Type.Union([of, Typ
 const one = <const T extends readonly string[]>(...of: T) => Type.Unsafe<T[number]>(Type.Enum([...of]))
 
 const Id = Type.String({ pattern: '^0x[0-9a-f]{64}$', description: '32 bytes, lower-case hexadecimal' })
+/** Where an id may be left out, the zero id says nothing else: contracts have no other way to leave one out. */
+const NoZeroId = Type.String({ pattern: '^0x(?!0{64}$)[0-9a-f]{64}$', description: '32 bytes, not zero' })
 const Key = Type.String({ minLength: 1, maxLength: 4500, description: 'an address, or an identity of Fabric' })
 const Country = Type.String({ pattern: '^[A-Z]{2}$', description: 'ISO 3166-1 alpha-2' })
 const Seconds = Type.Integer({ minimum: 0, maximum: 253_402_300_799, description: 'whole seconds since 1970' })
+/** Of what may be left out, as with {@link NoZeroId}. */
+const NoZeroTime = Type.Integer({ minimum: 1, maximum: 253_402_300_799, description: 'whole seconds since 1970' })
 const Length = Type.Integer({ minimum: 0, maximum: 10_000_000_000, description: 'seconds' })
 const Count = Type.Integer({ minimum: 0, maximum: 1_000_000 })
 const Level = one(...LEVELS)
@@ -50,17 +54,18 @@ const Change = Type.Union([
 ])
 
 const Van = Type.Integer({ minimum: 0, maximum: 5, description: 'AVA_VAN' })
+const TopVan = Type.Optional(Type.Integer({ minimum: 1, maximum: 5, description: 'AVA_VAN' }))
 const terms = {
   document: Id,
   scope: Id,
   adopted: Seconds,
-  endsAt: optional(Seconds),
+  endsAt: optional(NoZeroTime),
   levels: list(Level),
   maxValidity: Length,
   allowsDeclaration: Type.Boolean(),
   isPublicOnly: Type.Boolean(),
   authorisedLevels: list(Level),
-  van: object({ basic: Type.Optional(Van), substantial: Type.Optional(Van), high: Type.Optional(Van) }),
+  van: object({ basic: TopVan, substantial: TopVan, high: TopVan }),
   maxSuspension: Length,
   maxSuspended: Length,
   maxAccreditation: Length,
@@ -75,19 +80,19 @@ const Restriction = Type.Union([
   change('resume', {}),
   change('end', {}),
 ])
-const Version = object({ firmware: Id, sbom: Id, mud: Id, patches: optional(Id), fixes: optional(list(Id)) })
+const Version = object({ firmware: Id, sbom: Id, mud: Id, patches: optional(NoZeroId), fixes: optional(list(Id)) })
 const Support = object({ guidance: Id, until: Seconds, contact: Id, repository: Id })
 const Certificate = object({
   scheme: Id,
   level: Level,
   holder: Id,
   versions: list(Id),
-  series: optional(Id),
+  series: optional(NoZeroId),
   components: list(Id),
   categories: list(Id),
   document: Id,
   report: Id,
-  itsef: optional(Id),
+  itsef: optional(NoZeroId),
   van: Van,
   since: Seconds,
   until: Seconds,
@@ -101,7 +106,7 @@ const Legacy = object({
   components: list(Id),
   document: Id,
   since: Seconds,
-  until: optional(Seconds),
+  until: optional(NoZeroTime),
 })
 const Declaration = object({ scheme: Id, versions: list(Id), document: Id, report: Id, since: Seconds, until: Seconds })
 const ReviewEnd = Type.Union([
@@ -114,7 +119,7 @@ const Announcement = object({ commitment: Id, artifact: Reference, coordinator: 
 const Disclosure = object({ salt: Id, content: Id, artifact: optional(object({ salt: Id, version: Id })) })
 const Policy = object({ maxEmbargo: Length, maxTotal: Length, acceptWithin: Length, announcements: Count, per: Length })
 const Genesis = object({
-  chain: object({ kind: one('eu', 'artifact', 'certification', 'vulnerability'), country: Country }),
+  chain: object({ kind: one(...CHAIN_KINDS), country: Country, inbox: optional(Key) }),
   parties: list(NewParty),
   consortium: optional(object({ numerator: Count, denominator: Count, period: Length })),
   disclosure: optional(Policy),
@@ -137,7 +142,7 @@ const Fact = Type.Union([
   object({
     kind: Type.Literal('scheme'),
     id: Id,
-    value: object({ ...terms, version: Count, owner: Country, mapping: Mapping }),
+    value: object({ ...terms, version: Count }),
   }),
   object({ kind: Type.Literal('recognition'), country: Country, scheme: Id, value: Recognition }),
   object({
@@ -149,7 +154,7 @@ const Fact = Type.Union([
       firmware: Id,
       sbom: Id,
       mud: Id,
-      patches: optional(Id),
+      patches: optional(NoZeroId),
       fixes: list(Id),
       hasSupport: Type.Boolean(),
     }),
@@ -157,24 +162,29 @@ const Fact = Type.Union([
   object({
     kind: Type.Literal('case'),
     id: Id,
-    value: object({ provider: Id, coordinator: Id, disclosed: optional(Seconds) }),
+    value: object({ provider: Id, coordinator: Id, disclosed: optional(NoZeroTime) }),
   }),
 ])
 
 type Values<S extends readonly TSchema[]> = { [K in keyof S]: Static<S[K]> }
 
 type Rule<F = unknown> = {
+  /** The chains that have it. */
+  on: readonly ChainKind[]
   parameters: TSchema
+  check(args: unknown): void
   run(call: Call, args: unknown): Promise<unknown>
   /** The function that it runs: for the types of its arguments. */
   readonly of: F
 }
 
 /**
+ * @param on the chains that have it
  * @param parameters of the rule, in its order: the compiler holds what they let through against what the rule takes
  * @param least how many of them it is called with at least
  */
 function rule<const S extends readonly TSchema[], F extends (call: Call, ...args: Values<S>) => Promise<unknown>>(
+  on: readonly ChainKind[],
   run: F,
   parameters: S,
   least: number = parameters.length,
@@ -182,81 +192,107 @@ function rule<const S extends readonly TSchema[], F extends (call: Call, ...args
   const tuples = Array.from({ length: parameters.length - least + 1 }, (_, i) =>
     Compile(Type.Tuple(parameters.slice(0, least + i) as TSchema[])),
   )
+  const check = (args: unknown) => {
+    const fits = tuples.find((_, i) => Array.isArray(args) && args.length === least + i)
+    if (!fits) throw new Refusal('Invalid', 0, { what: `${least} to ${parameters.length} arguments` })
+    if (fits.Check(args)) return
+    const [first] = fits.Errors(args)
+    throw new Refusal('Invalid', 0, { at: first?.instancePath ?? '', what: first?.message ?? '' })
+  }
   return {
     of: run,
+    on,
     parameters: Type.Tuple([...parameters]),
-    run: (call, args) => {
-      const fits = tuples.find((_, i) => Array.isArray(args) && args.length === least + i)
-      const first = fits ? fits.Errors(args)[0] : undefined
-      if (!fits) throw new Refusal('Invalid', 0, { what: `${least} to ${parameters.length} arguments` })
-      if (first || !fits.Check(args))
-        throw new Refusal('Invalid', 0, { at: first?.instancePath ?? '', what: first?.message ?? '' })
+    check,
+    run: async (call, args) => {
+      check(args)
+      await requireChain(call, on)
       return run(call, ...(args as unknown as Values<S>))
     },
   }
 }
 
+/** A chain that was not founded yet refuses by what it does not know. */
+async function requireChain({ state }: Call, on: readonly ChainKind[]): Promise<void> {
+  const chain = await state.get('chain', 'self')
+  if (chain !== undefined && !on.includes(chain.kind)) throw new Refusal('WrongChain', 0, { chain: chain.kind, on })
+}
+
+const NATIONAL = CHAIN_KINDS.filter(kind => kind !== 'eu')
+const EU = ['eu'] as const
+const ARTIFACT = ['artifact'] as const
+const CERTIFICATION = ['certification'] as const
+const VULNERABILITY = ['vulnerability'] as const
+
 /** Every rule by its name, with what it takes. */
 export const RULES = {
-  found: rule(found, [Genesis]),
-  attest: rule(attest, [Fact]),
-  addKey: rule(addKey, [Key]),
-  revokeKey: rule(revokeKey, [Key]),
-  replaceKey: rule(replaceKey, [Key, Key, Id]),
-  propose: rule(propose, [Change]),
-  vote: rule(vote, [Proposal]),
-  adoptScheme: rule(adoptScheme, [Id, Terms]),
-  registerNationalScheme: rule(registerNationalScheme, [Id, Terms, Mapping]),
-  recogniseCountry: rule(recogniseCountry, [Country, Id, Recognition]),
-  accredit: rule(accreditation.accredit, [Id, object(scope)]),
-  changeAccreditation: rule(accreditation.changeAccreditation, [Id, Restriction, Id]),
-  authorise: rule(accreditation.authorise, [Id, object({ ...scope, van: Van })]),
-  changeAuthorisation: rule(accreditation.changeAuthorisation, [Id, Restriction, Id]),
-  notifyBody: rule(accreditation.notifyBody, [Id, Type.String({ maxLength: 6 }), Type.Boolean()]),
-  delegateHigh: rule(accreditation.delegateHigh, [Id, Seconds]),
-  revokeDelegation: rule(accreditation.revokeDelegation, [Id]),
-  approve: rule(accreditation.approve, [Id, object({ commitment: Id, until: Seconds, mayBeLonger: Type.Boolean() })]),
-  registerParty: rule(artifact.registerParty, [NewParty]),
-  registerArtifact: rule(artifact.registerArtifact, [Id, Id]),
-  registerVersion: rule(artifact.registerVersion, [Id, Id, Version]),
-  setSupport: rule(artifact.setSupport, [Id, Support]),
-  label: rule(artifact.label, [Id, Id, one(...LABELS), Id], 3),
-  importLegacy: rule(certificate.importLegacy, [Id, Legacy]),
-  issue: rule(certificate.issue, [Id, Certificate]),
-  certifyProfile: rule(certificate.certifyProfile, [Id, Certificate]),
-  declare: rule(certificate.declare, [Id, Declaration]),
-  openReview: rule(certificate.openReview, [Id]),
-  closeReview: rule(certificate.closeReview, [Id, ReviewEnd]),
-  maintain: rule(certificate.maintain, [Id, Id, Certificate]),
-  suspend: rule(certificate.suspend, [Id, Seconds, Id, Id]),
-  lift: rule(certificate.lift, [Id]),
-  extendSuspension: rule(certificate.extendSuspension, [Id, Seconds, Id]),
-  withdraw: rule(certificate.withdraw, [Id, Id]),
-  notifyComponent: rule(certificate.notifyComponent, [Id, Id, Id]),
-  clearNotification: rule(certificate.clearNotification, [Id, Id]),
-  announce: rule(disclosure.announce, [Id, Announcement]),
-  invite: rule(disclosure.invite, [Id, Id]),
-  proposeEmbargo: rule(disclosure.proposeEmbargo, [Id, Seconds]),
-  acceptEmbargo: rule(disclosure.acceptEmbargo, [Id]),
-  rejectEmbargo: rule(disclosure.rejectEmbargo, [Id]),
-  leaveEmbargo: rule(disclosure.leaveEmbargo, [Id, Id]),
-  advance: rule(disclosure.advance, [Id, one('V', 'F', 'D', 'P', 'X', 'A'), Id, Id], 3),
-  disclose: rule(disclosure.disclose, [Id, Disclosure]),
-  close: rule(disclosure.close, [Id, one('invalid', 'duplicate'), Id]),
-  reopen: rule(disclosure.reopen, [Id, Id]),
+  found: rule(CHAIN_KINDS, found, [Genesis]),
+  attest: rule(NATIONAL, attest, [Fact]),
+  addKey: rule(CHAIN_KINDS, addKey, [Key]),
+  revokeKey: rule(CHAIN_KINDS, revokeKey, [Key]),
+  replaceKey: rule(CHAIN_KINDS, replaceKey, [Key, Key, Id]),
+  propose: rule(EU, propose, [Change]),
+  vote: rule(EU, vote, [Proposal]),
+  adoptScheme: rule(EU, adoptScheme, [Id, Terms]),
+  registerNationalScheme: rule(CERTIFICATION, registerNationalScheme, [Id, Terms, Mapping]),
+  recogniseCountry: rule(EU, recogniseCountry, [Country, Id, Recognition]),
+  accredit: rule(CERTIFICATION, accreditation.accredit, [Id, object(scope)]),
+  changeAccreditation: rule(CERTIFICATION, accreditation.changeAccreditation, [Id, Restriction, Id]),
+  authorise: rule(CERTIFICATION, accreditation.authorise, [Id, object({ ...scope, van: Van })]),
+  changeAuthorisation: rule(CERTIFICATION, accreditation.changeAuthorisation, [Id, Restriction, Id]),
+  notifyBody: rule(CERTIFICATION, accreditation.notifyBody, [Id, Type.String({ maxLength: 6 }), Type.Boolean()]),
+  delegateHigh: rule(CERTIFICATION, accreditation.delegateHigh, [Id, Seconds]),
+  revokeDelegation: rule(CERTIFICATION, accreditation.revokeDelegation, [Id]),
+  approve: rule(CERTIFICATION, accreditation.approve, [
+    Id,
+    object({ commitment: Id, until: Seconds, mayBeLonger: Type.Boolean() }),
+  ]),
+  registerParty: rule(NATIONAL, artifact.registerParty, [NewParty]),
+  registerArtifact: rule(ARTIFACT, artifact.registerArtifact, [Id, Id]),
+  registerVersion: rule(ARTIFACT, artifact.registerVersion, [Id, Id, Version]),
+  setSupport: rule(ARTIFACT, artifact.setSupport, [Id, Support]),
+  label: rule(ARTIFACT, artifact.label, [Id, Id, one(...LABELS), NoZeroId], 3),
+  importLegacy: rule(CERTIFICATION, certificate.importLegacy, [Id, Legacy]),
+  issue: rule(CERTIFICATION, certificate.issue, [Id, Certificate]),
+  certifyProfile: rule(CERTIFICATION, certificate.certifyProfile, [Id, Certificate]),
+  declare: rule(CERTIFICATION, certificate.declare, [Id, Declaration]),
+  openReview: rule(CERTIFICATION, certificate.openReview, [Id]),
+  closeReview: rule(CERTIFICATION, certificate.closeReview, [Id, ReviewEnd]),
+  maintain: rule(CERTIFICATION, certificate.maintain, [Id, Id, Certificate]),
+  suspend: rule(CERTIFICATION, certificate.suspend, [Id, Seconds, Id, Id]),
+  lift: rule(CERTIFICATION, certificate.lift, [Id]),
+  extendSuspension: rule(CERTIFICATION, certificate.extendSuspension, [Id, Seconds, Id]),
+  withdraw: rule(CERTIFICATION, certificate.withdraw, [Id, Id]),
+  notifyComponent: rule(CERTIFICATION, certificate.notifyComponent, [Id, Id, Id]),
+  clearNotification: rule(CERTIFICATION, certificate.clearNotification, [Id, Id]),
+  announce: rule(VULNERABILITY, disclosure.announce, [Id, Announcement]),
+  invite: rule(VULNERABILITY, disclosure.invite, [Id, Id]),
+  proposeEmbargo: rule(VULNERABILITY, disclosure.proposeEmbargo, [Id, Seconds]),
+  acceptEmbargo: rule(VULNERABILITY, disclosure.acceptEmbargo, [Id]),
+  rejectEmbargo: rule(VULNERABILITY, disclosure.rejectEmbargo, [Id]),
+  leaveEmbargo: rule(VULNERABILITY, disclosure.leaveEmbargo, [Id, Id]),
+  advance: rule(VULNERABILITY, disclosure.advance, [Id, one('V', 'F', 'D', 'P', 'X', 'A'), Id, NoZeroId], 3),
+  disclose: rule(VULNERABILITY, disclosure.disclose, [Id, Disclosure]),
+  close: rule(VULNERABILITY, disclosure.close, [Id, one('invalid', 'duplicate'), Id]),
+  reopen: rule(VULNERABILITY, disclosure.reopen, [Id, Id]),
 }
 export type RuleName = keyof typeof RULES
 /** What a rule takes beside the call. */
 export type RuleArguments<N extends RuleName> =
   Parameters<(typeof RULES)[N]['of']> extends [Call, ...infer A] ? A : never
 
+function ruleOf(name: string): Rule {
+  if (Object.hasOwn(RULES, name)) return RULES[name as RuleName]
+  throw new Refusal('Invalid', 0, { what: 'rule', is: name.slice(0, 80) })
+}
+
 /**
  * Runs a rule by its name, on arguments from outside.
  *
- * @throws Refusal `Invalid` where there is no such rule, or the arguments are not what it takes
+ * @throws Refusal `Invalid` where there is no such rule, or the arguments are not what it takes; `WrongChain` where the chain has not got it
  */
-export async function invokeRule(call: Call, name: string, args: unknown): Promise<unknown> {
-  const found: Rule | undefined = Object.hasOwn(RULES, name) ? RULES[name as RuleName] : undefined
-  if (!found) throw new Refusal('Invalid', 0, { what: 'rule', is: name.slice(0, 80) })
-  return found.run(call, args)
-}
+export const invokeRule = async (call: Call, name: string, args: unknown): Promise<unknown> =>
+  ruleOf(name).run(call, args)
+
+/** What {@link invokeRule} looks at first: for whoever brings the arguments to a contract. Throws Refusal `Invalid`. */
+export const checkArguments = (name: string, args: unknown): void => ruleOf(name).check(args)

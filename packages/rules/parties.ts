@@ -43,6 +43,7 @@ export async function enterParty(
   must(/^[A-Z]{2}$/.test(party.country), 'Missing', { country: party.country })
   must((await call.state.get('party', id)) === undefined, 'Exists', { party: id })
   call.state.put('party', id, { ...party, registrar, isActive: true, from: 'own' })
+  call.state.emit({ name: 'PartyRegistered', subject: id, about: key, by: registrar, status: party.kind })
   await enterKey(call, must, id, key)
 }
 

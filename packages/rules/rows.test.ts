@@ -33,6 +33,7 @@ test('every function that takes a call belongs to a row', () => {
     'attest',
     'invokeRule',
     'createMemory',
+    'checkArguments',
     'commit',
     'isEmbargoed',
     'certificateState',

@@ -1,4 +1,4 @@
-// ArtifactRegistry against packages/rules: the same calls in the same order, the same refusals by the same row, the same state.
+// ArtifactRegistry, and the cases of the Mirror, against packages/rules: the same calls in the same order, the same refusals by the same row, the same state.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import {
@@ -26,8 +26,9 @@ const RUNS = process.env['ENTENTE_TEST_LONG'] === undefined ? 8 : 300
 const DAY = 86_400
 const party = (n: number, kind: PartyKind): NewParty => ({ id: id(n), kind, country: 'FR', key: key(n), act: id(9) })
 const [NCCA, COORDINATOR, MAKER, OTHER, PROVIDER, STRANGER] = [1, 2, 3, 4, 5, 6]
+const INBOX = key(0x1b)
 const GENESIS: Genesis = {
-  chain: { kind: 'artifact', country: 'FR' },
+  chain: { kind: 'artifact', country: 'FR', inbox: INBOX },
   parties: [party(NCCA, 'ncca'), party(COORDINATOR, 'coordinator')],
 }
 const REGISTERED: [by: number, NewParty][] = [
@@ -77,13 +78,13 @@ const steps: fc.Arbitrary<Step> = fc.oneof(
     const fact: Fact = { kind: 'case', id: vulnerability, value }
     return {
       name: 'attestCase',
-      args: [vulnerability, id(PROVIDER), id(COORDINATOR), disclosed],
+      args: [vulnerability, { ...value, disclosed }],
       rule: (call: Call) => attest(call, fact),
     }
   }),
 )
 const callerOf = (name: string) => {
-  if (name === 'attestCase') return often(key(NCCA), key(COORDINATOR), key(MAKER))
+  if (name === 'attestCase') return often(key(NCCA), INBOX, key(COORDINATOR), key(MAKER))
   if (name === 'label')
     return fc.constantFrom(...[MAKER, MAKER, MAKER, OTHER, PROVIDER, COORDINATOR, STRANGER, NCCA].map(key))
   return often(key(MAKER), key(OTHER), key(PROVIDER), key(0x50))
@@ -97,15 +98,16 @@ test(`${RUNS} runs of 70 calls at most: contract and rules do and refuse the sam
   const started = await evm
   if (typeof started === 'string') return t.skip(started)
   forge('build')
-  const parties = await started.deploy('PartyRegistry', [0, stringToHex('FR'), GENESIS.parties.map(toStruct)])
-  const contract = await started.deploy('ArtifactRegistry', [parties.address])
+  const parties = await started.deploy('PartyRegistry', [0, stringToHex('FR'), GENESIS.parties.map(toStruct), INBOX])
+  const mirror = await started.deploy('Mirror', [parties.address])
+  const contract = await started.deploy('ArtifactRegistry', [parties.address, mirror.address])
   let now = START + 100
   for (const [by, one] of REGISTERED)
     assert.equal(await parties.send(key(by), 'registerParty', [toStruct(one)], ++now), undefined)
   const tally = await holdAgainst(started, GENESIS, calls, { seed: SEED, runs: RUNS }, async (list, play, memory) => {
     for (const [by, one] of REGISTERED) await memory.run(key(by), START, call => registerParty(call, one))
     for (const [step, caller] of list) {
-      await play(contract, caller, step, ++now)
+      await play(step.name === 'attestCase' ? mirror : contract, caller, step, ++now)
     }
     for (const one of [0xa1, 0xa2, 0xa3]) {
       const artifact = memory.get('artifact', id(one))
@@ -113,6 +115,14 @@ test(`${RUNS} runs of 70 calls at most: contract and rules do and refuse the sam
       assert.deepEqual([manufacturer, description], [artifact?.manufacturer ?? id(0), artifact?.description ?? id(0)])
       const supports = await contract.words('supportOf', [id(one)])
       assert.equal(Number(supports[1]), artifact?.support ? artifact.history + 1 : 0)
+    }
+    for (const one of [0xe1, 0xe2, 0xe3]) {
+      const fact = memory.get('foreignCase', id(one))
+      const [provider, , disclosed, from] = await mirror.words('caseOf', [id(one)])
+      assert.deepEqual(
+        [provider, Number(disclosed), Number(from)],
+        [fact?.provider ?? id(0), fact?.disclosed ?? 0, ['own', 'attested', 'proven'].indexOf(fact?.from ?? 'own')],
+      )
     }
     for (const one of [0xb1, 0xb2, 0xb3]) {
       const version = memory.get('version', id(one))

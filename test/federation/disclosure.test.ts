@@ -21,7 +21,7 @@ import {
   reopen,
 } from '@entente/rules'
 import fc from 'fast-check'
-import { stringToHex } from 'viem'
+import { stringToHex, zeroAddress } from 'viem'
 import { forge } from '../../contracts/tools/artifact.mts'
 import { holdAgainst, id, key, often, type Rule, START, toStruct, useEvm } from './evm.ts'
 
@@ -122,7 +122,12 @@ test(`${RUNS} runs of 80 calls at most: contract and rules do and refuse the sam
   const started = await evm
   if (typeof started === 'string') return t.skip(started)
   forge('build')
-  const parties = await started.deploy('PartyRegistry', [2, stringToHex('FR'), GENESIS.parties.map(toStruct)])
+  const parties = await started.deploy('PartyRegistry', [
+    2,
+    stringToHex('FR'),
+    GENESIS.parties.map(toStruct),
+    zeroAddress,
+  ])
   const contract = await started.deploy('VulnerabilityRegistry', [parties.address, policy])
   let at = START + 100
   for (const [by, one] of REGISTERED)

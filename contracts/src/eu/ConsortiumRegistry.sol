@@ -152,6 +152,11 @@ contract ConsortiumRegistry is IConsortiumRegistry, Parties {
     }
 
     /// @inheritdoc IConsortiumRegistry
+    function minimumOf(bytes32 chain) external view returns (uint256) {
+        return _sets[chain].minimum;
+    }
+
+    /// @inheritdoc IConsortiumRegistry
     function writersOf(bytes32 chain) external view returns (bytes32[] memory) {
         return _sets[chain].writers;
     }
@@ -283,7 +288,7 @@ contract ConsortiumRegistry is IConsortiumRegistry, Parties {
         } else {
             _makeSet(kind, change);
         }
-        emit ChangeMade(number, kind);
+        emit ChangeMade(number, kind, by);
     }
 
     function _makeSet(ChangeKind kind, bytes memory change) private {

@@ -33,7 +33,7 @@ interface IConsortiumRegistry is IParties {
     /// @notice A member has agreed.
     event ChangeConfirmed(uint256 indexed number, PartyId indexed by);
     /// @notice Enough have agreed, and the change was made.
-    event ChangeMade(uint256 indexed number, ChangeKind kind);
+    event ChangeMade(uint256 indexed number, ChangeKind kind, PartyId indexed by);
     /// @notice The validators of a chain are others.
     event ValidatorsChanged(bytes32 indexed chain, bytes32[] added, bytes32[] removed);
     /// @notice The writers of a chain are others.
@@ -89,6 +89,9 @@ interface IConsortiumRegistry is IParties {
 
     /// @notice Who validates a chain.
     function validatorsOf(bytes32 chain) external view returns (bytes32[] memory);
+
+    /// @notice How few may validate a chain; 0 where it is not known.
+    function minimumOf(bytes32 chain) external view returns (uint256);
 
     /// @notice Who writes on a chain.
     function writersOf(bytes32 chain) external view returns (bytes32[] memory);

@@ -19,9 +19,11 @@ interface IFrameworkRegistry is IRules {
     }
 
     /// @notice A scheme was adopted, or amended.
-    event SchemeAdopted(SchemeId indexed scheme, uint32 version, bytes32 indexed scope, bytes32 document, PartyId by);
+    event SchemeAdopted(
+        SchemeId indexed scheme, uint32 version, bytes32 indexed scope, bytes32 document, PartyId indexed by
+    );
     /// @notice Certificates of a country are recognised under a scheme.
-    event CountryRecognised(Country indexed country, SchemeId indexed scheme, PartyId by);
+    event CountryRecognised(Country indexed country, SchemeId indexed scheme, PartyId indexed by);
 
     /// @notice Row 3, by the Commission.
     function adoptScheme(SchemeId id, Terms calldata terms) external;

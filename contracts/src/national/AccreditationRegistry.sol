@@ -25,7 +25,7 @@ contract AccreditationRegistry is IAccreditationRegistry, Actors {
     ISchemeRegistry private immutable _schemes;
     mapping(PartyId body => Grant) private _accreditations;
     mapping(PartyId body => Grant) private _authorisations;
-    mapping(PartyId body => uint32) private _notifications;
+    mapping(PartyId body => Notification) private _notifications;
     mapping(PartyId body => Delegation) private _delegations;
     mapping(bytes32 commitment => mapping(PartyId body => Approval)) private _approvals;
 
@@ -82,7 +82,7 @@ contract AccreditationRegistry is IAccreditationRegistry, Actors {
         _liveAccreditation(NOTIFY, body);
         if (forHigh) _liveAuthorisation(NOTIFY, body);
         if (number == 0 || number > MOST_NUMBER) revert Missing(NOTIFY, "number");
-        _notifications[body] = number;
+        _notifications[body] = Notification(by, number);
         emit BodyNotified(body, number, by);
     }
 
@@ -113,7 +113,7 @@ contract AccreditationRegistry is IAccreditationRegistry, Actors {
         if (commitment == 0) revert Missing(APPROVE, "commitment");
         if (until <= block.timestamp) revert OutOfBounds(APPROVE, until, block.timestamp);
         if (_approvals[commitment][body].until != 0) revert Exists(APPROVE, commitment);
-        _approvals[commitment][body] = Approval(by, until, mayBeLonger, false);
+        _approvals[commitment][body] = Approval(by, until, mayBeLonger);
         emit CertificateApproved(commitment, body, until, by);
     }
 
@@ -133,13 +133,29 @@ contract AccreditationRegistry is IAccreditationRegistry, Actors {
     }
 
     /// @inheritdoc IAccreditationRegistry
-    function notificationOf(PartyId body) external view returns (uint32) {
+    function notificationOf(PartyId body) external view returns (Notification memory) {
         return _notifications[body];
     }
 
     /// @inheritdoc IAccreditationRegistry
     function approvalOf(bytes32 commitment, PartyId body) external view returns (Approval memory) {
         return _approvals[commitment][body];
+    }
+
+    /// @inheritdoc IAccreditationRegistry
+    function requireAccredited(uint8 row, PartyId body, SchemeId scheme, bytes32[] calldata categories) external view {
+        if (!_covers(_liveAccreditation(row, body), scheme, categories)) {
+            revert OutOfScope(row, SchemeId.unwrap(scheme));
+        }
+    }
+
+    /// @inheritdoc IAccreditationRegistry
+    function requireAuthorised(uint8 row, PartyId body, SchemeId scheme, bytes32[] calldata categories, uint8 van)
+        external
+        view
+    {
+        Grant storage grant = _liveAuthorisation(row, body);
+        if (van > grant.van || !_covers(grant, scheme, categories)) revert NotAuthorised(row, body);
     }
 
     /// @dev The NCCA of the body's own state.
@@ -216,20 +232,33 @@ contract AccreditationRegistry is IAccreditationRegistry, Actors {
 
     function _requireWithin(uint8 row, Scope calldata scope, Scope storage outer) private view {
         for (uint256 i = 0; i < scope.schemes.length; i++) {
-            bytes32 one = SchemeId.unwrap(scope.schemes[i]);
-            bool isThere = false;
-            for (uint256 j = 0; j < outer.schemes.length && !isThere; j++) {
-                isThere = SchemeId.unwrap(outer.schemes[j]) == one;
-            }
-            if (!isThere) revert OutOfScope(row, one);
+            if (!_hasScheme(outer, scope.schemes[i])) revert OutOfScope(row, SchemeId.unwrap(scope.schemes[i]));
         }
         for (uint256 i = 0; i < scope.categories.length; i++) {
-            bool isThere = false;
-            for (uint256 j = 0; j < outer.categories.length && !isThere; j++) {
-                isThere = outer.categories[j] == scope.categories[i];
-            }
-            if (!isThere) revert OutOfScope(row, scope.categories[i]);
+            if (!_hasCategory(outer, scope.categories[i])) revert OutOfScope(row, scope.categories[i]);
         }
         if (scope.until > outer.until) revert OutOfBounds(row, scope.until, outer.until);
+    }
+
+    function _covers(Grant storage grant, SchemeId scheme, bytes32[] calldata categories) private view returns (bool) {
+        if (!_hasScheme(grant.scope, scheme)) return false;
+        for (uint256 i = 0; i < categories.length; i++) {
+            if (!_hasCategory(grant.scope, categories[i])) return false;
+        }
+        return true;
+    }
+
+    function _hasScheme(Scope storage scope, SchemeId scheme) private view returns (bool) {
+        for (uint256 i = 0; i < scope.schemes.length; i++) {
+            if (SchemeId.unwrap(scope.schemes[i]) == SchemeId.unwrap(scheme)) return true;
+        }
+        return false;
+    }
+
+    function _hasCategory(Scope storage scope, bytes32 category) private view returns (bool) {
+        for (uint256 i = 0; i < scope.categories.length; i++) {
+            if (scope.categories[i] == category) return true;
+        }
+        return false;
     }
 }

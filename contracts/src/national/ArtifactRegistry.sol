@@ -2,8 +2,9 @@
 pragma solidity ^0.8.28;
 
 import {Actors} from "../registry/Actors.sol";
-import {Country, PartyId, PartyKind} from "../registry/IRules.sol";
-import {ArtifactId, IArtifactRegistry, VersionId, VulnerabilityId} from "./IArtifactRegistry.sol";
+import {PartyId, PartyKind, Provenance} from "../registry/IRules.sol";
+import {ArtifactId, IArtifactRegistry, Version, VersionId, VulnerabilityId} from "./IArtifactRegistry.sol";
+import {IMirror} from "./IMirror.sol";
 import {IPartyRegistry} from "./IPartyRegistry.sol";
 
 /// @title ICT artifacts and their versions, as specified in IArtifactRegistry
@@ -14,29 +15,22 @@ contract ArtifactRegistry is IArtifactRegistry, Actors {
         bytes32 description;
     }
 
-    /// @dev A case of another chain: whose it is, and when it was disclosed.
-    struct Case {
-        PartyId provider;
-        PartyId coordinator;
-        uint64 disclosed;
-    }
-
     uint8 private constant REGISTER = 14;
     uint8 private constant SUPPORT = 15;
     uint8 private constant LABEL = 16;
 
-    Country private immutable _country;
+    IMirror private immutable _mirror;
     mapping(ArtifactId id => Artifact) private _artifacts;
     mapping(ArtifactId id => Support[]) private _supports;
     mapping(VersionId id => Version) private _versions;
     mapping(VersionId version => mapping(VulnerabilityId vulnerability => mapping(PartyId asserter => Label[]))) private
         _labels;
-    mapping(VulnerabilityId id => Case) private _cases;
 
-    constructor(IPartyRegistry parties) Actors(parties) {
-        IPartyRegistry.ChainKind kind;
-        (kind, _country) = parties.chain();
+    /// @param mirror Where the cases of vulnerability chains are.
+    constructor(IPartyRegistry parties, IMirror mirror) Actors(parties) {
+        (IPartyRegistry.ChainKind kind,) = parties.chain();
         if (kind != IPartyRegistry.ChainKind.Artifact) revert WrongChain(0);
+        _mirror = mirror;
     }
 
     /// @inheritdoc IArtifactRegistry
@@ -71,7 +65,7 @@ contract ArtifactRegistry is IArtifactRegistry, Actors {
         }
         bool hasSupport = _supports[artifact].length != 0;
         _versions[id] = Version(artifact, by, firmware, sbom, mud, patches, fixes, hasSupport);
-        emit VersionRegistered(artifact, id, patches, firmware);
+        emit VersionRegistered(artifact, id, patches, firmware, by);
     }
 
     /// @inheritdoc IArtifactRegistry
@@ -95,8 +89,8 @@ contract ArtifactRegistry is IArtifactRegistry, Actors {
         if (!_isThere(version)) revert Unknown(LABEL, VersionId.unwrap(version));
         if (status == LabelStatus.None) revert Missing(LABEL, "status");
         if (status == LabelStatus.NotAffected && justification == 0) revert Missing(LABEL, "justification");
-        Case storage c = _cases[vulnerability];
-        bool isKnown = PartyId.unwrap(c.provider) != 0;
+        (IMirror.Case memory c, Provenance from) = _mirror.caseOf(vulnerability);
+        bool isKnown = from != Provenance.Own;
         if (isKnown && c.disclosed == 0) revert Sealed(LABEL, vulnerability);
         if (kind == PartyKind.Manufacturer) {
             if (!_same(by, _versions[version].manufacturer)) revert NotYours(LABEL, VersionId.unwrap(version));
@@ -107,15 +101,6 @@ contract ArtifactRegistry is IArtifactRegistry, Actors {
         }
         _labels[version][vulnerability][by].push(Label(status, uint64(block.timestamp), justification));
         emit VersionLabelled(version, vulnerability, by, status);
-    }
-
-    /// @inheritdoc IArtifactRegistry
-    function attestCase(VulnerabilityId id, PartyId provider, PartyId coordinator, uint64 disclosed) external {
-        (PartyId by, Country country) = _actorOf(0, PartyKind.Ncca);
-        _requireSame(0, _country, country);
-        if (_cases[id].disclosed != 0) revert Exists(0, VulnerabilityId.unwrap(id));
-        _cases[id] = Case(provider, coordinator, disclosed);
-        emit CaseAttested(id, disclosed, by);
     }
 
     /// @inheritdoc IArtifactRegistry

@@ -44,12 +44,17 @@ interface IAccreditationRegistry is IRules {
         bool isLive;
     }
 
-    /// @notice One certificate, by its commitment, for one body.
+    /// @notice One certificate, by its commitment, for one body. Whether it was used, the CertificateRegistry knows.
     struct Approval {
         PartyId by;
         uint64 until;
         bool mayBeLonger;
-        bool isUsed;
+    }
+
+    /// @notice Under which NANDO number a body was notified.
+    struct Notification {
+        PartyId by;
+        uint32 number;
     }
 
     event BodyAccredited(PartyId indexed body, uint64 until, PartyId indexed by);
@@ -60,13 +65,6 @@ interface IAccreditationRegistry is IRules {
     event HighDelegated(PartyId indexed body, uint64 until, PartyId indexed by);
     event DelegationRevoked(PartyId indexed body, PartyId indexed by);
     event CertificateApproved(bytes32 indexed commitment, PartyId indexed body, uint64 until, PartyId indexed by);
-
-    /// @notice The body is not accredited now.
-    error NotAccredited(uint8 row, PartyId body);
-    /// @notice The body is not authorised now.
-    error NotAuthorised(uint8 row, PartyId body);
-    /// @notice Issuing *high* was not delegated to the body.
-    error NotDelegated(uint8 row, PartyId body);
 
     /// @notice Row 6, by the accreditation body of its state; again, to renew.
     function accredit(PartyId body, Scope calldata scope) external;
@@ -96,7 +94,14 @@ interface IAccreditationRegistry is IRules {
     function accreditationOf(PartyId body) external view returns (Grant memory);
     function authorisationOf(PartyId body) external view returns (Grant memory);
     function delegationOf(PartyId body) external view returns (Delegation memory);
-    /// @notice The NANDO number of a body; 0 without one.
-    function notificationOf(PartyId body) external view returns (uint32);
+    function notificationOf(PartyId body) external view returns (Notification memory);
     function approvalOf(bytes32 commitment, PartyId body) external view returns (Approval memory);
+
+    /// @notice Reverts, by this row, unless the body is accredited now, for the scheme and all of these categories.
+    function requireAccredited(uint8 row, PartyId body, SchemeId scheme, bytes32[] calldata categories) external view;
+
+    /// @notice Reverts, by this row, unless the body is authorised now, for the scheme, these categories and this AVA_VAN.
+    function requireAuthorised(uint8 row, PartyId body, SchemeId scheme, bytes32[] calldata categories, uint8 van)
+        external
+        view;
 }

@@ -10,6 +10,18 @@ type VersionId is bytes32;
 /// @notice A vulnerability: the case on its vulnerability chain.
 type VulnerabilityId is bytes32;
 
+/// @notice A version; of a patch also what it patches, and which vulnerabilities it fixes. Zero where there is no such file.
+struct Version {
+    ArtifactId artifact;
+    PartyId manufacturer;
+    bytes32 firmware;
+    bytes32 sbom;
+    bytes32 mud;
+    VersionId patches;
+    VulnerabilityId[] fixes;
+    bool hasSupport;
+}
+
 /// @title ICT artifacts, their versions, and what is said of these
 /// @notice Rows 14 to 16 of the rules (CSA 55). On chain stand hashes; the documents are objects of the node's collections.
 interface IArtifactRegistry is IRules {
@@ -30,18 +42,6 @@ interface IArtifactRegistry is IRules {
         bytes32 repository;
     }
 
-    /// @notice A version; of a patch also what it patches, and which vulnerabilities it fixes. Zero where there is no such file.
-    struct Version {
-        ArtifactId artifact;
-        PartyId manufacturer;
-        bytes32 firmware;
-        bytes32 sbom;
-        bytes32 mud;
-        VersionId patches;
-        VulnerabilityId[] fixes;
-        bool hasSupport;
-    }
-
     struct Label {
         LabelStatus status;
         uint64 since;
@@ -50,14 +50,12 @@ interface IArtifactRegistry is IRules {
 
     event ArtifactRegistered(ArtifactId indexed artifact, PartyId indexed manufacturer, bytes32 description);
     event VersionRegistered(
-        ArtifactId indexed artifact, VersionId indexed version, VersionId indexed patches, bytes32 firmware
+        ArtifactId indexed artifact, VersionId indexed version, VersionId patches, bytes32 firmware, PartyId indexed by
     );
     event SupportSet(ArtifactId indexed artifact, uint64 until, PartyId indexed by);
     event VersionLabelled(
         VersionId indexed version, VulnerabilityId indexed vulnerability, PartyId indexed asserter, LabelStatus status
     );
-    /// @notice The NCCA's word on a case of a vulnerability chain.
-    event CaseAttested(VulnerabilityId indexed vulnerability, uint64 disclosed, PartyId by);
 
     /// @notice The case is not disclosed.
     error Sealed(uint8 row, VulnerabilityId vulnerability);
@@ -82,9 +80,6 @@ interface IArtifactRegistry is IRules {
     /// @notice Row 16, by the version's manufacturer, and by coordinator and provider of the case; none while it is sealed. Each has labels
     /// of their own, and all of them stay.
     function label(VersionId version, VulnerabilityId vulnerability, LabelStatus status, bytes32 justification) external;
-
-    /// @notice A case of a vulnerability chain, on the NCCA's word; `disclosed` is 0 while it is sealed.
-    function attestCase(VulnerabilityId id, PartyId provider, PartyId coordinator, uint64 disclosed) external;
 
     /// @notice An artifact; all zero where there is none.
     function artifactOf(ArtifactId id) external view returns (PartyId manufacturer, bytes32 description);

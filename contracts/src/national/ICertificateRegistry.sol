@@ -118,6 +118,8 @@ interface ICertificateRegistry is IRules {
     event CertificateIssued(
         CertificateId indexed certificate, PartyId indexed holder, Kind kind, uint8 level, PartyId indexed by
     );
+    /// @notice A version that a certificate or a statement of conformity is about.
+    event VersionCertified(CertificateId indexed certificate, VersionId indexed version, PartyId indexed by);
     event ConformityDeclared(CertificateId indexed certificate, PartyId indexed by);
     event ReviewOpened(CertificateId indexed certificate, PartyId indexed by);
     event ReviewClosed(CertificateId indexed certificate, ReviewEnd end, PartyId indexed by);

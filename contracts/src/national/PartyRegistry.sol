@@ -1,7 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.28;
 
-import {Country, NewParty, PartyId, PartyKind, Provenance, isAuthority, isBody} from "../registry/IRules.sol";
+import {IAttestors} from "../registry/IAttestors.sol";
+import {
+    Country,
+    NewParty,
+    PartyId,
+    PartyKind,
+    Provenance,
+    isAuthority,
+    isBody,
+    mayReplace
+} from "../registry/IRules.sol";
 import {Parties} from "../registry/Parties.sol";
 import {IPartyRegistry} from "./IPartyRegistry.sol";
 
@@ -12,11 +22,13 @@ contract PartyRegistry is IPartyRegistry, Parties {
     uint8 private constant PARTY = 13;
     ChainKind private immutable _kind;
     Country private immutable _country;
+    address private immutable _inbox;
 
     /// @param authorities Those that the EU chain has seated: what it says of them later counts.
-    constructor(ChainKind kind, Country country, NewParty[] memory authorities) {
+    /// @param inbox_ The account that brings facts of other chains with a proof; zero: there is none.
+    constructor(ChainKind kind, Country country, NewParty[] memory authorities, address inbox_) {
         if (authorities.length == 0) revert Missing(0, "authorities");
-        (_kind, _country) = (kind, country);
+        (_kind, _country, _inbox) = (kind, country, inbox_);
         for (uint256 i = 0; i < authorities.length; i++) {
             NewParty memory p = authorities[i];
             if (!isAuthority(p.kind)) revert WrongRole(0, p.kind);
@@ -31,10 +43,10 @@ contract PartyRegistry is IPartyRegistry, Parties {
         (PartyId by, Party storage authority) = _anyActor(PARTY);
         PartyKind kind = authority.kind;
         if (!isAuthority(kind)) revert WrongRole(PARTY, kind);
-        uint8 row = kind == PartyKind.Nab ? BODY : PARTY;
+        uint8 row = kind == PartyKind.Nab || p.kind == PartyKind.CertificationBody ? BODY : PARTY;
         if (!_mayRegister(kind, p.kind)) revert WrongRole(row, p.kind);
         _requireHere(row, authority.country);
-        if (kind == PartyKind.Nab) _requireHere(row, p.country);
+        if (row == BODY) _requireHere(row, p.country);
         _enterParty(row, p.id, p.kind, p.country, p.key, p.act, by);
     }
 
@@ -47,15 +59,29 @@ contract PartyRegistry is IPartyRegistry, Parties {
         bool isActive,
         address[] calldata keys
     ) external {
-        (PartyId by, Party storage ncca) = _anyActor(0);
-        if (ncca.kind != PartyKind.Ncca) revert WrongRole(0, ncca.kind);
-        _requireHere(0, ncca.country);
-        _attest(id, Party(kind, country, isActive, Provenance.Attested, NOBODY, act));
+        (PartyId by, Provenance from) = attestor(0, msg.sender);
+        if (kind == PartyKind.None) revert Missing(0, "kind");
+        _attest(id, Party(kind, country, isActive, from, NOBODY, act));
         for (uint256 i = 0; i < keys.length; i++) {
             if (_key(keys[i]).since == 0) _enterKey(0, id, keys[i]);
             else if (!_same(_key(keys[i]).party, id)) revert KeyTaken(0, keys[i]);
         }
-        emit PartyAttested(id, kind, isActive, by);
+        emit FactEntered(PartyId.unwrap(id), from, by);
+    }
+
+    /// @inheritdoc IAttestors
+    function attestor(uint8 row, address account) public view returns (PartyId by, Provenance from) {
+        if (account == _inbox && account != address(0)) return (NOBODY, Provenance.Proven);
+        Party storage ncca;
+        (by, ncca) = _actorOf(row, account);
+        if (ncca.kind != PartyKind.Ncca) revert WrongRole(row, ncca.kind);
+        _requireHere(row, ncca.country);
+        return (by, Provenance.Attested);
+    }
+
+    /// @inheritdoc IPartyRegistry
+    function inbox() external view returns (address) {
+        return _inbox;
     }
 
     /// @inheritdoc IPartyRegistry
@@ -66,7 +92,7 @@ contract PartyRegistry is IPartyRegistry, Parties {
     function _attest(PartyId id, Party memory party) private {
         Party storage before = _party(id);
         if (before.kind != PartyKind.None) {
-            if (before.from != Provenance.Attested) revert NotYours(0, PartyId.unwrap(id));
+            if (!mayReplace(before.from, party.from)) revert NotYours(0, PartyId.unwrap(id));
             if (before.kind != party.kind) revert Mismatch(0, bytes32(uint256(before.kind)));
         }
         _setParty(id, party);
@@ -77,8 +103,8 @@ contract PartyRegistry is IPartyRegistry, Parties {
     }
 
     function _mayRegister(PartyKind by, PartyKind kind) private pure returns (bool) {
-        if (by == PartyKind.Nab) return isBody(kind);
+        if (by == PartyKind.Nab) return isBody(kind) && kind != PartyKind.CertificationBody;
         if (by == PartyKind.Coordinator) return kind == PartyKind.Provider;
-        return kind == PartyKind.Manufacturer || kind == PartyKind.Holder;
+        return kind == PartyKind.Manufacturer || kind == PartyKind.Holder || kind == PartyKind.CertificationBody;
     }
 }

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.28;
 
-import {Actors} from "../registry/Actors.sol";
-import {Country, PartyId, PartyKind} from "../registry/IRules.sol";
+import {Facts} from "../registry/Facts.sol";
+import {IAttestors} from "../registry/IAttestors.sol";
+import {Country, PartyId, PartyKind, Provenance} from "../registry/IRules.sol";
 import {SchemeId, Schemes, Terms} from "../registry/Schemes.sol";
 import {IPartyRegistry} from "./IPartyRegistry.sol";
 import {ISchemeRegistry} from "./ISchemeRegistry.sol";
 
 /// @title The schemes that a certification chain knows, as specified in ISchemeRegistry
 /// @dev packages/rules (framework.ts, mirror.ts) has the same rules, and test/federation holds them against each other.
-contract SchemeRegistry is ISchemeRegistry, Schemes, Actors {
+contract SchemeRegistry is ISchemeRegistry, Schemes, Facts {
     uint8 private constant REGISTER = 4;
     bytes2 private constant EU = "EU";
 
@@ -17,11 +18,12 @@ contract SchemeRegistry is ISchemeRegistry, Schemes, Actors {
     mapping(SchemeId id => Country) private _owners;
     mapping(SchemeId id => uint32) private _versions;
     mapping(SchemeId id => mapping(uint32 version => Terms)) private _terms;
+    mapping(SchemeId id => mapping(uint32 version => Provenance)) private _provenances;
     mapping(SchemeId id => mapping(uint32 version => Mapping[])) private _mappings;
     /// @dev The scheme of the Union that is about a scope.
     mapping(bytes32 scope => SchemeId) private _coverage;
 
-    constructor(IPartyRegistry parties) Actors(parties) {
+    constructor(IPartyRegistry parties) Facts(parties, parties) {
         IPartyRegistry.ChainKind kind;
         (kind, _country) = parties.chain();
         if (kind != IPartyRegistry.ChainKind.Certification) revert WrongChain(0);
@@ -50,16 +52,16 @@ contract SchemeRegistry is ISchemeRegistry, Schemes, Actors {
 
     /// @inheritdoc ISchemeRegistry
     function attestScheme(SchemeId id, uint32 version, Terms calldata terms) external {
-        (PartyId by, Country country) = _actorOf(0, PartyKind.Ncca);
-        _requireSame(0, _country, country);
+        (PartyId by, Provenance from) = _attestor(0);
         if (version == 0) revert Missing(0, "version");
-        bool isOwn = _versions[id] != 0 && Country.unwrap(_owners[id]) != EU;
-        if (isOwn) revert NotYours(0, SchemeId.unwrap(id));
-        if (version < _versions[id]) revert OutOfBounds(0, version, _versions[id]);
+        uint32 newest = _versions[id];
+        if (newest != 0) _requireReplaceable(SchemeId.unwrap(id), _provenances[id][newest], from);
+        if (version < newest) revert OutOfBounds(0, version, newest);
         (_versions[id], _owners[id]) = (version, Country.wrap(EU));
         _terms[id][version] = terms;
+        _provenances[id][version] = from;
         _coverage[terms.scope] = id;
-        emit SchemeAttested(id, version, terms.scope, by);
+        emit IAttestors.FactEntered(SchemeId.unwrap(id), from, by);
     }
 
     /// @inheritdoc ISchemeRegistry
@@ -70,6 +72,16 @@ contract SchemeRegistry is ISchemeRegistry, Schemes, Actors {
     /// @inheritdoc ISchemeRegistry
     function termsOf(SchemeId id, uint32 version) external view returns (Terms memory) {
         return _terms[id][version];
+    }
+
+    /// @inheritdoc ISchemeRegistry
+    function provenanceOf(SchemeId id, uint32 version) external view returns (Provenance) {
+        return _provenances[id][version];
+    }
+
+    /// @inheritdoc ISchemeRegistry
+    function schemeFor(bytes32 scope) external view returns (SchemeId) {
+        return _coverage[scope];
     }
 
     /// @inheritdoc ISchemeRegistry

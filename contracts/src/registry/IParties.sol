@@ -8,7 +8,12 @@ import {Country, IRules, PartyId, PartyKind, Provenance} from "./IRules.sol";
 interface IParties is IRules {
     /// @notice A party was entered, with its first key.
     event PartyRegistered(
-        PartyId indexed party, PartyKind kind, Country country, PartyId indexed registrar, bytes32 act
+        PartyId indexed party,
+        PartyKind kind,
+        Country country,
+        PartyId indexed registrar,
+        address indexed key,
+        bytes32 act
     );
     /// @notice A party has one key more.
     event KeyAdded(PartyId indexed party, address indexed key, PartyId indexed by);

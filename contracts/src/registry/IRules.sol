@@ -41,6 +41,11 @@ enum Provenance {
     Proven
 }
 
+/// @notice What was registered here is nobody else's to say, and what has come with a proof is not taken back on a word.
+function mayReplace(Provenance before, Provenance from) pure returns (bool) {
+    return before != Provenance.Own && from >= before;
+}
+
 /// @notice Whether it is two capital letters.
 function isCountry(Country country) pure returns (bool) {
     bytes2 letters = Country.unwrap(country);
@@ -94,6 +99,12 @@ interface IRules {
     error WrongState(uint8 row, uint256 state);
     /// @notice This is not what it was.
     error Mismatch(uint8 row, bytes32 expected);
+    /// @notice The body is not accredited now.
+    error NotAccredited(uint8 row, PartyId body);
+    /// @notice The body is not authorised now.
+    error NotAuthorised(uint8 row, PartyId body);
+    /// @notice Issuing *high* was not delegated to the body.
+    error NotDelegated(uint8 row, PartyId body);
     /// @notice The scheme, the levels or the scope of a body do not have this.
     error OutOfScope(uint8 row, bytes32 what);
 }

@@ -70,9 +70,14 @@ abstract contract Parties is IParties {
 
     /// @dev The active party whose key signed.
     function _anyActor(uint8 row) internal view returns (PartyId id, Party storage party) {
-        Key storage key = _keys[msg.sender];
-        if (key.since == 0) revert UnknownKey(row, msg.sender);
-        if (key.revoked != 0) revert RevokedKey(row, msg.sender);
+        return _actorOf(row, msg.sender);
+    }
+
+    /// @dev The active party whose key this is.
+    function _actorOf(uint8 row, address account) internal view returns (PartyId id, Party storage party) {
+        Key storage key = _keys[account];
+        if (key.since == 0) revert UnknownKey(row, account);
+        if (key.revoked != 0) revert RevokedKey(row, account);
         id = key.party;
         party = _parties[id];
         if (!party.isActive) revert NotActive(row, PartyId.unwrap(id));
@@ -105,7 +110,7 @@ abstract contract Parties is IParties {
         if (_parties[id].kind != PartyKind.None) revert Exists(row, PartyId.unwrap(id));
         _parties[id] = Party(kind, country, true, Provenance.Own, registrar, act);
         _enterKey(row, id, key);
-        emit PartyRegistered(id, kind, country, registrar, act);
+        emit PartyRegistered(id, kind, country, registrar, key, act);
     }
 
     function _enterKey(uint8 row, PartyId party, address key) internal {
