@@ -40,7 +40,7 @@ export async function evmOptions(
 /** Whoever only reads. */
 const NOBODY = `0x${'00'.repeat(20)}`
 
-const finalityOf = ({ finality }: EvmLedgerConfig): EvmFinality =>
+export const finalityOf = ({ finality }: Pick<EvmLedgerConfig, 'finality'>): EvmFinality =>
   typeof finality === 'number' ? { depth: finality } : finality
 
 async function accountOf({ id, keyFile, account }: EvmLedgerConfig, paths: Paths): Promise<Account> {

@@ -1,7 +1,8 @@
-import { accessSync, closeSync, constants, fsyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs'
+import { accessSync, constants, readFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { parseStrict } from '@entente/verify/json'
 import { CliError } from './errors.ts'
+import { writeWhole } from './whole-file.ts'
 
 /** Where a subscription is, kept from one run to the next. */
 export type SubscriptionState = {
@@ -106,16 +107,8 @@ function read(file: string, source: string): { id: string; origin: string | unde
 }
 
 function save(file: string, state: object): void {
-  const temporary = `${file}.${process.pid}.part`
   try {
-    const fd = openSync(temporary, 'w', 0o600)
-    try {
-      writeSync(fd, `${JSON.stringify(state)}\n`)
-      fsyncSync(fd)
-    } finally {
-      closeSync(fd)
-    }
-    renameSync(temporary, file)
+    writeWhole(file, `${JSON.stringify(state)}\n`)
     // A crash here may leave the older state: what came since comes again.
   } catch (cause) {
     throw new CliError('usage', `${file} can't be written: ${(cause as Error).message}`, { cause })

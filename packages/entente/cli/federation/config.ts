@@ -52,6 +52,7 @@ const CountrySchema = object({
       description: 'JSON-RPC of the embedded chains, for the commands and the other countries',
     },
   ),
+  deployer: Address('Whose first transactions on each chain create its contracts; it has no right there'),
   chains: Type.Object(
     {
       eu: Type.Optional(Chain),

@@ -1,0 +1,175 @@
+import { existsSync, readFileSync } from 'node:fs'
+import type { RuleChain, RuleEvent } from '#ledger/rule-chain.ts'
+import { type Entities, type Kind, Refusal, type RuleArguments } from '@entente/rules'
+import { isDeepStrictEqual } from 'node:util'
+import { writeWhole } from '../whole-file.ts'
+import { type ChainKind, EU } from './layout.ts'
+
+type Fact = RuleArguments<'attest'>[0]
+type FactOf<K extends Fact['kind']> = Extract<Fact, { kind: K }>
+
+/**
+ * What the chains of a country are told of each other and of the EU chain, on the word of its NCCA: by the kinds of chains, the facts that an
+ * event is the occasion of. The list is all there is; what comes with a proof takes its place.
+ */
+const ROUTES: readonly { from: ChainKind; to: ChainKind; facts: Reader[] }[] = [
+  { from: 'eu', to: 'artifact', facts: [authority] },
+  { from: 'eu', to: 'certification', facts: [authority, scheme, recognition] },
+  { from: 'eu', to: 'vulnerability', facts: [authority] },
+  { from: 'artifact', to: 'certification', facts: [partyOf('manufacturer'), version] },
+  { from: 'artifact', to: 'vulnerability', facts: [partyOf('manufacturer')] },
+  { from: 'vulnerability', to: 'artifact', facts: [partyOf('provider'), vulnerability] },
+]
+type Reader = (chain: RuleChain, event: RuleEvent, country: string) => Promise<Fact | undefined>
+
+const read = async <K extends Kind>(chain: RuleChain, kind: K, id: string): Promise<Entities[K] | undefined> =>
+  (await chain.get(kind, id)).value
+
+/** An authority of this country that the members have seated, removed, or given another key. */
+async function authority(chain: RuleChain, { name, subject }: RuleEvent, country: string): Promise<Fact | undefined> {
+  if (name !== 'ChangeMade') return undefined
+  const change = (await read(chain, 'proposal', subject))?.change
+  if (change?.do === 'seat') return partyFact(chain, change.authority.id, country, [change.authority.key])
+  if (change?.do === 'remove') return partyFact(chain, change.authority, country, [])
+  return change?.do === 'replaceKey' ? partyFact(chain, change.party, country, [change.key]) : undefined
+}
+
+async function partyFact(
+  chain: RuleChain,
+  id: string,
+  country: string | undefined,
+  keys: string[],
+): Promise<FactOf<'party'> | undefined> {
+  const found = await read(chain, 'party', id)
+  if (found === undefined || (country !== undefined && found.country !== country)) return undefined
+  const { kind, act, isActive } = found
+  return { kind: 'party', id, value: { kind, country: found.country, act, isActive }, keys }
+}
+
+async function scheme(chain: RuleChain, { name, subject }: RuleEvent): Promise<Fact | undefined> {
+  const found = name === 'SchemeAdopted' ? await read(chain, 'scheme', subject) : undefined
+  if (found === undefined) return undefined
+  const { from: _, ...value } = found
+  return { kind: 'scheme', id: subject, value }
+}
+
+async function recognition(chain: RuleChain, { name, subject, status }: RuleEvent): Promise<Fact | undefined> {
+  if (name !== 'CountryRecognised' || status === undefined) return undefined
+  const value = await read(chain, 'recognition', `${status}@${subject}`)
+  return value && { kind: 'recognition', country: status, scheme: subject, value }
+}
+
+/** A party of a kind with its first key, and each key that it adds. */
+function partyOf(kind: 'manufacturer' | 'provider'): Reader {
+  return async (chain, { name, subject, about, status }) => {
+    if (name === 'PartyRegistered' && status === kind && about !== undefined)
+      return partyFact(chain, subject, undefined, [about])
+    if (name !== 'KeyAdded') return undefined
+    const party = (await read(chain, 'key', subject))?.party
+    const fact = party === undefined ? undefined : await partyFact(chain, party, undefined, [subject])
+    return fact?.value.kind === kind ? fact : undefined
+  }
+}
+
+async function version(chain: RuleChain, { name, subject }: RuleEvent): Promise<Fact | undefined> {
+  const found = name === 'VersionRegistered' ? await read(chain, 'version', subject) : undefined
+  if (found === undefined) return undefined
+  const { from: _, ...value } = found
+  return { kind: 'version', id: subject, value }
+}
+
+async function vulnerability(chain: RuleChain, { name, subject }: RuleEvent): Promise<Fact | undefined> {
+  if (name !== 'VulnerabilityAnnounced' && name !== 'VulnerabilityDisclosed') return undefined
+  const found = await read(chain, 'case', subject)
+  if (found === undefined) return undefined
+  const { provider, coordinator, disclosed } = found
+  return { kind: 'case', id: subject, value: { provider, coordinator, disclosed } }
+}
+
+/** Whether a chain says so already: what was brought before, in a round that ended badly. */
+async function isThere(chain: RuleChain, fact: Fact): Promise<boolean> {
+  const same = (found: object | undefined, value: object) =>
+    found !== undefined &&
+    isDeepStrictEqual(Object.fromEntries(Object.keys(value).map(k => [k, Reflect.get(found, k)])), { ...value })
+  switch (fact.kind) {
+    case 'party': {
+      const keys = await Promise.all(fact.keys.map(key => read(chain, 'key', key)))
+      return keys.every(key => key?.party === fact.id) && same(await read(chain, 'party', fact.id), fact.value)
+    }
+    case 'scheme':
+      return same(await read(chain, 'scheme', fact.id), fact.value)
+    case 'recognition':
+      return same(await read(chain, 'recognition', `${fact.country}@${fact.scheme}`), fact.value)
+    case 'version':
+      return same(await read(chain, 'version', fact.id), fact.value)
+    case 'case':
+      return same(await read(chain, 'foreignCase', fact.id), fact.value)
+  }
+}
+
+export type FactsOptions = {
+  country: string
+  /** To read from; the EU chain too, where it can be reached. */
+  from(kind: ChainKind): RuleChain | undefined
+  /** The country's own chains, as its NCCA sees them. */
+  to(kind: ChainKind): RuleChain | undefined
+  /** Where it is kept how far each chain was read. */
+  file: string
+  log(level: 'info' | 'warn', message: string, details: Record<string, unknown>): void
+}
+export type Facts = {
+  /** Brings what is new. @returns how many facts were entered */
+  copy(): Promise<number>
+}
+
+/**
+ * Copies facts of other chains as attested by the NCCA: explicit, in one process, and repeatable. What stops it in the middle costs
+ * that some events are read again.
+ */
+export function createFacts({ country, from, to, file, log }: FactsOptions): Facts {
+  const read: Record<string, number> = existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : {}
+  const routeOf = (source: ChainKind, target: ChainKind) => `${source === 'eu' ? EU : source}>${target}`
+
+  async function enter(target: RuleChain, fact: Fact, at: object): Promise<number> {
+    if (await isThere(target, fact)) return 0
+    try {
+      await target.run('attest', fact)
+      return 1
+    } catch (error) {
+      // What the chain has of its own is nobody else's to say.
+      if (!(error instanceof Refusal)) throw error
+      log('warn', 'a fact of another chain is refused', { ...at, kind: fact.kind, reason: error.message })
+      return 0
+    }
+  }
+
+  return {
+    async copy() {
+      let entered = 0
+      const heads = new Map<ChainKind, Promise<number>>()
+      for (const { from: source, to: target, facts } of ROUTES) {
+        const [reading, writing] = [from(source), to(target)]
+        if (reading === undefined || writing === undefined) continue
+        const route = routeOf(source, target)
+        const fromBlock = (read[route] ?? -1) + 1
+        const final = await (heads.get(source) ?? remember(heads, source, reading))
+        if (fromBlock > final) continue
+        for (const event of await reading.history({ fromBlock, toBlock: final }))
+          for (const reader of facts) {
+            const fact = await reader(reading, event, country)
+            if (fact !== undefined) entered += await enter(writing, fact, { route, event: event.name })
+          }
+        // A crash before this reads the same events again, and finds their facts entered.
+        read[route] = final
+        writeWhole(file, `${JSON.stringify(read)}\n`)
+      }
+      return entered
+    },
+  }
+}
+
+function remember(heads: Map<ChainKind, Promise<number>>, kind: ChainKind, chain: RuleChain): Promise<number> {
+  const final = chain.head().then(head => head.final)
+  heads.set(kind, final)
+  return final
+}

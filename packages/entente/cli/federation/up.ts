@@ -1,0 +1,163 @@
+import { existsSync, rmSync } from 'node:fs'
+import { createEmbeddedHost } from '#ledger/evm/embedded/host.ts'
+import type { RuleChain } from '#ledger/rule-chain.ts'
+import { join } from 'node:path'
+import { CliError } from '../errors.ts'
+import { createRounds } from '#notary/rounds.ts'
+import type { Logger } from '../open-log.ts'
+import { writeWhole } from '../whole-file.ts'
+import { chainsOf, foundChain, type OpenChain, openChain, openProvider, readKey } from './chains.ts'
+import type { Country } from './config.ts'
+import { connectChain } from './connect.ts'
+import { enactDemo } from './demo.ts'
+import { createFacts } from './facts.ts'
+import { type ChainKind, EU, formatChainName } from './layout.ts'
+import { type RpcServer, startRpcServer } from './rpc-server.ts'
+
+/** What a process says of itself: who trusts it should know what it is. */
+export type About = {
+  /** Everything is in one process, which a federation is not. */
+  demo: boolean
+  countries: readonly string[]
+  testKeys: boolean
+  pid: number
+}
+
+export type RunningFederation = {
+  about: About
+  chains: readonly OpenChain[]
+  urls: ReadonlyMap<string, string>
+  /** Facts that were brought from chain to chain so far. */
+  facts(): number
+  close(): Promise<void>
+}
+
+/**
+ * Runs the chains of countries in this process: opens them, creates what they begin with where it is not there, serves JSON-RPC, and copies
+ * facts between them. A country's process has its three chains; the demo has everybody's.
+ *
+ * @throws CliError, LedgerError, Refusal when something can't start; nothing is left running then
+ */
+export async function startFederation(
+  dir: string,
+  countries: readonly Country[],
+  { demo, log, now }: { demo: boolean; log: Logger; now: () => number },
+): Promise<RunningFederation> {
+  const closers: (() => Promise<unknown>)[] = []
+  const closeAll = async () => {
+    for (const close of closers.splice(0).reverse()) await close()
+  }
+  try {
+    const host = createEmbeddedHost({ now })
+    closers.push(() => host.close())
+    const opened = await Promise.all(
+      countries.map(async country => ({
+        country,
+        chains: await Promise.all(
+          chainsOf(country).map(async ({ name, config }) => {
+            const provider = await openProvider(country, config, host)
+            const chain = await openChain(country, name, config, provider)
+            // A crash in here leaves contracts that the next start goes on with.
+            await foundChain(country, chain)
+            return chain
+          }),
+        ),
+      })),
+    )
+    const chains = opened.flatMap(one => one.chains)
+    const about: About = {
+      demo,
+      countries: countries.map(({ config }) => config.country),
+      testKeys: countries.some(({ config }) => config.testKeys),
+      pid: process.pid,
+    }
+    const urls = new Map<string, string>()
+    for (const one of opened) {
+      const server = await serve(one.country, one.chains, about)
+      closers.push(server.close)
+      urls.set(one.country.config.country, server.url)
+    }
+    const here = (country: string, kind: ChainKind) =>
+      chains.find(({ name }) => name.country === country && name.kind === kind)
+    if (demo) await enactDemo(countries, here)
+    const facts = opened
+      .filter(({ country }) => country.config.country !== EU)
+      .map(async one => {
+        const eu = here(EU, 'eu') ?? (await connectChain(dir, { country: EU, kind: 'eu' }, one.country.config.eu?.url))
+        return startFacts(one.country, one.chains, eu, log)
+      })
+    const copying = await Promise.all(facts)
+    closers.push(() => Promise.all(copying.map(one => one.close())))
+    // Whoever asks for something right after the start finds what was there before.
+    await Promise.all(copying.map(one => one.first))
+    return { about, chains, urls, facts: () => copying.reduce((sum, one) => sum + one.count(), 0), close: closeAll }
+  } catch (error) {
+    await closeAll()
+    throw error
+  }
+}
+
+async function serve({ config, paths }: Country, chains: readonly OpenChain[], about: About): Promise<RpcServer> {
+  const embedded = chains.filter(chain => chain.config.kind === 'embedded')
+  const server = await startRpcServer(config.rpc, new Map(embedded.map(c => [c.name.kind, c.provider])), about)
+  // A crash leaves this file: whoever connects finds nobody there, and says so.
+  writeWhole(paths.running, `${JSON.stringify({ url: server.url, pid: process.pid })}\n`)
+  return {
+    url: server.url,
+    close: async () => {
+      await server.close()
+      rmSync(paths.running, { force: true })
+    },
+  }
+}
+
+/** Facts are entered by the NCCA's key: where this process has none, somebody else enters them. */
+async function startFacts({ config, paths }: Country, chains: readonly OpenChain[], eu: OpenChain, log: Logger) {
+  const nothing = { first: Promise.resolve(), count: () => 0, close: async () => {} }
+  const keyFile = join(paths.keys, 'ncca.key')
+  if (!existsSync(keyFile)) return nothing
+  const key = readKey(keyFile)
+  const reading = new Map<ChainKind, RuleChain>([['eu', await eu.as()]])
+  const writing = new Map<ChainKind, RuleChain>()
+  for (const chain of chains) {
+    reading.set(chain.name.kind, await chain.as())
+    writing.set(chain.name.kind, await chain.as(key))
+  }
+  const facts = createFacts({
+    country: config.country,
+    from: kind => reading.get(kind),
+    to: kind => writing.get(kind),
+    file: paths.facts,
+    log,
+  })
+  let count = 0
+  const copy = async () => {
+    count += await facts.copy()
+  }
+  const failed = (error: Error) =>
+    log('warn', 'facts of other chains could not be copied: tried again', {
+      country: config.country,
+      error: error.message,
+    })
+  const first = copy().catch(failed)
+  const rounds = createRounds(copy, config.facts.intervalMs, failed)
+  void first.then(() => rounds.start())
+  return {
+    first,
+    count: () => count,
+    close: async () => {
+      await first
+      await rounds.close()
+      await Promise.all([...reading.values(), ...writing.values()].map(chain => chain.close()))
+    },
+  }
+}
+
+/** Names of chains for messages. */
+export const namesOf = (chains: readonly OpenChain[]): string => chains.map(c => formatChainName(c.name)).join(', ')
+
+/** @throws CliError `usage` where these can't be a demo: everybody has to be here. */
+export function requireEverybody(countries: readonly Country[]): void {
+  if (!countries.some(({ config }) => config.country === EU))
+    throw new CliError('usage', 'a demo has the EU chain and all members in one process: the folder EU is missing')
+}
