@@ -332,7 +332,7 @@ export async function suspend(call: Call, id: Id, until: Seconds, reason: Hash, 
   const suspended = certificate.suspended + length
   must(suspended <= maxSuspended, 'OutOfBounds', { suspended, maxSuspended })
   call.state.put('certificate', id, { ...certificate, suspendedUntil: until, suspended })
-  call.state.emit({ name: 'CertificateSuspended', subject: id, by: by.id, status: reason })
+  call.state.emit({ name: 'CertificateSuspended', subject: id, by: by.id, status: reason, until })
 }
 
 /** Row 27 */
@@ -363,7 +363,7 @@ export async function extendSuspension(call: Call, id: Id, until: Seconds, reaso
   const suspended = certificate.suspended + (until - certificate.suspendedUntil)
   must(suspended <= maxSuspended, 'OutOfBounds', { suspended, maxSuspended })
   call.state.put('certificate', id, { ...certificate, suspendedUntil: until, suspended })
-  call.state.emit({ name: 'SuspensionExtended', subject: id, by: by.id })
+  call.state.emit({ name: 'SuspensionExtended', subject: id, by: by.id, until })
 }
 
 /** Row 29: for good; by the issuing body, and by the NCCA where it approved it or its own body issued it (EUCC 14, 20; CSA 58(8)(e)). */

@@ -1,7 +1,7 @@
-import type { Id } from './entities.ts'
+import type { Id, Seconds } from './entities.ts'
 
-/** What a call did, in the past tense, as the contracts emit it. `subject` is what it is about, `about` what nobody finds without it (of a label the vulnerability, of a version its artifact, of a party its first key); whoever needs more reads the state. */
-export type Event = { name: EventName; subject: string; by: Id; about?: string; status?: string }
+/** What a call did, in the past tense, as the contracts emit it. `subject` is what it is about, `about` what nobody finds without it (of a label the vulnerability, of a version its artifact, of a party its first key), `until` how long a suspension was to last; whoever needs more reads the state. */
+export type Event = { name: EventName; subject: string; by: Id; about?: string; status?: string; until?: Seconds }
 export type EventName =
   | 'FactEntered'
   | 'ChangeProposed'
