@@ -4,7 +4,7 @@ pragma solidity ^0.8.28;
 import {Facts} from "../registry/Facts.sol";
 import {IAttestors} from "../registry/IAttestors.sol";
 import {Country, PartyId, PartyKind, Provenance} from "../registry/IRules.sol";
-import {SchemeId, Schemes, Terms} from "../registry/Schemes.sol";
+import {SchemeId, Schemes, Terms, isInForce, isLevelOf} from "../registry/Schemes.sol";
 import {IPartyRegistry} from "./IPartyRegistry.sol";
 import {ISchemeRegistry} from "./ISchemeRegistry.sol";
 
@@ -38,7 +38,7 @@ contract SchemeRegistry is ISchemeRegistry, Schemes, Facts {
         bool isForeign = version != 0 && Country.unwrap(_owners[id]) != Country.unwrap(_country);
         if (isForeign) revert NotYours(REGISTER, SchemeId.unwrap(id));
         SchemeId covering = _coverage[terms.scope];
-        bool isCovered = SchemeId.unwrap(covering) != 0 && _isInForce(_terms[covering][_versions[covering]]);
+        bool isCovered = SchemeId.unwrap(covering) != 0 && isInForce(_terms[covering][_versions[covering]]);
         if (isCovered) revert Covered(REGISTER, terms.scope);
         _versions[id] = ++version;
         _owners[id] = _country;
@@ -90,15 +90,10 @@ contract SchemeRegistry is ISchemeRegistry, Schemes, Facts {
     }
 
     function _checkMapping(uint8 levels, Mapping calldata m) private view {
-        if (!_isOneOf(m.level, levels)) revert OutOfScope(REGISTER, bytes32(uint256(m.level)));
+        if (!isLevelOf(m.level, levels)) revert OutOfScope(REGISTER, bytes32(uint256(m.level)));
         if (Country.unwrap(_owners[m.scheme]) != EU) revert Unknown(REGISTER, SchemeId.unwrap(m.scheme));
-        if (!_isOneOf(m.to, _terms[m.scheme][_versions[m.scheme]].levels)) {
+        if (!isLevelOf(m.to, _terms[m.scheme][_versions[m.scheme]].levels)) {
             revert OutOfScope(REGISTER, bytes32(uint256(m.to)));
         }
-    }
-
-    /// @dev One level, and one of these.
-    function _isOneOf(uint8 level, uint8 levels) private pure returns (bool) {
-        return level != 0 && level & (level - 1) == 0 && _isSubset(level, levels);
     }
 }

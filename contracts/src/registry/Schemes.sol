@@ -8,6 +8,17 @@ type SchemeId is bytes32;
 
 // Assurance levels as a set (CSA Article 52): bit 0 basic, bit 1 substantial, bit 2 high.
 uint8 constant BASIC = 1;
+uint8 constant HIGH = 4;
+
+/// @notice Whether it is one level, and one of these.
+function isLevelOf(uint8 level, uint8 levels) pure returns (bool) {
+    return level != 0 && level & (level - 1) == 0 && level & ~levels == 0;
+}
+
+/// @notice From its adoption until certificates are no longer issued under it.
+function isInForce(Terms memory terms) view returns (bool) {
+    return terms.adopted <= block.timestamp && (terms.endsAt == 0 || block.timestamp < terms.endsAt);
+}
 
 /// @notice What a scheme says. Levels are sets. Terms are in seconds.
 struct Terms {
@@ -67,10 +78,5 @@ abstract contract Schemes is IRules {
 
     function _isSubset(uint8 some, uint8 all) internal pure returns (bool) {
         return some & ~all == 0;
-    }
-
-    /// @dev From its adoption until certificates are no longer issued under it.
-    function _isInForce(Terms storage t) internal view returns (bool) {
-        return t.adopted <= block.timestamp && (t.endsAt == 0 || block.timestamp < t.endsAt);
     }
 }
