@@ -2,7 +2,7 @@
 // (.mts: this folder is CommonJS for the sake of `solc` beside it.)
 import { spawnSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { keccak256 } from 'viem'
 
 const contracts = join(import.meta.dirname, '..')
@@ -16,6 +16,7 @@ export const artifacts: readonly (readonly [string, string])[] = [
     'ConsortiumRegistry',
     'FrameworkRegistry',
     'PartyRegistry',
+    'Mirror',
     'SchemeRegistry',
     'AccreditationRegistry',
     'ArtifactRegistry',
@@ -68,7 +69,7 @@ export function artifactOf(contract: string): Artifact {
 }
 
 /** A line for each entry of the ABI: what a change of a contract changes can be read. */
-export function format({ abi, ...rest }: Artifact): string {
+function format({ abi, ...rest }: Artifact): string {
   const lines = Object.entries(rest).map(([name, value]) => `  ${JSON.stringify(name)}: ${JSON.stringify(value)},`)
   const entries = abi.map(entry => `    ${JSON.stringify(entry)}`).join(',\n')
   return `{\n${lines.join('\n')}\n  "abi": [\n${entries}\n  ]\n}\n`
@@ -78,7 +79,9 @@ if (import.meta.main) {
   forge('build')
   for (const [contract, file] of artifacts) {
     const path = join(contracts, '..', file)
-    writeFileSync(path, format(artifactOf(contract)))
-    spawnSync(join(bin, 'biome'), ['format', '--write', path], { stdio: 'ignore' })
+    const artifact = artifactOf(contract)
+    const isFederations = dirname(file).endsWith('artifacts')
+    writeFileSync(path, isFederations ? format(artifact) : JSON.stringify(artifact, null, 2))
+    if (!isFederations) spawnSync(join(bin, 'biome'), ['format', '--write', path], { stdio: 'inherit' })
   }
 }

@@ -75,6 +75,14 @@ export {
 } from './record.ts'
 export { decodeRlp, encodeRlp, type RlpItem } from './rlp.ts'
 export {
+  type Continuation,
+  CONTINUATION_ORIGIN_PREFIX,
+  formatContinuation,
+  parseContinuation,
+  signContinuation,
+  verifyContinuation,
+} from './continuation.ts'
+export {
   formatSuccession,
   type LogKeys,
   parseSuccession,
@@ -85,7 +93,7 @@ export {
   verifyLogCheckpoint,
   verifySuccession,
 } from './succession.ts'
-export { verifyTrieProof } from './trie.ts'
+export { decodeTrieNode, readTrie, verifyTrieProof } from './trie.ts'
 export { believedKeys, type PinnedLedger, type Trust } from './trust.ts'
 export {
   readWithheld,

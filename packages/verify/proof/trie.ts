@@ -8,55 +8,78 @@ const MAX_NODES = 65
 /** The largest node is a branch: 16 hashes and a value. */
 const MAX_NODE_SIZE = 2048
 
+/** keccak-256 of the RLP of nothing: the root of a trie that holds nothing. */
+const EMPTY_ROOT = keccak_256(Uint8Array.of(0x80))
+
 /**
  * The value under `key` in a Merkle-Patricia trie (Ethereum Yellow Paper, appendix D) whose keys are hashed, as in the state and
- * storage tries of `eth_getProof`.
+ * storage tries of `eth_getProof`; undefined where the nodes show that there is none.
  *
  * @param root 32 bytes
  * @param key before hashing: an address, or a storage slot
- * @param nodes RLP of the nodes from the root down, all of them used
- * @throws ProofError `seal`, also where the key is proven to be absent
+ * @param nodeOf the node that has this hash, decoded: whoever gives it has checked that
+ * @throws ProofError `seal` where a node is none of such a trie
  */
-export function verifyTrieProof(root: Uint8Array, key: Uint8Array, nodes: readonly Uint8Array[]): Uint8Array {
-  if (nodes.length > MAX_NODES) throw new ProofError('seal', `a state proof of ${nodes.length} nodes`)
+export function readTrie(
+  root: Uint8Array,
+  key: Uint8Array,
+  nodeOf: (hash: Uint8Array) => RlpItem,
+): Uint8Array | undefined {
+  if (equalHashes(root, EMPTY_ROOT)) return undefined
   const path = toNibbles(keccak_256(key))
-  let used = 0
-  const byHash = (hash: Uint8Array): RlpItem => {
-    const node = nodes[used++]
-    if (node === undefined || node.length > MAX_NODE_SIZE || !equalHashes(keccak_256(node), hash)) {
-      throw new ProofError('seal', `node ${used - 1} of the state proof is not the one that its parent names`)
-    }
-    return decodeRlp(node)
-  }
-  let node = byHash(root)
+  let node = nodeOf(root)
   for (let at = 0; ; ) {
     const items = rlpList(node, 'a node of the state proof')
     let child: RlpItem | undefined
     if (items.length === 17) {
-      if (at === path.length) return end(rlpBytes(items[16], 'the value of a branch'), used, nodes)
+      if (at === path.length) return valueOf(items[16], 'the value of a branch')
       child = items[path[at]!]
       at++
     } else {
       rlpList(node, 'a node of the state proof', 2)
       const { nibbles, isLeaf } = decodePath(rlpBytes(items[0], 'the path of a node'))
-      const matches = nibbles.every((nibble, i) => path[at + i] === nibble)
+      if (!nibbles.every((nibble, i) => path[at + i] === nibble)) return undefined
       at += nibbles.length
-      if (!matches || (isLeaf && at !== path.length))
-        throw new ProofError('seal', 'the state proof leads to another key')
-      if (isLeaf) return end(rlpBytes(items[1], 'the value of a leaf'), used, nodes)
+      if (isLeaf) return at === path.length ? valueOf(items[1], 'the value of a leaf') : undefined
       child = items[1]
     }
     // A node of less than 32 bytes lies in its parent itself, another one is named by its hash
     if (Array.isArray(child)) node = child
-    else if (child?.length === 32) node = byHash(child)
-    else throw new ProofError('seal', 'the state does not hold the key')
+    else if (child?.length === 32) node = nodeOf(child)
+    else if (child?.length === 0 && items.length === 17) return undefined
+    else throw new ProofError('seal', 'a node of the state proof names no other')
   }
 }
 
-function end(value: Uint8Array, used: number, nodes: readonly Uint8Array[]): Uint8Array {
+/**
+ * {@link readTrie} of a key that must be there.
+ *
+ * @param nodes RLP of the nodes from the root down, all of them used
+ * @throws ProofError `seal`, also where the key is proven to be absent
+ */
+export function verifyTrieProof(root: Uint8Array, key: Uint8Array, nodes: readonly Uint8Array[]): Uint8Array {
+  let used = 0
+  const value = readTrie(root, key, hash => decodeTrieNode(hash, nodes[used++], used - 1))
   if (used !== nodes.length) throw new ProofError('seal', `${nodes.length - used} nodes too many in the state proof`)
-  if (value.length === 0) throw new ProofError('seal', 'the state does not hold the key')
+  if (value === undefined) throw new ProofError('seal', 'the state does not hold the key')
   return value
+}
+
+/**
+ * A node, held against the hash by which its parent names it.
+ *
+ * @param depth how many nodes are above it, for the message
+ * @throws ProofError `seal`
+ */
+export function decodeTrieNode(hash: Uint8Array, node: Uint8Array | undefined, depth: number): RlpItem {
+  if (node === undefined || depth >= MAX_NODES || node.length > MAX_NODE_SIZE || !equalHashes(keccak_256(node), hash))
+    throw new ProofError('seal', `node ${depth} of the state proof is not the one that its parent names`)
+  return decodeRlp(node)
+}
+
+function valueOf(item: RlpItem | undefined, what: string): Uint8Array | undefined {
+  const value = rlpBytes(item, what)
+  return value.length === 0 ? undefined : value
 }
 
 /** Hex-prefix encoding: a flag nibble (1: odd, 2: leaf), then the path. */

@@ -99,12 +99,16 @@ class FixedCommon extends Common {
   }
 }
 
-export function createMachine({ chainId, read, blockHash }: MachineOptions): Machine {
-  const common = new FixedCommon({
+/** The rules of the fork that our contracts are compiled for. */
+export const createCommon = (chainId: number): Common =>
+  new FixedCommon({
     chain: { ...Mainnet, name: 'entente', chainId },
     hardfork: Hardfork.Berlin,
     customCrypto: { sha256: message => Uint8Array.from(createHash('sha256').update(message).digest()) },
   })
+
+export function createMachine({ chainId, read, blockHash }: MachineOptions): Machine {
+  const common = createCommon(chainId)
   const blockchain: EVMMockBlockchainInterface = {
     getBlock: async number => ({ hash: () => blockHash(number) ?? new Uint8Array(32) }),
     putBlock: async () => undefined,

@@ -1,4 +1,13 @@
-import { checkArguments, type Entities, type Kind, type RuleArguments, type RuleName, ZERO } from '@entente/rules'
+import { setTimeout as sleep } from 'node:timers/promises'
+import {
+  type ChainKind,
+  checkArguments,
+  type Entities,
+  type Kind,
+  type RuleArguments,
+  type RuleName,
+  ZERO,
+} from '@entente/rules'
 import type { Hex } from 'viem'
 import { bytesToHex, decodeFunctionResult, encodeFunctionData, hexToBytes } from 'viem/utils'
 import type { ChainEvent, ChainHeader } from '../../chain.ts'
@@ -10,10 +19,11 @@ import { type EvmChain, openEvmChain } from '../chain.ts'
 import { type EvmFinality, finalizedBlock } from '../finality.ts'
 import type { Eip1193Provider } from '../provider.ts'
 import { type Ask, askOf } from '../rpc.ts'
-import { abiOf, type ChainKind, checkCode, type ContractName, CONTRACTS_OF } from './contracts.ts'
+import { abiOf, checkCode, type ContractName, CONTRACTS_OF } from './contracts.ts'
 import { encodeRule } from './encode.ts'
 import { readEntity, type View } from './entities.ts'
 import { decodeEvents, subjectTopic } from './events.ts'
+import { createProvenState, type PinnedValidators, type ProvenHeader, type ProvenState } from './proven.ts'
 import { toRefusal } from './refusal.ts'
 
 export interface EvmRuleChainOptions {
@@ -33,6 +43,9 @@ export interface EvmRuleChainOptions {
   readonly gasLimit?: number
   readonly timeoutMs?: number
   readonly pollMs?: number
+  /** Who seals the chain, as its reader knows it from elsewhere: what is read is proven then. Left out: what the node says. */
+  readonly validators?: readonly string[]
+  readonly wait?: (milliseconds: number) => Promise<unknown>
 }
 
 const NOBODY = `0x${'0'.repeat(40)}`
@@ -55,7 +68,23 @@ export async function openEvmRuleChain(options: EvmRuleChainOptions): Promise<Ru
     account: account ?? accountOfNode(NOBODY),
   })
   for (const [name, address] of addresses) checkCode(name, address, await chain.code(address))
-  return createEvmRuleChain(chain, { kind, addresses, account: account?.address, ask: askOf(provider) })
+  const ask = askOf(provider)
+  const { chainId, finality, validators, timeoutMs = 60_000, pollMs = 250, wait = sleep } = options
+  const pinned: PinnedValidators | undefined = validators && {
+    consensus: finality === 'clique' ? 'clique' : 'qbft',
+    validators: validators.map(address => address.toLowerCase()),
+  }
+  const proven = pinned && createProvenState({ chain, ask, chainId, pinned, timeoutMs, pollMs, wait })
+  const rules = createEvmRuleChain(chain, { kind, addresses, account: account?.address, ask, proven })
+  await checkKind(rules, kind)
+  return rules
+}
+
+/** The contracts of the three kinds of national chains begin alike, and one node may have several. */
+async function checkKind(rules: RuleChain, kind: ChainKind): Promise<void> {
+  const { value } = await rules.get('chain', 'self')
+  if (value?.kind !== kind)
+    throw new LedgerError('mismatch', `the contracts are those of a chain of ${value?.kind}, configured is ${kind}`)
 }
 
 function contractsOf(kind: ChainKind, contracts: Readonly<Record<string, string>>): Map<ContractName, string> {
@@ -75,19 +104,27 @@ function createEvmRuleChain(
     addresses,
     account,
     ask,
-  }: { kind: ChainKind; addresses: ReadonlyMap<ContractName, string>; account: string | undefined; ask: Ask },
+    proven,
+  }: {
+    kind: ChainKind
+    addresses: ReadonlyMap<ContractName, string>
+    account: string | undefined
+    ask: Ask
+    proven: ProvenState | undefined
+  },
 ): RuleChain {
+  /** The newest block in which this object has run something: it reads what it has written. */
+  let ran = 0
   const times = new Map<string, number>()
   const addressOf = (name: ContractName) => addresses.get(name) as string
   const isOurs = new Set(addresses.values())
 
-  const viewAt =
-    (block: number | undefined): View =>
+  type Run = (call: { contract: string; data: Uint8Array }) => Promise<Uint8Array>
+  const viewBy =
+    (run: Run): View =>
     async (name, functionName, ...args) => {
-      const abi = abiOf(name)
-      const data = hexToBytes(encodeFunctionData({ abi, functionName, args }))
-      const returned = await chain.call({ contract: addressOf(name), data }, block)
-      return decode(name, functionName, returned)
+      const data = hexToBytes(encodeFunctionData({ abi: abiOf(name), functionName, args }))
+      return decode(name, functionName, await run({ contract: addressOf(name), data }))
     }
 
   function decode(name: ContractName, functionName: string, returned: Uint8Array): unknown {
@@ -131,7 +168,15 @@ function createEvmRuleChain(
 
   async function encode<N extends RuleName>(rule: N, args: RuleArguments<N>) {
     checkArguments(rule, args)
-    const party = async () => (await readEntity(viewAt(undefined), kind, 'key', account ?? NOBODY))?.party ?? ZERO
+    const party = async () =>
+      (
+        await readEntity(
+          viewBy(call => chain.call(call)),
+          kind,
+          'key',
+          account ?? NOBODY,
+        )
+      )?.party ?? ZERO
     const { contract, data } = await encodeRule({ kind, party: async () => (await party()) as Hex }, rule, args)
     return { contract: addressOf(contract), data: hexToBytes(data) }
   }
@@ -176,15 +221,31 @@ function createEvmRuleChain(
         .catch((error: unknown) => {
           throw toRefusal(error)
         })
+      ran = Math.max(ran, block)
       const time = await timeOf(block, blockHash)
       return { transaction, block, blockHash, time, events: await toRuleEvents(events) }
     },
 
     async get<K extends Kind>(wanted: K, id: string, block?: number): Promise<Reading<Entities[K] | undefined>> {
-      const header = await chain.header(block)
-      const time = remember(header)
-      const value = await readEntity(viewAt(header.number), kind, wanted, id)
-      return { value, level: 'asked', block: header.number, blockHash: header.hash, time }
+      if (proven === undefined) {
+        const header = await chain.header(block)
+        remember(header)
+        const value = await readEntity(
+          viewBy(call => chain.call(call, header.number)),
+          kind,
+          wanted,
+          id,
+        )
+        return { value, level: 'asked', block: header.number, blockHash: header.hash, time: header.time }
+      }
+      const header = await provenHeader(proven, block)
+      const value = await readEntity(
+        viewBy(call => proven.call(header, call)),
+        kind,
+        wanted,
+        id,
+      )
+      return { value, level: 'proven', block: header.number, blockHash: header.hash, time: header.time }
     },
 
     async history({ subject, about, fromBlock = 0, toBlock }: HistoryFilter = {}): Promise<RuleEvent[]> {
@@ -207,6 +268,12 @@ function createEvmRuleChain(
     },
 
     close: () => chain.close(),
+  }
+
+  /** The newest one, but none before what this object has run. */
+  async function provenHeader(state: ProvenState, block: number | undefined): Promise<ProvenHeader> {
+    const newest = await state.header(block)
+    return block === undefined && newest.number < ran ? state.header(ran) : newest
   }
 
   async function finalBlock(head: number): Promise<number> {

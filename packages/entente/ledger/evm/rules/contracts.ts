@@ -1,5 +1,5 @@
 // The contracts of contracts/src/{registry,eu,national}: which of them a chain has, and how their words are bytes.
-import type { Entities } from '@entente/rules'
+import type { ChainKind } from '@entente/rules'
 import type { Abi, Hex } from 'viem'
 import { hexToBytes, keccak256 } from 'viem/utils'
 import { LedgerError } from '../../error.ts'
@@ -7,16 +7,16 @@ import AccreditationRegistry from '../artifacts/AccreditationRegistry.json' with
 import ArtifactRegistry from '../artifacts/ArtifactRegistry.json' with { type: 'json' }
 import ConsortiumRegistry from '../artifacts/ConsortiumRegistry.json' with { type: 'json' }
 import FrameworkRegistry from '../artifacts/FrameworkRegistry.json' with { type: 'json' }
+import Mirror from '../artifacts/Mirror.json' with { type: 'json' }
 import PartyRegistry from '../artifacts/PartyRegistry.json' with { type: 'json' }
 import SchemeRegistry from '../artifacts/SchemeRegistry.json' with { type: 'json' }
 import VulnerabilityRegistry from '../artifacts/VulnerabilityRegistry.json' with { type: 'json' }
-
-export type ChainKind = Entities['chain']['kind']
 
 const ARTIFACTS = {
   ConsortiumRegistry,
   FrameworkRegistry,
   PartyRegistry,
+  Mirror,
   SchemeRegistry,
   AccreditationRegistry,
   ArtifactRegistry,
@@ -27,8 +27,8 @@ export type ContractName = keyof typeof ARTIFACTS
 /** The contracts of a chain, in the order in which they are created: the first has the parties. */
 export const CONTRACTS_OF: Readonly<Record<ChainKind, readonly ContractName[]>> = {
   eu: ['ConsortiumRegistry', 'FrameworkRegistry'],
-  artifact: ['PartyRegistry', 'ArtifactRegistry'],
-  certification: ['PartyRegistry', 'SchemeRegistry', 'AccreditationRegistry'],
+  artifact: ['PartyRegistry', 'Mirror', 'ArtifactRegistry'],
+  certification: ['PartyRegistry', 'Mirror', 'SchemeRegistry', 'AccreditationRegistry'],
   vulnerability: ['PartyRegistry', 'VulnerabilityRegistry'],
 }
 

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { Refusal, type Genesis } from '@entente/rules'
+import { type ChainKind, type Genesis, Refusal } from '@entente/rules'
 import type { Hex } from 'viem'
 import { encodeDeployData, getContractAddress, hexToBytes } from 'viem/utils'
 import { ContractRefusal } from '../../chain.ts'
@@ -9,7 +9,7 @@ import { marketFees } from '../fees.ts'
 import type { Eip1193Provider } from '../provider.ts'
 import { meaningOf } from '../refusals.ts'
 import { type Ask, askOf } from '../rpc.ts'
-import { abiOf, bytecodeOf, type ChainKind, checkCode, type ContractName, CONTRACTS_OF } from './contracts.ts'
+import { abiOf, bytecodeOf, checkCode, type ContractName, CONTRACTS_OF } from './contracts.ts'
 import { toRefusal } from './refusal.ts'
 import { toAddress, toCountry, toIdentity, toPartyKind } from './values.ts'
 
@@ -28,7 +28,8 @@ export interface DeployOptions {
 const GAS_PER_BYTE = 300
 const GAS = 700_000
 const GAS_PER_PARTY = 200_000
-const CHAIN_KINDS: readonly ChainKind[] = ['artifact', 'certification', 'vulnerability']
+const NOBODY = `0x${'0'.repeat(40)}`
+const NATIONAL: readonly ChainKind[] = ['artifact', 'certification', 'vulnerability']
 
 /** Addresses that the contracts of a chain have, or will have. */
 export function contractAddresses(kind: ChainKind, deployer: string): Record<ContractName, string> {
@@ -136,10 +137,12 @@ function constructorArguments(
     case 'FrameworkRegistry':
       return [addresses['ConsortiumRegistry']]
     case 'PartyRegistry':
-      return [CHAIN_KINDS.indexOf(chain.kind), toCountry(chain.country), newParties]
+      return [NATIONAL.indexOf(chain.kind), toCountry(chain.country), newParties, chain.inbox ?? NOBODY]
+    case 'Mirror':
     case 'SchemeRegistry':
-    case 'ArtifactRegistry':
       return [registry]
+    case 'ArtifactRegistry':
+      return [registry, addresses['Mirror']]
     case 'AccreditationRegistry':
       return [registry, addresses['SchemeRegistry']]
     case 'VulnerabilityRegistry':

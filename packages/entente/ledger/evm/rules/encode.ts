@@ -2,9 +2,11 @@
 import {
   type Authority,
   type Bit,
+  type ChainKind,
   type Change,
   LABELS,
   type NewParty,
+  type Recognition,
   Refusal,
   type Restriction,
   type RuleArguments,
@@ -13,7 +15,7 @@ import {
 } from '@entente/rules'
 import type { Hex } from 'viem'
 import { encodeFunctionData } from 'viem/utils'
-import { abiOf, type ChainKind, type ContractName, CONTRACTS_OF } from './contracts.ts'
+import { abiOf, type ContractName, CONTRACTS_OF } from './contracts.ts'
 import { orZero, toAddress, toCountry, toEnum, toIdentity, toLevels, toPartyKind, toTerms } from './values.ts'
 
 export interface ContractCall {
@@ -51,6 +53,14 @@ const toRestriction = (change: Restriction) => [
   toScope(change.do === 'restrict' ? change : NOTHING),
 ]
 
+const toRecognition = ({ agreement, levels, since, until, isEea }: Omit<Recognition, 'from'>) => ({
+  agreement,
+  levels: toLevels(levels),
+  since,
+  until,
+  isEea,
+})
+
 /** The contract that has the parties of a chain. */
 export const partiesOf = (kind: ChainKind): ContractName => CONTRACTS_OF[kind][0] as ContractName
 
@@ -68,11 +78,16 @@ const ENCODERS: Encoders = {
       }
       case 'case': {
         const { provider, coordinator, disclosed = 0 } = fact.value
-        return { contract: 'ArtifactRegistry', name: 'attestCase', args: [fact.id, provider, coordinator, disclosed] }
+        return { contract: 'Mirror', name: 'attestCase', args: [fact.id, { provider, coordinator, disclosed }] }
       }
-      case 'recognition':
-      case 'version':
-        throw new Refusal('WrongChain', 0, { fact: fact.kind })
+      case 'recognition': {
+        const terms = toRecognition(fact.value)
+        return { contract: 'Mirror', name: 'attestRecognition', args: [toCountry(fact.country), fact.scheme, terms] }
+      }
+      case 'version': {
+        const { patches, ...version } = fact.value
+        return { contract: 'Mirror', name: 'attestVersion', args: [fact.id, { ...version, patches: orZero(patches) }] }
+      }
     }
   },
   addKey: ({ kind }, key) => ({ contract: partiesOf(kind), name: 'addKey', args: [toAddress(key)] }),
@@ -98,10 +113,10 @@ const ENCODERS: Encoders = {
       })),
     ],
   }),
-  recogniseCountry: (_, country, scheme, { agreement, levels, since, until, isEea }) => ({
+  recogniseCountry: (_, country, scheme, terms) => ({
     contract: 'FrameworkRegistry',
     name: 'recogniseCountry',
-    args: [toCountry(country), scheme, { agreement, levels: toLevels(levels), since, until, isEea }],
+    args: [toCountry(country), scheme, toRecognition(terms)],
   }),
   accredit: (_, body, scope) => ({ contract: 'AccreditationRegistry', name: 'accredit', args: [body, toScope(scope)] }),
   changeAccreditation: (_, body, change, reason) => ({

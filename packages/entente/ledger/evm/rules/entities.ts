@@ -1,5 +1,6 @@
 // Entities of the rules, rebuilt from what the contracts' views give.
 import {
+  type ChainKind,
   type Change,
   CONSORTIUM,
   type Entities,
@@ -7,13 +8,14 @@ import {
   type Kind,
   LABELS,
   type Label,
+  POLICY,
   type Scheme,
   type Standing,
   ZERO,
 } from '@entente/rules'
 import type { AbiParameter, Hex } from 'viem'
 import { decodeAbiParameters } from 'viem/utils'
-import { abiOf, type ChainKind, type ContractName } from './contracts.ts'
+import { abiOf, type ContractName } from './contracts.ts'
 import { partiesOf } from './encode.ts'
 import { toNando } from './events.ts'
 import {
@@ -69,7 +71,8 @@ const READERS: Readers = {
     if (id !== SELF) return undefined
     if (kind === 'eu') return { kind, country: EU }
     const [, country] = (await view('PartyRegistry', 'chain')) as [number, Hex]
-    return { kind, country: fromCountry(country) }
+    const inbox = String(await view('PartyRegistry', 'inbox')).toLowerCase()
+    return { kind, country: fromCountry(country), ...(/^0x0*$/.test(inbox) ? {} : { inbox }) }
   },
   party: async (view, id, chain) => {
     if (!isWord(id)) return undefined
@@ -111,6 +114,14 @@ const READERS: Readers = {
       isDone: isDone as boolean,
     }
   },
+  chainSet: async (view, id) => {
+    if (!isWord(id)) return undefined
+    const minimum = Number(await view('ConsortiumRegistry', 'minimumOf', id))
+    if (minimum === 0) return undefined
+    const keysOf = async (name: string) =>
+      ((await view('ConsortiumRegistry', name, id)) as readonly unknown[]).map(fromIdentity)
+    return { validators: await keysOf('validatorsOf'), writers: await keysOf('writersOf'), minimum }
+  },
   scheme: async (view, id, kind) => {
     const [scheme = '', at, ...more] = id.split('@')
     if (!isWord(scheme) || more.length > 0 || !/^[1-9][0-9]{0,8}$/.test(at ?? '1')) return undefined
@@ -124,7 +135,10 @@ const READERS: Readers = {
     const terms = fromTerms((await view('SchemeRegistry', 'termsOf', scheme, version)) as Values)
     if (terms === undefined) return undefined
     const country = fromCountry(owner)
-    if (country === EU) return { ...terms, version, owner: EU, mapping: [], from: 'attested' }
+    if (country === EU) {
+      const from = fromProvenance(await view('SchemeRegistry', 'provenanceOf', scheme, version))
+      return { ...terms, version, owner: EU, mapping: [], from }
+    }
     const mappings = (await view('SchemeRegistry', 'mappingOf', scheme, version)) as readonly Values[]
     return { ...terms, version, owner: country, mapping: mappings.map(toMapping), from: 'own' }
   },
@@ -133,18 +147,24 @@ const READERS: Readers = {
     const found = orUndefined(await view(kind === 'eu' ? 'FrameworkRegistry' : 'SchemeRegistry', 'schemeFor', id))
     return found === undefined ? undefined : { scheme: found }
   },
-  recognition: async (view, id) => {
+  recognition: async (view, id, kind) => {
     const [country = '', scheme = ''] = id.split('@')
     if (!/^[A-Z]{2}$/.test(country) || !isWord(scheme)) return undefined
-    const found = (await view('FrameworkRegistry', 'recognitionOf', toCountry(country), scheme)) as Values
-    if (found['agreement'] === ZERO) return undefined
+    const found = await view(
+      kind === 'eu' ? 'FrameworkRegistry' : 'Mirror',
+      'recognitionOf',
+      toCountry(country),
+      scheme,
+    )
+    const [terms, from] = (kind === 'eu' ? [found, 0] : found) as [Values, number]
+    if (terms['agreement'] === ZERO) return undefined
     return {
-      agreement: found['agreement'] as string,
-      levels: fromLevels(found['levels']),
-      since: Number(found['since']),
-      until: Number(found['until']),
-      isEea: found['isEea'] as boolean,
-      from: 'own',
+      agreement: terms['agreement'] as string,
+      levels: fromLevels(terms['levels']),
+      since: Number(terms['since']),
+      until: Number(terms['until']),
+      isEea: terms['isEea'] as boolean,
+      from: fromProvenance(from),
     }
   },
   accreditation: async (view, id) => {
@@ -157,9 +177,8 @@ const READERS: Readers = {
     isWord(id) ? toGrant(await view('AccreditationRegistry', 'authorisationOf', id)) : undefined,
   notification: async (view, id) => {
     if (!isWord(id)) return undefined
-    const found = await view('AccreditationRegistry', 'notificationOf', id)
-    const [number, by] = Array.isArray(found) ? (found as [number, string]) : [found as number, ZERO]
-    return number === 0 ? undefined : { by, number: toNando(number) }
+    const { by, number } = (await view('AccreditationRegistry', 'notificationOf', id)) as Values
+    return number === 0 ? undefined : { by: by as string, number: toNando(number) }
   },
   delegation: async (view, id) => {
     if (!isWord(id)) return undefined
@@ -177,7 +196,7 @@ const READERS: Readers = {
       body,
       until: Number(found['until']),
       mayBeLonger: found['mayBeLonger'] as boolean,
-      isUsed: found['isUsed'] as boolean,
+      isUsed: false,
     }
   },
   artifact: async (view, id) => {
@@ -196,20 +215,21 @@ const READERS: Readers = {
     if (history === undefined) return undefined
     return { manufacturer, description, support: supports[history], history }
   },
-  version: async (view, id) => {
+  version: async (view, id, kind) => {
     if (!isWord(id)) return undefined
-    const found = (await view('ArtifactRegistry', 'versionOf', id)) as Values
-    if (found['artifact'] === ZERO) return undefined
+    const found = await view(kind === 'artifact' ? 'ArtifactRegistry' : 'Mirror', 'versionOf', id)
+    const [version, from] = (kind === 'artifact' ? [found, 0] : found) as [Values, number]
+    if (version['artifact'] === ZERO) return undefined
     return {
-      artifact: found['artifact'] as string,
-      manufacturer: found['manufacturer'] as string,
-      firmware: found['firmware'] as string,
-      sbom: found['sbom'] as string,
-      mud: found['mud'] as string,
-      patches: orUndefined(found['patches']),
-      fixes: [...(found['fixes'] as readonly string[])],
-      hasSupport: found['hasSupport'] as boolean,
-      from: 'own',
+      artifact: version['artifact'] as string,
+      manufacturer: version['manufacturer'] as string,
+      firmware: version['firmware'] as string,
+      sbom: version['sbom'] as string,
+      mud: version['mud'] as string,
+      patches: orUndefined(version['patches']),
+      fixes: [...(version['fixes'] as readonly string[])],
+      hasSupport: version['hasSupport'] as boolean,
+      from: fromProvenance(from),
     }
   },
   label: async (view, id) => {
@@ -234,6 +254,8 @@ const READERS: Readers = {
     const found = (await view('VulnerabilityRegistry', 'caseOf', id)) as Values
     if (found['announced'] === 0n) return undefined
     const participants = (await view('VulnerabilityRegistry', 'participantsOf', id)) as readonly string[]
+    const accepted = (await view('VulnerabilityRegistry', 'acceptedOf', id)) as readonly string[]
+    const closing = (await view('VulnerabilityRegistry', 'closingOf', id)) as readonly Values[]
     const artifact = found['artifact'] as string
     return {
       provider: found['provider'] as string,
@@ -246,7 +268,7 @@ const READERS: Readers = {
       proposedEnd: Number(found['proposedEnd']),
       proposedAt: Number(found['proposedAt']),
       end: Number(found['end']),
-      accepted: [],
+      accepted: [...accepted],
       bits: {
         public: found['isPublic'] as boolean,
         exploit: found['isExploited'] as boolean,
@@ -254,7 +276,7 @@ const READERS: Readers = {
       },
       disclosed: orNoTime(found['disclosed']),
       closed: fromEnum(ENDINGS, found['closed']),
-      closing: [],
+      closing: closing.map(({ by, as_ }) => ({ by: by as string, as: fromEnum(ENDINGS, as_) ?? 'invalid' })),
       from: 'own',
     }
   },
@@ -269,6 +291,33 @@ const READERS: Readers = {
       fixDeployed: found['fixDeployed'] as boolean,
       isIn: true,
     }
+  },
+  foreignCase: async (view, id) => {
+    if (!isWord(id)) return undefined
+    const [found, from] = (await view('Mirror', 'caseOf', id)) as [Values, number]
+    if (found['coordinator'] === ZERO) return undefined
+    return {
+      provider: found['provider'] as string,
+      coordinator: found['coordinator'] as string,
+      disclosed: orNoTime(found['disclosed']),
+      from: fromProvenance(from),
+    }
+  },
+  disclosurePolicy: async (view, id) => {
+    if (id !== POLICY) return undefined
+    const found = (await view('VulnerabilityRegistry', 'policy')) as Values
+    return {
+      maxEmbargo: Number(found['maxEmbargo']),
+      maxTotal: Number(found['maxTotal']),
+      acceptWithin: Number(found['acceptWithin']),
+      announcements: Number(found['announcements']),
+      per: Number(found['per']),
+    }
+  },
+  announced: async (view, id) => {
+    if (!isWord(id)) return undefined
+    const { since, count } = (await view('VulnerabilityRegistry', 'announcedBy', id)) as Values
+    return Number(since) === 0 ? undefined : { since: Number(since), count: Number(count) }
   },
 }
 

@@ -1,15 +1,14 @@
 // Events of contracts as the rules emit them.
-import { type Event, type EventName, LABELS, ZERO } from '@entente/rules'
+import { type Event, type EventName, LABELS } from '@entente/rules'
 import type { Hex } from 'viem'
 import { bytesToHex, decodeEventLog, padHex, numberToHex } from 'viem/utils'
 import type { ChainEvent } from '../../chain.ts'
 import { LedgerError } from '../../error.ts'
 import { EVENTS } from './contracts.ts'
-import { fromCountry, fromPartyKind } from './values.ts'
+import { fromCountry, fromPartyKind, fromProvenance } from './values.ts'
 
 type Values = Readonly<Record<string, unknown>>
-/** `by` left out: the party of the event before it, of the same transaction. */
-type Read = (values: Values) => (Omit<Event, 'name' | 'by'> & { name?: EventName; by?: unknown }) | undefined
+type Read = (values: Values) => Omit<Event, 'name' | 'by'> & { name?: EventName; by: unknown }
 
 const RESTRICTIONS = ['restrict', 'suspend', 'resume', 'end']
 const BITS = ['V', 'F', 'D', 'P', 'X', 'A']
@@ -55,16 +54,26 @@ const READERS: Readonly<Record<string, Read>> = {
     about: text(vulnerability),
     status: word(['none', ...LABELS], status),
   }),
-  VulnerabilityAnnounced: about('id'),
+  VulnerabilityAnnounced: ({ id, by, artifact, isSealed }) => ({
+    subject: text(id),
+    by,
+    ...(isSealed === true ? {} : { about: text(artifact) }),
+  }),
   ParticipantInvited: ({ id, by, manufacturer }) => ({ subject: text(id), by, status: text(manufacturer) }),
   EmbargoProposed: about('id'),
   EmbargoAccepted: about('id'),
   EmbargoRejected: about('id'),
   EmbargoEnded: ({ id, by, reason }) => ({ subject: text(id), by, status: text(reason) }),
   CaseAdvanced: ({ id, by, bit }) => ({ subject: text(id), by, status: word(BITS, bit) }),
-  VulnerabilityDisclosed: ({ id, by, content }) => ({ subject: text(id), by, status: text(content) }),
+  VulnerabilityDisclosed: ({ id, by, content, artifact }) => ({
+    subject: text(id),
+    by,
+    about: text(artifact),
+    status: text(content),
+  }),
   CaseClosed: ({ id, by, as_ }) => ({ subject: text(id), by, status: word(ENDINGS, as_) }),
   CaseReopened: about('id'),
+  FactEntered: ({ subject, by, from }) => ({ subject: text(subject), by, status: fromProvenance(from) }),
 }
 
 /** Events of the rules in logs of the chain's contracts, in their order; what the rules do not tell is left out. Throws LedgerError `corrupt`. */
@@ -73,9 +82,7 @@ export function decodeEvents(logs: readonly ChainEvent[]): (Event & { readonly l
   for (const log of logs) {
     const { name, values } = decode(log)
     const read = READERS[name]?.(values)
-    if (read === undefined) continue
-    const { by = found.findLast(before => before.log.transaction === log.transaction)?.by, ...rest } = read
-    found.push({ name: name as EventName, ...rest, by: text(by ?? ZERO), log })
+    if (read !== undefined) found.push({ name: name as EventName, ...read, by: text(read.by), log })
   }
   return found
 }
