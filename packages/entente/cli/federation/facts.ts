@@ -49,14 +49,16 @@ async function partyFact(
 async function scheme(chain: RuleChain, { name, subject }: RuleEvent): Promise<Fact | undefined> {
   const found = name === 'SchemeAdopted' ? await read(chain, 'scheme', subject) : undefined
   if (found === undefined) return undefined
-  const { from: _, ...value } = found
+  const { from: _, owner: _owner, mapping: _mapping, ...value } = found
   return { kind: 'scheme', id: subject, value }
 }
 
 async function recognition(chain: RuleChain, { name, subject, status }: RuleEvent): Promise<Fact | undefined> {
   if (name !== 'CountryRecognised' || status === undefined) return undefined
-  const value = await read(chain, 'recognition', `${status}@${subject}`)
-  return value && { kind: 'recognition', country: status, scheme: subject, value }
+  const found = await read(chain, 'recognition', `${status}@${subject}`)
+  if (found === undefined) return undefined
+  const { from: _, ...value } = found
+  return { kind: 'recognition', country: status, scheme: subject, value }
 }
 
 /** A party of a kind with its first key, and each key that it adds. */
