@@ -19,6 +19,7 @@ export const artifacts: readonly (readonly [string, string])[] = [
     'Mirror',
     'SchemeRegistry',
     'AccreditationRegistry',
+    'CertificateRegistry',
     'ArtifactRegistry',
     'VulnerabilityRegistry',
   ].map((name): [string, string] => [name, `packages/entente/ledger/evm/artifacts/${name}.json`]),

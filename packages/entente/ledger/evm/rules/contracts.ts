@@ -5,6 +5,7 @@ import { hexToBytes, keccak256 } from 'viem/utils'
 import { LedgerError } from '../../error.ts'
 import AccreditationRegistry from '../artifacts/AccreditationRegistry.json' with { type: 'json' }
 import ArtifactRegistry from '../artifacts/ArtifactRegistry.json' with { type: 'json' }
+import CertificateRegistry from '../artifacts/CertificateRegistry.json' with { type: 'json' }
 import ConsortiumRegistry from '../artifacts/ConsortiumRegistry.json' with { type: 'json' }
 import FrameworkRegistry from '../artifacts/FrameworkRegistry.json' with { type: 'json' }
 import Mirror from '../artifacts/Mirror.json' with { type: 'json' }
@@ -19,6 +20,7 @@ const ARTIFACTS = {
   Mirror,
   SchemeRegistry,
   AccreditationRegistry,
+  CertificateRegistry,
   ArtifactRegistry,
   VulnerabilityRegistry,
 }
@@ -28,7 +30,7 @@ export type ContractName = keyof typeof ARTIFACTS
 export const CONTRACTS_OF: Readonly<Record<ChainKind, readonly ContractName[]>> = {
   eu: ['ConsortiumRegistry', 'FrameworkRegistry'],
   artifact: ['PartyRegistry', 'Mirror', 'ArtifactRegistry'],
-  certification: ['PartyRegistry', 'Mirror', 'SchemeRegistry', 'AccreditationRegistry'],
+  certification: ['PartyRegistry', 'Mirror', 'SchemeRegistry', 'AccreditationRegistry', 'CertificateRegistry'],
   vulnerability: ['PartyRegistry', 'VulnerabilityRegistry'],
 }
 

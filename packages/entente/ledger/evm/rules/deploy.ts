@@ -145,6 +145,8 @@ function constructorArguments(
       return [registry, addresses['Mirror']]
     case 'AccreditationRegistry':
       return [registry, addresses['SchemeRegistry']]
+    case 'CertificateRegistry':
+      return [registry, addresses['SchemeRegistry'], addresses['AccreditationRegistry'], addresses['Mirror']]
     case 'VulnerabilityRegistry':
       if (disclosure === undefined) throw new Refusal('Missing', 0, { disclosure })
       return [registry, disclosure]

@@ -2,9 +2,11 @@
 import {
   type Authority,
   type Bit,
+  type CertificateInput,
   type ChainKind,
   type Change,
   LABELS,
+  type Level,
   type NewParty,
   type Recognition,
   Refusal,
@@ -59,6 +61,14 @@ const toRecognition = ({ agreement, levels, since, until, isEea }: Omit<Recognit
   since,
   until,
   isEea,
+})
+
+const toLevel = (level: Level | undefined) => (level === undefined ? 0 : toLevels([level]))
+const toCertificate = (input: CertificateInput) => ({
+  ...input,
+  level: toLevel(input.level),
+  series: orZero(input.series),
+  itsef: orZero(input.itsef),
 })
 
 /** The contract that has the parties of a chain. */
@@ -166,6 +176,57 @@ const ENCODERS: Encoders = {
     contract: 'ArtifactRegistry',
     name: 'label',
     args: [version, vulnerability, toEnum(LABELS, status), orZero(justification)],
+  }),
+  importLegacy: (_, id, legacy) => ({
+    contract: 'CertificateRegistry',
+    name: 'importLegacy',
+    args: [id, { ...legacy, level: toLevel(legacy.level), until: legacy.until ?? 0 }],
+  }),
+  issue: (_, id, input) => ({ contract: 'CertificateRegistry', name: 'issue', args: [id, toCertificate(input)] }),
+  certifyProfile: (_, id, input) => ({
+    contract: 'CertificateRegistry',
+    name: 'certifyProfile',
+    args: [id, toCertificate(input)],
+  }),
+  declare: (_, id, { scheme, versions, document, report, since, until }) => ({
+    contract: 'CertificateRegistry',
+    name: 'declare',
+    args: [id, { scheme, versions, document, report, since, until }],
+  }),
+  openReview: (_, id) => ({ contract: 'CertificateRegistry', name: 'openReview', args: [id] }),
+  closeReview: (_, id, end) => {
+    const contract = 'CertificateRegistry'
+    if (end.do === 'confirm') return { contract, name: 'confirmReview', args: [id] }
+    if (end.do === 'withdraw') return { contract, name: 'withdrawReview', args: [id, end.reason] }
+    const args = [id, end.reason, end.id, toCertificate(end.certificate), end.sameScope]
+    return { contract, name: 'replaceReview', args }
+  },
+  maintain: (_, id, newId, input) => ({
+    contract: 'CertificateRegistry',
+    name: 'maintain',
+    args: [id, newId, toCertificate(input)],
+  }),
+  suspend: (_, id, until, reason, actions) => ({
+    contract: 'CertificateRegistry',
+    name: 'suspend',
+    args: [id, until, reason, actions],
+  }),
+  lift: (_, id) => ({ contract: 'CertificateRegistry', name: 'lift', args: [id] }),
+  extendSuspension: (_, id, until, reason) => ({
+    contract: 'CertificateRegistry',
+    name: 'extendSuspension',
+    args: [id, until, reason],
+  }),
+  withdraw: (_, id, reason) => ({ contract: 'CertificateRegistry', name: 'withdraw', args: [id, reason] }),
+  notifyComponent: (_, id, component, vulnerability) => ({
+    contract: 'CertificateRegistry',
+    name: 'notifyComponent',
+    args: [id, component, vulnerability],
+  }),
+  clearNotification: (_, id, vulnerability) => ({
+    contract: 'CertificateRegistry',
+    name: 'clearNotification',
+    args: [id, vulnerability],
   }),
   announce: (_, id, { commitment, artifact, coordinator, proposedEnd }) => {
     const isSealed = 'sealed' in artifact

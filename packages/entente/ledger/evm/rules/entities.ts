@@ -41,6 +41,7 @@ type Readers = {
 
 const STANDINGS: readonly Standing[] = ['live', 'suspended', 'ended']
 const EMBARGOES: readonly Entities['case']['embargo'][] = ['none', 'proposed', 'active', 'revise', 'exited']
+const CERTIFICATES: readonly Entities['certificate']['kind'][] = ['certificate', 'profile', 'declaration']
 const ENDINGS = ['invalid', 'duplicate'] as const
 const SELF = 'self'
 
@@ -196,7 +197,7 @@ const READERS: Readers = {
       body,
       until: Number(found['until']),
       mayBeLonger: found['mayBeLonger'] as boolean,
-      isUsed: false,
+      isUsed: (await view('CertificateRegistry', 'isApprovalUsed', commitment, body)) as boolean,
     }
   },
   artifact: async (view, id) => {
@@ -248,6 +249,39 @@ const READERS: Readers = {
     if (at === undefined) return labels.at(-1)
     const count = earlier(at, labels.length - 1)
     return count === undefined ? undefined : labels[count - 1]
+  },
+  certificate: async (view, id) => {
+    if (!isWord(id)) return undefined
+    const found = (await view('CertificateRegistry', 'certificateOf', id)) as Values
+    if (found['holder'] === ZERO) return undefined
+    const [level] = fromLevels(found['level'])
+    const ids = (name: string) => [...(found[name] as readonly string[])]
+    return {
+      scheme: found['scheme'] as string,
+      schemeVersion: Number(found['schemeVersion']),
+      level,
+      issuer: found['issuer'] as string,
+      ncca: orUndefined(found['ncca']),
+      holder: found['holder'] as string,
+      kind: CERTIFICATES[Number(found['kind'])] ?? 'certificate',
+      versions: ids('versions'),
+      series: orUndefined(found['series']),
+      components: ids('components'),
+      document: found['document'] as string,
+      report: found['report'] as string,
+      itsef: orUndefined(found['itsef']),
+      van: Number(found['van']),
+      since: Number(found['since']),
+      until: orNoTime(found['until']),
+      isImported: found['isImported'] as boolean,
+      withdrawn: orNoTime(found['withdrawn']),
+      suspendedUntil: Number(found['suspendedUntil']),
+      suspended: Number(found['suspended']),
+      isUnderReview: found['isUnderReview'] as boolean,
+      notified: ids('notified'),
+      due: (found['due'] as readonly bigint[]).map(Number),
+      successor: orUndefined(found['successor']),
+    }
   },
   case: async (view, id) => {
     if (!isWord(id)) return undefined

@@ -5,12 +5,13 @@ import { bytesToHex, decodeEventLog, padHex, numberToHex } from 'viem/utils'
 import type { ChainEvent } from '../../chain.ts'
 import { LedgerError } from '../../error.ts'
 import { EVENTS } from './contracts.ts'
-import { fromCountry, fromPartyKind, fromProvenance } from './values.ts'
+import { fromCountry, fromLevels, fromPartyKind, fromProvenance } from './values.ts'
 
 type Values = Readonly<Record<string, unknown>>
 type Read = (values: Values) => Omit<Event, 'name' | 'by'> & { name?: EventName; by: unknown }
 
 const RESTRICTIONS = ['restrict', 'suspend', 'resume', 'end']
+const REVIEW_ENDS = ['confirm', 'withdraw', 'replace']
 const BITS = ['V', 'F', 'D', 'P', 'X', 'A']
 const ENDINGS = ['open', 'invalid', 'duplicate']
 
@@ -53,6 +54,40 @@ const READERS: Readonly<Record<string, Read>> = {
     by: asserter,
     about: text(vulnerability),
     status: word(['none', ...LABELS], status),
+  }),
+  CertificateImported: about('certificate'),
+  CertificateIssued: ({ certificate, by, level }) => ({
+    subject: text(certificate),
+    by,
+    ...(fromLevels(level)[0] === undefined ? {} : { status: fromLevels(level)[0] as string }),
+  }),
+  VersionCertified: ({ certificate, version, by }) => ({ subject: text(certificate), by, about: text(version) }),
+  ConformityDeclared: about('certificate'),
+  ReviewOpened: about('certificate'),
+  ReviewClosed: ({ certificate, by, end }) => ({ subject: text(certificate), by, status: word(REVIEW_ENDS, end) }),
+  CertificateMaintained: ({ certificate, by, successor }) => ({
+    subject: text(certificate),
+    by,
+    about: text(successor),
+  }),
+  CertificateSuspended: ({ certificate, by, reason, until }) => ({
+    subject: text(certificate),
+    by,
+    status: text(reason),
+    until: Number(until),
+  }),
+  SuspensionLifted: about('certificate'),
+  SuspensionExtended: ({ certificate, by, until }) => ({ subject: text(certificate), by, until: Number(until) }),
+  CertificateWithdrawn: ({ certificate, by, reason }) => ({ subject: text(certificate), by, status: text(reason) }),
+  ComponentNotified: ({ certificate, by, vulnerability }) => ({
+    subject: text(certificate),
+    by,
+    status: text(vulnerability),
+  }),
+  NotificationCleared: ({ certificate, by, vulnerability }) => ({
+    subject: text(certificate),
+    by,
+    status: text(vulnerability),
   }),
   VulnerabilityAnnounced: ({ id, by, artifact, isSealed }) => ({
     subject: text(id),
