@@ -58,15 +58,24 @@ const FORKS = [
  * JSON-RPC and signs for its account by eth_sendTransaction.
  *
  * @param options.funded addresses that can pay, besides the sealers'
+ * @param options.newcomers nodes after the sealers' that would seal and may not yet
  */
 export async function startClique(
   path: string,
   folder: string,
-  { sealers = 4, funded = [] }: { sealers?: number; funded?: readonly string[] } = {},
+  {
+    sealers = 4,
+    newcomers = 0,
+    funded = [],
+  }: { sealers?: number; newcomers?: number; funded?: readonly string[] } = {},
 ): Promise<EvmNetwork> {
-  const accounts = Array.from({ length: sealers }, (_, i) => privateKeyToAccount(testKey(`sealer ${i}`)))
-  const signers = accounts.map(({ address }) => address.slice(2).toLowerCase()).sort()
-  const ports = await freePorts(3 * sealers)
+  const count = sealers + newcomers
+  const accounts = Array.from({ length: count }, (_, i) => privateKeyToAccount(testKey(`sealer ${i}`)))
+  const signers = accounts
+    .slice(0, sealers)
+    .map(({ address }) => address.slice(2).toLowerCase())
+    .sort()
+  const ports = await freePorts(3 * count)
   const enodes = accounts.map((_, i) => {
     const { publicKey } = privateKeyToAccount(testKey(`node ${i}`))
     return `enode://${publicKey.slice(4)}@127.0.0.1:${ports[i]}`
@@ -95,7 +104,7 @@ export async function startClique(
   const nodes = await Promise.all(
     accounts.map(async ({ address }, i) => {
       const data = join(folder, `node${i}`)
-      const [p2p, http, auth] = [ports[i], ports[sealers + i], ports[2 * sealers + i]]
+      const [p2p, http, auth] = [ports[i], ports[count + i], ports[2 * count + i]]
       mkdirSync(join(data, 'geth'), { recursive: true })
       writeFileSync(join(data, 'geth/nodekey'), testKey(`node ${i}`).slice(2))
       writeFileSync(join(data, 'key'), testKey(`sealer ${i}`).slice(2))

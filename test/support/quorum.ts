@@ -33,11 +33,24 @@ const FORKS = [
   'berlin',
 ]
 
-/** Starts a GoQuorum network of four validators on loopback, at gas price 0 and with a block a second, its data in `folder`. */
-export async function startQuorum(path: string, folder: string, consensus: Consensus, count = 4): Promise<EvmNetwork> {
+/**
+ * Starts a GoQuorum network of validators on loopback, at gas price 0 and with a block a second, its data in `folder`.
+ *
+ * @param options.newcomers nodes after the validators' that would validate and may not yet
+ */
+export async function startQuorum(
+  path: string,
+  folder: string,
+  consensus: Consensus,
+  { validators: seats = 4, newcomers = 0 }: { validators?: number; newcomers?: number } = {},
+): Promise<EvmNetwork> {
+  const count = seats + newcomers
   const validators = Array.from({ length: count }, (_, i) => privateKeyToAccount(testKey(`validator ${i}`)))
   const ports = await freePorts(3 * count)
-  const addresses = validators.map(({ address }) => address.toLowerCase() as Hex).sort()
+  const addresses = validators
+    .slice(0, seats)
+    .map(({ address }) => address.toLowerCase() as Hex)
+    .sort()
   const extraData: Record<Consensus, Hex> = {
     qbft: toRlp([ZERO, addresses, [], '0x', []]),
     ibft: `${ZERO}${toRlp([addresses, '0x', []]).slice(2)}`,
