@@ -174,6 +174,13 @@ type Reader = {
 
 function createReader(chains: CountryChains, evidence: Evidence[], time: Seconds, isPast: boolean): Reader {
   const { country } = chains
+  // All is read as of one block of each chain.
+  const heads = new Map<NationalChain, Promise<{ block: number }>>()
+  const blockOf = async (chain: NationalChain) => {
+    const head = heads.get(chain) ?? chains[chain]?.head()
+    if (head !== undefined) heads.set(chain, head)
+    return (await head)?.block
+  }
   const trace = (chain: NationalChain, what: string, level: ReadingLevel, block: number) =>
     evidence.push({ chain: `${country}/${chain}`, what, level, block })
   return {
@@ -181,7 +188,7 @@ function createReader(chains: CountryChains, evidence: Evidence[], time: Seconds
     time,
     isPast,
     async get(chain, kind, id) {
-      const reading = await chains[chain]?.get(kind, id)
+      const reading = await chains[chain]?.get(kind, id, await blockOf(chain))
       if (reading !== undefined) trace(chain, `${kind} ${id}`, reading.level, reading.block)
       return reading?.value
     },

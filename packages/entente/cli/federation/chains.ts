@@ -8,7 +8,6 @@ import { CliError } from '../errors.ts'
 import { finalityOf } from '../evm-ledger.ts'
 import type { ChainConfig, Country } from './config.ts'
 import { type ChainKind, type ChainName, EU, formatChainName, NATIONAL } from './layout.ts'
-import { VALIDATORS } from './init.ts'
 
 /** Gas of a transaction on an embedded chain, where it costs nothing and there is no trial before it: more than any rule needs. */
 const GAS_LIMIT = 10_000_000
@@ -66,7 +65,11 @@ export async function openProvider(
   host: EmbeddedHost,
 ): Promise<ClosableProvider> {
   if (config.kind === 'embedded')
-    return host.open({ folder: at(country.paths.folder, config.path), chainId: config.chainId, validators: VALIDATORS })
+    return host.open({
+      folder: at(country.paths.folder, config.path),
+      chainId: config.chainId,
+      validators: config.validators.length,
+    })
   const { createHttpProvider } = await import('#ledger/evm/http.ts')
   return createHttpProvider({ urls: config.urls })
 }
@@ -96,6 +99,7 @@ export async function openChain(
         chainId: config.chainId,
         kind,
         contracts,
+        ...(config.validators === undefined ? {} : { validators: config.validators }),
         ...(privateKey === undefined ? {} : { account: accountFromKey(privateKey) }),
         ...(config.kind === 'embedded'
           ? { finality: 'instant', gasLimit: GAS_LIMIT, pollMs: 5, timeoutMs: 30_000 }

@@ -13,11 +13,18 @@ const object = <T extends Record<string, TSchema>>(properties: T) =>
   Type.Object(properties, { additionalProperties: false })
 
 const chainId = Type.Integer({ minimum: 1, description: 'EIP-155' })
+const validators = Type.Array(Address('A validator'), {
+  minItems: 1,
+  maxItems: 512,
+  uniqueItems: true,
+  description: 'What is read counts as proven only under headers that these have sealed',
+})
 const Chain = Type.Union([
   object({
     kind: Type.Literal('embedded'),
     path: Type.String({ minLength: 1, description: 'Folder of the chain and of the keys of its validators' }),
     chainId,
+    validators,
     genesis: Type.String({
       description: 'What it begins with, JSON: whoever joins compares it with what was agreed on',
     }),
@@ -28,14 +35,7 @@ const Chain = Type.Union([
     chainId,
     genesis: Type.String(),
     finality: Finality,
-    validators: Type.Optional(
-      Type.Array(Address('A validator'), {
-        minItems: 1,
-        maxItems: 512,
-        uniqueItems: true,
-        description: 'What is read is proven only under headers that these sealed',
-      }),
-    ),
+    validators: Type.Optional(validators),
   }),
 ])
 

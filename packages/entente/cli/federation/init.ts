@@ -68,7 +68,7 @@ export function initFederation({ dir, members, port, testSeed }: InitOptions): s
     return Array.from({ length: VALIDATORS }, (_, i) => {
       const name = `validator-${i + 1}`
       return loadKey(folder, name, random(chain.country, `${chain.kind}/${name}`)).address
-    })
+    }).sort()
   }
 
   const national = members.map(country => {
@@ -104,7 +104,7 @@ export function initFederation({ dir, members, port, testSeed }: InitOptions): s
     chains: sets,
   }
   const write = (country: string, genesis: Record<string, Genesis>, at: number) =>
-    writeCountry(dir, country, genesis, {
+    writeCountry(dir, country, genesis, sets, {
       port: at,
       deployer: key(country, 'deployer'),
       testKeys: testSeed !== undefined,
@@ -143,14 +143,17 @@ function writeCountry(
   dir: string,
   country: string,
   genesis: Record<string, Genesis>,
+  sets: NonNullable<Genesis['chains']>,
   { port, deployer, testKeys }: { port: number; deployer: string; testKeys: boolean },
 ): void {
   const { folder, config } = pathsOf(dir, country)
   const chains = Object.entries(genesis).map(([kind, value]) => {
     const file = join('genesis', `${kind}.json`)
     writeFileSync(join(folder, file), `${JSON.stringify(value, undefined, 2)}\n`)
-    const chainId = chainIdOf({ country, kind: kind as ChainName['kind'] })
-    return [kind, { kind: 'embedded', path: join('chains', kind), chainId, genesis: file }]
+    const name = { country, kind: kind as ChainName['kind'] }
+    const { validators } = sets.find(set => set.id === subjectId('chain', formatChainName(name))) ?? {}
+    const path = join('chains', kind)
+    return [kind, { kind: 'embedded', path, chainId: chainIdOf(name), validators, genesis: file }]
   })
   const yaml = stringify({
     country,

@@ -14,6 +14,9 @@ import { createFacts } from './facts.ts'
 import { type ChainKind, EU, formatChainName } from './layout.ts'
 import { type RpcServer, startRpcServer } from './rpc-server.ts'
 
+/** For three to some eighty chains in one thread. */
+const YOUNG_MEGABYTES = 48
+
 /** What a process says of itself: who trusts it should know what it is. */
 export type About = {
   /** Everything is in one process, which a federation is not. */
@@ -48,7 +51,7 @@ export async function startFederation(
     for (const close of closers.splice(0).reverse()) await close()
   }
   try {
-    const host = createEmbeddedHost({ now })
+    const host = createEmbeddedHost({ now, youngMegabytes: YOUNG_MEGABYTES })
     closers.push(() => host.close())
     const opened = await Promise.all(
       countries.map(async country => ({
