@@ -8,6 +8,8 @@ import { startAnvil } from '../conformance/anvil.ts'
 import { chainConformance } from '../conformance/chain.ts'
 import { contractConformance } from '../conformance/contract.ts'
 import { type Start, anchorSubject, chainSubject } from '../conformance/evm.ts'
+import { foundOn } from '../conformance/evm-rules.ts'
+import { ruleChainConformance } from '../conformance/rule-chain.ts'
 import { createEmbeddedProvider } from './embedded/provider.ts'
 import { createHttpProvider } from './http.ts'
 
@@ -42,3 +44,11 @@ anchorConformance('anvil by JSON-RPC', anchorSubject(onAnvil))
 chainConformance('anvil by JSON-RPC', chainSubject(onAnvil))
 contractConformance('embedded', embedded)
 contractConformance('anvil by JSON-RPC', onAnvil)
+
+ruleChainConformance('embedded', foundOn(embedded, 100))
+ruleChainConformance(
+  'anvil by JSON-RPC',
+  foundOn(onAnvil, 200, async (provider, { address }) => {
+    await provider.request({ method: 'anvil_setBalance', params: [address, numberToHex(10n ** 20n)] })
+  }),
+)

@@ -22,7 +22,7 @@ import { type Ask, askOf } from '../rpc.ts'
 import { abiOf, checkCode, type ContractName, CONTRACTS_OF } from './contracts.ts'
 import { encodeRule } from './encode.ts'
 import { readEntity, type View } from './entities.ts'
-import { decodeEvents, subjectTopic } from './events.ts'
+import { decodeEvents, subjectTopic, UNINDEXED } from './events.ts'
 import { createProvenState, type PinnedValidators, type ProvenHeader, type ProvenState } from './proven.ts'
 import { toRefusal } from './refusal.ts'
 
@@ -254,7 +254,11 @@ function createEvmRuleChain(
       if (wanted === undefined) return toRuleEvents(await logsOf([], fromBlock, to))
       // What an event is about is one of its three topics; which one depends on the event.
       const topic = subjectTopic(wanted)
-      const parts = await Promise.all([0, 1, 2].map(at => logsOf([...Array(at + 1), topic], fromBlock, to)))
+      const filters = [
+        ...[0, 1, 2].map(at => [...Array<undefined>(at + 1), topic]),
+        ...(subject === undefined && kind === 'vulnerability' ? UNINDEXED.map(name => [name]) : []),
+      ]
+      const parts = await Promise.all(filters.map(topics => logsOf(topics, fromBlock, to)))
       const logs = new Map(parts.flat().map(log => [`${log.blockHash} ${log.index}`, log]))
       const ordered = [...logs.values()].sort((a, b) => a.block - b.block || a.index - b.index)
       const isWanted = (event: RuleEvent) =>

@@ -1,7 +1,7 @@
 // Events of contracts as the rules emit them.
 import { type Event, type EventName, LABELS } from '@entente/rules'
 import type { Hex } from 'viem'
-import { bytesToHex, decodeEventLog, padHex, numberToHex } from 'viem/utils'
+import { bytesToHex, decodeEventLog, encodeEventTopics, numberToHex, padHex } from 'viem/utils'
 import type { ChainEvent } from '../../chain.ts'
 import { LedgerError } from '../../error.ts'
 import { EVENTS } from './contracts.ts'
@@ -134,6 +134,11 @@ function decode(log: ChainEvent): { name: string; values: Values } {
     throw new LedgerError('corrupt', `an event of ${log.contract} in ${log.transaction} can't be read`, { cause })
   }
 }
+
+/** First topics of the events whose second thing is in their data: all of them are read by whoever looks for it. */
+export const UNINDEXED: readonly Hex[] = ['VulnerabilityAnnounced', 'VulnerabilityDisclosed'].flatMap(
+  name => encodeEventTopics({ abi: EVENTS, eventName: name })[0] as Hex,
+)
 
 /** The word that stands for a subject among an event's topics: an id, an address, or the number of a proposal. */
 export function subjectTopic(subject: string): Hex {
