@@ -19,6 +19,22 @@ export function formatFrame({ head, body }: Frame): Buffer {
   return frame
 }
 
+/** Writes frames to a connection: those of one turn of the event loop together, each write being a system call here and a wakeup there. */
+export function createWriter(stream: Duplex): (frame: Frame) => void {
+  let isHeld = false
+  return frame => {
+    if (!isHeld) {
+      isHeld = true
+      stream.cork()
+      setImmediate(() => {
+        isHeld = false
+        stream.uncork()
+      })
+    }
+    stream.write(formatFrame(frame))
+  }
+}
+
 /**
  * Gives each frame that arrives. What is no frame ends the connection: the other side is a server of the same log, so that is a fault.
  *

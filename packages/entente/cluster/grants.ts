@@ -18,11 +18,11 @@ export type Grants = {
   /** Nobody relies on what was given on this connection up to this number any more. */
   takeBack(from: Grantee, number: number): void
   /**
-   * Runs what changes the log, and gives no grant meanwhile.
+   * Shows what is stored by now: takes every grant back first, and gives none meanwhile.
    *
-   * @param write shows nothing of the change before `over` has resolved: nobody has a grant then
+   * @param show what makes it visible here
    */
-  change<T>(write: (over: Promise<void>) => Promise<T>): Promise<T>
+  show<T>(show: () => T | Promise<T>): Promise<T>
 }
 
 /** @param now milliseconds of a clock that never goes back */
@@ -30,11 +30,13 @@ export function createGrants(now: () => number): Grants {
   const given = new Map<Grantee, { number: number; until: number }>()
   const waiting = new Set<() => void>()
   let count = 0
-  let changing = 0
+  let showing = 0
 
-  function over(): Promise<void> {
+  /** Resolves once nobody has a grant. */
+  async function revoke(): Promise<void> {
+    if (given.size === 0) return
     for (const [to, { number }] of given) to.tell({ revoke: number })
-    return new Promise(resolve => {
+    await new Promise<void>(resolve => {
       let timer: NodeJS.Timeout | undefined
       const look = () => {
         clearTimeout(timer)
@@ -53,7 +55,7 @@ export function createGrants(now: () => number): Grants {
 
   return {
     give: to => {
-      if (changing > 0) return undefined
+      if (showing > 0) return undefined
       given.set(to, { number: ++count, until: now() + HELD_MS })
       return count
     },
@@ -63,12 +65,13 @@ export function createGrants(now: () => number): Grants {
       given.delete(from)
       for (const look of waiting) look()
     },
-    change: async write => {
-      changing++
+    show: async show => {
+      showing++
       try {
-        return await write(over())
+        await revoke()
+        return await show()
       } finally {
-        changing--
+        showing--
       }
     },
   }

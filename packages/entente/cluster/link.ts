@@ -1,5 +1,5 @@
 import type { TLSSocket } from 'node:tls'
-import { formatFrame, NO_BODY, readFrames } from './frames.ts'
+import { createWriter, NO_BODY, readFrames } from './frames.ts'
 import { connectSecurely, createSecureServer } from './secure.ts'
 
 /** Why nothing came back. `refused`: no process of that name is there. `lost`: what was asked may have been done. */
@@ -58,6 +58,7 @@ export async function openLink(options: {
     const code = cause.code === 'ECONNREFUSED' ? 'refused' : 'away'
     throw new LinkError(code, `${address} can't be reached: ${cause.message}`, { cause })
   })
+  const write = createWriter(socket)
   const waiting = new Map<number, { resolve: (answer: Answer) => void; reject: (error: Error) => void }>()
   let count = 0
   let isOpen = true
@@ -84,10 +85,10 @@ export async function openLink(options: {
         if (!isOpen) return reject(new LinkError('away', `there is no connection to ${address}`))
         const id = ++count
         waiting.set(id, { resolve, reject })
-        socket.write(formatFrame({ head: { ...data, id, kind }, body }))
+        write({ head: { ...data, id, kind }, body })
       }),
     say: (kind, data) => {
-      if (isOpen) socket.write(formatFrame({ head: { ...data, kind }, body: NO_BODY }))
+      if (isOpen) write({ head: { ...data, kind }, body: NO_BODY })
     },
     close: () => socket.destroy(),
   }
@@ -102,10 +103,13 @@ export async function openLink(options: {
 /** A connection from another server. */
 export type Peer = { tell(news: News): void }
 
+/** How long what was said last may take to arrive. */
+const CLOSE_MS = 250
+
 /** What takes the connections of other servers. */
 export type Listener = {
-  /** Told to all that are connected. */
-  tell(news: News): void
+  /** Who is connected. */
+  peers(): Peer[]
   close(): Promise<void>
 }
 
@@ -122,14 +126,15 @@ export async function listen(options: {
   toFault: (error: unknown) => Fault
 }): Promise<Listener> {
   const { host, port, psk, id: own, maxBytes, answer, heard, toFault } = options
-  const sockets = new Set<TLSSocket>()
+  const peers = new Map<TLSSocket, Peer>()
   const server = createSecureServer(psk, socket => {
-    sockets.add(socket)
-    socket.on('error', () => {})
-    socket.once('close', () => sockets.delete(socket))
     const peer: Peer = { tell: news => send({ news }) }
+    peers.set(socket, peer)
+    socket.on('error', () => {})
+    socket.once('close', () => peers.delete(socket))
+    const write = createWriter(socket)
     const send = (head: Record<string, unknown>, body = NO_BODY) => {
-      if (socket.writable) socket.write(formatFrame({ head, body }))
+      if (socket.writable) write({ head, body })
     }
     readFrames(socket, maxBytes, ({ head: { id, kind, ...data }, body }) => {
       if (kind === 'hello') return send({ id, server: own })
@@ -145,14 +150,13 @@ export async function listen(options: {
     server.listen(port, host, () => resolve())
   })
   return {
-    tell: news => {
-      const frame = formatFrame({ head: { news }, body: NO_BODY })
-      for (const socket of sockets) if (socket.writable) socket.write(frame)
-    },
+    peers: () => [...peers.values()],
     close: async () => {
       const closed = new Promise(resolve => server.close(resolve))
-      for (const socket of sockets) socket.destroy()
+      for (const socket of peers.keys()) socket.destroySoon()
+      const timer = setTimeout(() => peers.forEach((_, socket) => socket.destroy()), CLOSE_MS)
       await closed
+      clearTimeout(timer)
     },
   }
 }

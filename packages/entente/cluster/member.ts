@@ -15,6 +15,7 @@ import {
   LinkError,
   listen,
   type Listener,
+  type News,
   openLink,
   type Peer,
   type Question,
@@ -124,6 +125,8 @@ export async function openMember(options: MemberOptions): Promise<Member> {
   let wantsGrant = false
   /** Who waits for something to change. */
   const rouse = new Set<() => void>()
+  /** By connection: the size that the server there was told in an answer. */
+  const knows = new WeakMap<Peer, number>()
   /** By status id: what another server asked, and is under way. */
   const begun = new Map<string, Promise<StatusRow>>()
   let renewing: NodeJS.Timeout | undefined
@@ -153,10 +156,12 @@ export async function openMember(options: MemberOptions): Promise<Member> {
       const added = log.head && log.since(Number(data['size']))
       const given = data['grant'] === true ? grants.give(peer) : undefined
       const bytes = log.head && added ? formatGrowth(added, log.head) : nothing
+      knows.set(peer, log.size)
       return { data: { size: log.size, grant: given }, body: bytes.length > options.maxBytes ? nothing : bytes }
     }
     if (kind === 'submit') {
       const row = await take(work, parseRequest(body), data['again'] === true)
+      knows.set(peer, Math.max(knows.get(peer) ?? 0, row.size))
       return { data: {}, body: requireSendable(formatStatus(row)) }
     }
     if (kind === 'perform') return { data: { given: await work.perform(JSON.parse(body.toString())) }, body: nothing }
@@ -194,7 +199,7 @@ export async function openMember(options: MemberOptions): Promise<Member> {
           const { body: answered } = await to.ask('submit', isAgain ? { again: true } : {}, body.bytes)
           forwarded++
           const row = parseStatus(answered)
-          told = Math.max(told, row.size)
+          hear({ size: row.size })
           return row
         } catch (error) {
           throwUnlessMoved(error)
@@ -361,7 +366,7 @@ export async function openMember(options: MemberOptions): Promise<Member> {
     }
   }
 
-  function hear(news: Record<string, unknown>): void {
+  function hear(news: News): void {
     if (!work) return
     if (typeof news['revoke'] === 'number') {
       grant.revoked = news['revoke']
@@ -428,9 +433,9 @@ export async function openMember(options: MemberOptions): Promise<Member> {
     log('info', 'this server stops writing', { term: lease.term, reason })
     await notary.follow()
     await duties.stop()
-    await grants.change(async over => over) // or the next one would have to wait for it
+    await grants.show(() => {}) // or the next one would have to wait for it
     await lease.release().catch(() => {})
-    listener.tell({ released: true })
+    tellAll({ released: true })
     writes = false
     changed()
   }
@@ -459,17 +464,23 @@ export async function openMember(options: MemberOptions): Promise<Member> {
     if (kind === 'revoked') grants.takeBack(peer, Number(data['number']))
   }
   const listener: Listener = await listen({ ...options.listen, ...options, psk: keys.psk, answer, heard, toFault })
+  const tellAll = (news: News) => listener.peers().forEach(peer => peer.tell(news))
   let telling: NodeJS.Timeout | undefined
+  /** The size, to those who were told no such size in an answer. */
+  function tellSize({ notary }: Work): void {
+    const { size } = notary.log
+    for (const peer of listener.peers()) if ((knows.get(peer) ?? 0) < size) peer.tell({ size })
+  }
 
   return {
     start: async of => {
       work = of
-      of.notary.onErased(() => leads && listener.tell({ erased: true }))
+      of.notary.onErased(() => leads && tellAll({ erased: true }))
       of.notary.onCheckpoint(() => {
         if (!leads) return
         telling ??= setTimeout(() => {
           telling = undefined
-          listener.tell({ size: of.notary.log.size })
+          tellSize(of)
         }, NEWS_MS)
       })
       running = run(of)
@@ -489,7 +500,7 @@ export async function openMember(options: MemberOptions): Promise<Member> {
     submit,
     perform,
     conflict,
-    change: grants.change,
+    show: grants.show,
     fresh: async () => {
       if (leads ? lease.isSure() : now() < grant.until) return
       wantsGrant = true

@@ -43,11 +43,11 @@ export type Others = {
   /** Another process has written while this one did: it has stopped. */
   conflict(): void
   /**
-   * Runs what changes the log.
+   * Shows what this process has stored.
    *
-   * @param write shows nothing of it before `over` has resolved: until then others may answer from what was
+   * @param show makes it visible here: called once no other process may answer without it
    */
-  change?<T>(write: (over: Promise<void>) => Promise<T>): Promise<T>
+  show?<T>(show: () => T | Promise<T>): Promise<T>
 }
 
 /** A hundred batches of a large import: some ten seconds of work. */
@@ -121,8 +121,8 @@ export async function openNotary(options: NotaryOptions): Promise<Notary> {
   const reader = createReader(store, log, advance)
   const { erased, alert, others } = options
   const routing = { known: new Set(options.channels), markings: await readMarkings(store, reader, log) }
-  const change = others?.change
-  const sequencer: Sequencer = { store, log, reader, signer, clock, random, erased, routing, alert, change }
+  const show = others?.show
+  const sequencer: Sequencer = { store, log, reader, signer, clock, random, erased, routing, alert, show }
 
   const newestRecord = () => Math.max(0, ...[...log.collections.values()].map(c => c.lastAdded))
   const clockGuard = createClockGuard(clock, newestRecord, options.clockBounds ?? DEFAULT_CLOCK_BOUNDS)
@@ -208,7 +208,8 @@ export async function openNotary(options: NotaryOptions): Promise<Notary> {
 
   async function advance(): Promise<boolean> {
     try {
-      const isMoved = await log.advance()
+      // While this process writes, that is a commit of its own whose answer is on its way, or one of who writes next.
+      const isMoved = await (leads && show ? show(log.advance) : log.advance())
       if (isMoved) moved()
       return isMoved
     } catch (error) {

@@ -76,7 +76,7 @@ export type Sequencer = {
   /** Told what an operator should look at, once it is durable. */
   alert?: ((message: string, details: Record<string, unknown>) => void) | undefined
   /** Where other servers show this log as well. */
-  change?: Others['change']
+  show?: Others['show']
 }
 
 /**
@@ -147,19 +147,16 @@ export async function sequence(
   // C0: a crash here has cost some statuses details, nothing else.
 
   // C1: a crash here loses nothing that was acknowledged.
-  const settle = async (over?: Promise<void>) => {
-    await commit(store, stage.base, {
-      head,
-      ...draft,
-      ...stage.writes(),
-      statuses: statuses.filter((_, i) => !requests[i]?.erase),
-    })
-    // C2: a crash here loses answers, nothing else. From here on this is the log.
-    await over
-    if (!stage.empty) log.publish(stage)
-  }
-  await (stage.empty || !sequencer.change ? settle() : sequencer.change(settle))
+  await commit(store, stage.base, {
+    head,
+    ...draft,
+    ...stage.writes(),
+    statuses: statuses.filter((_, i) => !requests[i]?.erase),
+  })
+  // C2: a crash here loses answers, nothing else. From here on this is the log.
 
+  const publish = () => log.publish(stage)
+  if (!stage.empty) await (sequencer.show ? sequencer.show(publish) : publish())
   for (const p of placed) {
     await noteMarkings(sequencer, p)
     alertConflicts(sequencer, p)
