@@ -1,6 +1,7 @@
 export * from './call.ts'
 export * from './entities.ts'
 export * from './event.ts'
+export { ROWS } from './rows.ts'
 export { isId, Refusal, type RefusalCode, ZERO } from './refusal.ts'
 export { addKey, type NewParty, replaceKey, revokeKey } from './parties.ts'
 export { CONSORTIUM, propose, quorum, vote } from './consortium.ts'
