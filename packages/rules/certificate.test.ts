@@ -21,6 +21,7 @@ import {
   withdraw,
 } from './certificate.ts'
 import type { Certificate, Level } from './entities.ts'
+import { ZERO } from './refusal.ts'
 import { adopt, CATEGORY, createWorld, DAY, hash, id, join, NOW, party, SCHEME, type World } from './test/world.ts'
 
 const VERSION = id(0xa2)
@@ -316,6 +317,9 @@ describe('what becomes of a certificate', () => {
     await world.as('cab', call => maintain(call, CERTIFICATE, id(0xcf), changed))
     assert.deepEqual([state(), certificate().successor], ['inForce', id(0xcf)])
     await world.refuses(26, 'WrongState', 'cab', call => maintain(call, CERTIFICATE, id(0xd0), changed))
+    await world.as('cab', call => openReview(call, CERTIFICATE))
+    await world.as('cab', call => closeReview(call, CERTIFICATE, { do: 'withdraw', reason: hash(1) }))
+    assert.deepEqual([state(), certificate().successor], ['withdrawn', id(0xcf)], 'what came after it is still known')
   })
 
   test('row 27: suspended for 42 days at most, lifted, and its validity as before', async () => {
@@ -383,6 +387,12 @@ describe('what becomes of a certificate', () => {
     await world.refuses(30, 'Unknown', 'cab', call => clearNotification(call, CERTIFICATE, id(0xbae)))
     await world.as('cab', call => clearNotification(call, CERTIFICATE, id(0xbad)))
     assert.deepEqual(certificate().notified, [])
+    world.seed('chain', 'self', { kind: 'certification', country: 'FR', inbox: 'inbox' })
+    await world.as('inbox', call => notifyComponent(call, CERTIFICATE, COMPONENT, id(0xbae)))
+    assert.deepEqual([certificate().notified, world.events.at(-1)?.by], [[id(0xbae)], ZERO])
+    await world.refuses(30, 'UnknownKey', 'inbox', call => clearNotification(call, CERTIFICATE, id(0xbae)))
+    world.seed('chain', 'self', { kind: 'certification', country: 'DE' })
+    await world.refuses(30, 'WrongCountry', 'ncca', call => notifyComponent(call, CERTIFICATE, COMPONENT, id(0xbaf)))
   })
 })
 

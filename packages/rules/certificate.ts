@@ -296,7 +296,7 @@ export async function closeReview(call: Call, id: Id, end: ReviewEnd): Promise<v
   call.state.emit({ name: 'ReviewClosed', subject: id, by: by.id, status: end.do })
   if (end.do === 'confirm') return call.state.put('certificate', id, closed)
   must(isId(end.reason), 'Missing', { reason: end.reason })
-  const successor = end.do === 'replace' ? end.id : undefined
+  const successor = end.do === 'replace' ? end.id : certificate.successor
   call.state.put('certificate', id, { ...closed, withdrawn: call.now, successor })
   call.state.emit({ name: 'CertificateWithdrawn', subject: id, by: by.id, status: end.reason })
   if (end.do !== 'replace') return

@@ -19,7 +19,7 @@ import {
 import fc from 'fast-check'
 import { stringToHex } from 'viem'
 import { forge } from '../../contracts/tools/artifact.mts'
-import { holdAgainst, id, key, often, START, type Step, toStruct, useEvm } from './evm.ts'
+import { holdAgainst, id, key, often, PROVENANCES, START, type Step, toStruct, useEvm } from './evm.ts'
 
 const SEED = Number(process.env['ENTENTE_TEST_SEED'] ?? 20_261_122)
 const RUNS = process.env['ENTENTE_TEST_LONG'] === undefined ? 8 : 300
@@ -121,7 +121,7 @@ test(`${RUNS} runs of 70 calls at most: contract and rules do and refuse the sam
       const [provider, , disclosed, from] = await mirror.words('caseOf', [id(one)])
       assert.deepEqual(
         [provider, Number(disclosed), Number(from)],
-        [fact?.provider ?? id(0), fact?.disclosed ?? 0, ['own', 'attested', 'proven'].indexOf(fact?.from ?? 'own')],
+        [fact?.provider ?? id(0), fact?.disclosed ?? 0, PROVENANCES.indexOf(fact?.from ?? 'own')],
       )
     }
     for (const one of [0xb1, 0xb2, 0xb3]) {

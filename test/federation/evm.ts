@@ -11,6 +11,7 @@ import {
   LEVELS as ALL_LEVELS,
   type Memory,
   PARTY_KINDS,
+  type Provenance,
   Refusal,
   type SchemeInput,
 } from '@entente/rules'
@@ -26,8 +27,9 @@ export const key = (n: number): Hex => `0x${(0xe000 + n).toString(16).padStart(4
 /** The block that the chain begins with. */
 export const START = 1_800_000_000
 
-/** By the order of `PartyKind` in IRules.sol. */
+/** By the order of `PartyKind` and of `Provenance` in IRules.sol. */
 export const KINDS = ['none', ...PARTY_KINDS]
+export const PROVENANCES: readonly Provenance[] = ['own', 'attested', 'proven']
 
 type Party = { id: string; kind: string; country: string; key: string; act: string }
 export const toStruct = ({ id, kind, country, key, act }: Party) => ({
