@@ -250,7 +250,11 @@ const closing = (at: Hex) =>
           withdraw: [{ do: 'withdraw', reason }, at, reason],
           replace: [
             { do: 'replace', reason, id: newId, certificate, sameScope },
-            ...[at, reason, newId, toNew(certificate), sameScope],
+            at,
+            reason,
+            newId,
+            toNew(certificate),
+            sameScope,
           ],
         }
         const [end, ...args] = ends[how]
