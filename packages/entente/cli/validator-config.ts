@@ -29,6 +29,14 @@ export const ValidatorSchema = object({
       FrameworkRegistry: Address('Where the schemes are: the two are the EU chain'),
     }),
     finality: Finality,
+    validators: Type.Optional(
+      Type.Array(Address('A validator of the EU chain'), {
+        minItems: 1,
+        maxItems: 512,
+        uniqueItems: true,
+        description: 'What the registry says counts only when it is proven under a header that these sealed',
+      }),
+    ),
   }),
   intervalMs: Type.Integer({
     minimum: 100,

@@ -1,13 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { guardProvider } from '#ledger/evm/writers.ts'
 import type { Args } from '../commands.ts'
 import { loadConfig } from '../config.ts'
 import { CliError, EXIT } from '../errors.ts'
+import { startRpcServer } from '../federation/rpc-server.ts'
 import { createLogger } from '../logger.ts'
 import { dataFolder } from '../options.ts'
 import { print } from '../print.ts'
 import { untilAsked } from '../signals.ts'
 import { follow as followRegistry, REASONS, type Round, runRound } from '../validator/follow.ts'
-import { serveGuard } from '../validator/guard.ts'
 import { createValidatorMetrics } from '../validator/metrics.ts'
 import { openNode, openRegistry, validatorOf } from '../validator/open.ts'
 import type { Change } from '../validator/plan.ts'
@@ -75,12 +76,20 @@ async function guard(values: Values): Promise<number> {
   let writers: ReadonlySet<string> | undefined
   const wait = createWait()
   try {
-    const serving = await serveGuard({
-      provider: node,
-      writers: () => writers,
-      ...settings.guard,
-      told: metrics.call,
-    })
+    const guarded = guardProvider({ provider: node, writers: () => writers })
+    const counted = {
+      async request(call: { method: string; params?: readonly unknown[] }) {
+        let isPassed = false
+        try {
+          const result = await guarded.request(call)
+          isPassed = true
+          return result
+        } finally {
+          metrics.call(call.method, isPassed)
+        }
+      },
+    }
+    const serving = await startRpcServer(settings.guard, new Map([['', counted]]), { guards: settings.chain })
     const listening = settings.metrics === undefined ? undefined : await metrics.listen(settings.metrics)
     process.stdout.write(`Entente guards ${settings.node} at ${serving.url}\n`)
     try {

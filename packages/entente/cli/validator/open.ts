@@ -31,7 +31,7 @@ export function openRegistry(
   paths: Paths,
   { readOnly = false, now }: { readOnly?: boolean; now: () => number },
 ): OpenRegistry {
-  const { urls, chainId, contracts } = registry
+  const { urls, chainId, contracts, validators } = registry
   const finality = typeof registry.finality === 'number' ? { depth: registry.finality } : registry.finality
   const file = isAbsolute(stateFile)
     ? stateFile
@@ -45,7 +45,11 @@ export function openRegistry(
       await opened.chain.close()
       opened = undefined
     }
-    opened ??= { chain: await openEvmRuleChain({ provider, chainId, kind: 'eu', contracts, finality }), at: now() }
+    if (opened === undefined) {
+      const pinned = validators === undefined ? {} : { validators }
+      const chain = await openEvmRuleChain({ provider, chainId, kind: 'eu', contracts, finality, ...pinned })
+      opened = { chain, at: now() }
+    }
     return opened.chain
   }
   return {
