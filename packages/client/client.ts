@@ -53,6 +53,8 @@ export type TaxiiClient = {
   logKey(): Promise<string>
   /** The statements by which keys of an Entente server's log followed each other (docs/formats.md 16), the oldest first; unverified. */
   successions(): Promise<string[]>
+  /** The statements by which an Entente server's log went on from others that had ended (docs/formats.md 18), the oldest first; unverified. */
+  continuations(): Promise<string[]>
   /** A tile or entry bundle of an Entente server's log (C2SP tlog-tiles), unverified. */
   tile(path: TilePath): Promise<Uint8Array>
   /** One collection, by URL: `{api-root}/collections/{id or alias}/`. */
@@ -124,6 +126,16 @@ export function createTaxiiClient(options: TaxiiClientOptions): TaxiiClient {
   const logText = async (name: string) =>
     (await http(logUrl(name), { accept: 'text/plain', answer: 'text' })).json as string
 
+  async function statements(name: string, member: string): Promise<string[]> {
+    const url = logUrl(name)
+    const list = ((await http(url, { accept: 'application/json' })).json as Record<string, unknown> | undefined)?.[
+      member
+    ]
+    if (!Array.isArray(list) || !list.every(note => typeof note === 'string'))
+      throw new ClientError('malformed', `${url} answers without a list of statements`, { url })
+    return list
+  }
+
   const client: TaxiiClient = {
     url: `${base.origin}/`,
     discovery,
@@ -145,15 +157,8 @@ export function createTaxiiClient(options: TaxiiClientOptions): TaxiiClient {
     },
     checkpoint: which => logText(which?.isWitnessed ? 'checkpoint?witnessed' : 'checkpoint'),
     logKey: async () => (await logText('key')).trim(),
-    async successions() {
-      const url = logUrl('keys')
-      const { successions } = ((await http(url, { accept: 'application/json' })).json ?? {}) as {
-        successions?: unknown
-      }
-      if (!Array.isArray(successions) || !successions.every(note => typeof note === 'string'))
-        throw new ClientError('malformed', `${url} answers without a list of statements`, { url })
-      return successions
-    },
+    successions: () => statements('keys', 'successions'),
+    continuations: () => statements('continuations', 'continuations'),
     tile: async path =>
       (await http(logUrl(formatTilePath(path)), { accept: '*/*', answer: 'bytes' })).json as Uint8Array,
     collection: url => openCollection(http, clock, new URL(url, base).href),

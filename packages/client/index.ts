@@ -21,6 +21,7 @@ export {
 } from './client.ts'
 export type { TaxiiCollection } from './collection.ts'
 export { compareCheckpoints, type Comparison } from './consistency.ts'
+export { type Ended, findContinuation } from './continuation.ts'
 export {
   type Delivery,
   type DeliveryOptions,

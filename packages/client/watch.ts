@@ -35,6 +35,8 @@ export type LogSource = {
   key(): Promise<string>
   /** Statements by which its keys followed each other (docs/formats.md 16), the oldest first. */
   successions?(): Promise<readonly string[]>
+  /** Statements by which it went on from logs that had ended (docs/formats.md 18), the oldest first. */
+  continuations?(): Promise<readonly string[]>
   tile(path: TilePath): Promise<Uint8Array>
 }
 
@@ -316,6 +318,7 @@ export function serverLog(client: TaxiiClient): LogSource {
     name: client.url,
     key: () => client.logKey(),
     successions: () => client.successions(),
+    continuations: () => client.continuations(),
     tile: path => client.tile(path),
     async checkpoint() {
       try {

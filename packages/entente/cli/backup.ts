@@ -32,6 +32,7 @@ import { ledgerFolder } from './ledgers.ts'
 import type { Progress } from './progress.ts'
 import type { OpenSource } from './repair-sources.ts'
 import { openStore } from './stores.ts'
+import { beginNewLog, checkNewLog, type NewLog } from './new-log.ts'
 import { sync } from './sync.ts'
 
 /** `backup.json` in a backup. */
@@ -211,22 +212,30 @@ export type Restored = {
   uncompared: Uncompared[]
   ledgers: string[]
   forward: { added: number; erased: number } | undefined
+  newLog: NewLog | undefined
+}
+
+export type RestoreOptions = {
+  from: string
+  data: string
+  configFile: string | undefined
+  newer: OpenSource[]
+  /** Origin of the log as which it goes on, where nothing is left of what came after the backup. */
+  newLog?: string | undefined
+  progress: Progress
+  /** For tests. */
+  fault?: (point: string) => void
 }
 
 /**
  * Puts a backup into an empty folder, and into a database that holds no log where the configuration names one, after it was audited where it will lie, against
  * the ledgers as they are now. Newer copies of the log bring it to where they are: what they have of later records is added, and what they say is
- * erased is erased, before anybody can be served.
+ * erased is erased, before anybody can be served. Where a ledger is ahead all the same, the log has ended, and what there is can go on as another one (`newLog`).
  *
  * @throws CliError `usage` where the folder is not empty, `evidence` where the backup is damaged or a ledger is ahead of it; nothing is left then
  */
-export async function restoreBackup(
-  from: string,
-  data: string,
-  configFile: string | undefined,
-  newer: OpenSource[],
-  progress: Progress,
-): Promise<Restored> {
+export async function restoreBackup(options: RestoreOptions): Promise<Restored> {
+  const { from, data, configFile, newer, progress, fault } = options
   const manifest = readBackup(from)
   const staging = stage(data)
   try {
@@ -240,8 +249,11 @@ export async function restoreBackup(
       data,
       env: process.env,
     })
+    const isInData = resolve(target.logKey) === resolve(data, 'log.key')
+    if (options.newLog !== undefined) checkNewLog(options.newLog, manifest.origin, own, target, isInData)
     const ledgers: string[] = []
     const compared = structuredClone(config)
+    compared.log.origin = manifest.origin
     const moves: [string, string][] = []
     for (const [i, ledger] of config.ledgers.entries()) {
       if (ledger.kind !== 'embedded') continue
@@ -256,20 +268,41 @@ export async function restoreBackup(
         moves.push([join(staging, ledgerIn(ledger.id)), place])
       }
     }
-    const forward = newer.length > 0 ? await goForward(config, paths, newer, from, progress) : undefined
-    const { report, uncompared } = await auditFolder(compared, paths, progress)
+    const forward = newer.length > 0 ? await goForward(compared, paths, newer, from, progress) : undefined
+    let { report, uncompared } = await auditFolder(compared, paths, progress)
+    const ahead = report.ledgers.filter(l => l.size > report.size)
+    const isEnding = options.newLog !== undefined && report.ledgers.every(l => l.ok || ahead.includes(l))
     const behind = report.problems.find(p => p.kind === 'ledger')
-    if (behind)
+    if (behind && !isEnding)
       throw new CliError(
         'evidence',
-        `${behind.message}. A store that is put back must be at least as new as the newest anchor: restore a newer backup, name what is left of the newer store with --newer, or mend that with this backup ("entente repair --from ${from}"). If nothing newer is left, this log has ended: docs/operating.md, "The store was put back"`,
+        `${behind.message}. A store that is put back must be at least as new as the newest anchor: restore a newer backup, name what is left of the newer store with --newer, or mend that with this backup ("entente repair --from ${from}"). If nothing newer is left, this log has ended, and what is in the backup goes on as another one: --new-log ORIGIN (docs/operating.md, "A log that ends")`,
       )
-    const [problem] = report.problems
+    const problem = report.problems.find(p => !isEnding || p.kind !== 'ledger')
     if (problem)
       throw new CliError(
         'evidence',
         `the backup does not pass the audit (${report.problems.length} problems): ${problem.message}. Restore another one, or "entente repair" a copy of this one`,
       )
+    const keyFile = `${resolve(data)}.new-log.key`
+    let newLog: NewLog | undefined
+    if (options.newLog !== undefined) {
+      const last = Math.max(...ahead.map(l => l.size), report.size)
+      const named = {
+        origin: options.newLog,
+        old: manifest.origin,
+        keyFile,
+        last,
+        progress,
+        ...(fault ? { fault } : {}),
+      }
+      newLog = await beginNewLog({ config: compared, paths }, named)
+      compared.log.origin = newLog.origin
+      ;({ report, uncompared } = await auditFolder(compared, paths, progress))
+      const [wrong] = report.problems
+      if (wrong) throw new CliError('evidence', `the new log does not pass the audit: ${wrong.message}`)
+      fault?.('N3')
+    }
     for (const [made, place] of moves) {
       if (!existsSync(made)) continue
       const inData = resolve(place).startsWith(`${resolve(data)}/`)
@@ -278,11 +311,12 @@ export async function restoreBackup(
       for (const end of ['.lock', '-wal', '-shm']) rmSync(join(made, `ledger.db${end}`), { force: true })
       renameSync(made, to)
     }
-    if (own.store.kind !== 'sqlite') await moveIntoDatabase(own, target, join(staging, STORE), manifest.vkey, progress)
-    if (resolve(target.logKey) !== resolve(data, 'log.key') && !existsSync(target.logKey))
-      copySecret(join(staging, 'log.key'), target.logKey)
+    if (own.store.kind !== 'sqlite')
+      await moveIntoDatabase(own, target, join(staging, STORE), newLog?.vkey ?? manifest.vkey, progress)
+    if (!isInData && !existsSync(target.logKey)) copySecret(join(staging, 'log.key'), target.logKey)
     publish(staging, data)
-    return { manifest, size: report.size, report, uncompared, ledgers, forward }
+    if (newLog) rmSync(keyFile)
+    return { manifest, size: report.size, report, uncompared, ledgers, forward, newLog }
   } catch (error) {
     rmSync(staging, { recursive: true, force: true })
     throw error

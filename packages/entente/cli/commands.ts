@@ -337,12 +337,14 @@ export const commands: readonly Command[] = [
     {
       name: 'restore',
       summary: 'Put a backup into an empty data folder (and database), once it has passed the audit',
-      usage: 'restore --from FOLDER [--newer COPY]… [--data DIR] [--config FILE]',
-      options: { ...DATA, ...LOGIN, from: TEXT, newer: TEXTS },
+      usage: 'restore --from FOLDER [--newer COPY]… [--new-log ORIGIN] [--data DIR] [--config FILE]',
+      options: { ...DATA, ...LOGIN, from: TEXT, newer: TEXTS, 'new-log': TEXT },
       help: {
         '--from FOLDER': 'a backup that "entente backup" made',
         '--newer COPY':
           'what is left of the log after the backup: whatever "entente repair --from" takes, the damaged database too; may be repeated. What was logged since is added, and what was erased since is erased again',
+        '--new-log ORIGIN':
+          'where nothing is left of what came after the backup: end the log, on its ledgers too, and go on as another one of this name. It can’t be taken back',
         '--data DIR': 'data folder, new or empty (default: ./data, or ENTENTE_DATA)',
         '--config FILE': 'configuration (YAML; default: the one in the backup)',
         '--user NAME': 'user of a COPY that is the URL of a collection',
@@ -352,6 +354,7 @@ export const commands: readonly Command[] = [
       examples: [
         'entente restore --from /backup/2026-11-22 --data /var/lib/entente',
         'entente restore --from /backup/2026-11-22 --data /var/lib/entente --newer /var/lib/entente.damaged',
+        'entente restore --from /backup/2026-11-22 --data /var/lib/entente --config new.yaml --new-log taxii.example/log/2',
       ],
     },
     () => import('./commands/restore.ts'),

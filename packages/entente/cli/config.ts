@@ -20,6 +20,9 @@ import { checkMarkings, MarkingsSchema, UnmarkedSchema } from './markings-config
 import { checkStore, StoreSchema } from './store-config.ts'
 import { ValidatorSchema } from './validator-config.ts'
 
+/** Names of logs. */
+export const ORIGIN = /^[A-Za-z0-9][A-Za-z0-9._/:-]{0,199}$/
+
 const strict = { additionalProperties: false }
 const object = <T extends Record<string, TSchema>>(properties: T) => Type.Object(properties, strict)
 const UUID = '^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$'
@@ -174,7 +177,7 @@ export const ConfigSchema = object({
     {
       origin: Type.Optional(
         Type.String({
-          pattern: '^[A-Za-z0-9][A-Za-z0-9._/:-]{0,199}$',
+          pattern: ORIGIN.source,
           description: 'Name of the log: a host and path of yours, for ever',
         }),
       ),

@@ -134,6 +134,14 @@ function whenReachable(
       ? { records: { put: async r => (await keeper()).put(r), get: async r => (await keeper()).get(r) } }
       : {}),
     describe: async () => (await get()).describe(),
+    succeed: async (origin, shared) => {
+      const anchor = await get()
+      if (anchor.succeed) return anchor.succeed(origin, shared)
+      throw new LedgerError(
+        'unsupported',
+        `ledger "${id}" (${kind}) does not end a log: what it has of ${origin} stays as it is`,
+      )
+    },
     latest: async () => (await get()).latest(),
     time: async () => (await get()).time(),
     append: async (checkpoint, consistency) => (await get()).append(checkpoint, consistency),

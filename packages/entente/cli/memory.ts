@@ -7,12 +7,15 @@ import {
   ClientError,
   createMemory,
   createWatch,
+  type Ended,
+  findContinuation,
   type LogSource,
   type SeenCheckpoint,
   type Watch,
 } from '@entente/client'
 import { openFileMemory } from '@entente/client/memory-files'
 import type { Disagreement } from '@entente/verify/proof'
+import { parseVkey } from '@entente/verify/tlog'
 import { CliError } from './errors.ts'
 import { openOutput } from './output.ts'
 import { note } from './print.ts'
@@ -63,7 +66,10 @@ export function openWatch(values: Values, source: LogSource | undefined, vkeys?:
       guard(async () => {
         const seen = await watch.head()
         const [former] = await watch.former()
-        if (former)
+        const ended = source && seen && former && (await findContinuation(source, seen, former))
+        if (ended) {
+          if (!seen.before) say(describe(ended))
+        } else if (former)
           say(
             `note: ${former.server} showed the log ${former.origin} before (${former.seen}), and now ${seen ? `another one, ${seen.origin}` : 'no log'}: ask its operator why`,
           )
@@ -74,6 +80,15 @@ export function openWatch(values: Values, source: LogSource | undefined, vkeys?:
         return seen
       }),
   }
+}
+
+function describe({ from, to, size, last, seen, time }: Ended): string {
+  const [old, next] = [from, to].map(vkey => parseVkey(vkey).name)
+  const lost =
+    seen > size
+      ? `you had seen it at size ${seen}: what was in it behind ${size} is lost`
+      : `all that you had seen of it is in the new one; ${last > size ? `its entries from ${size} to ${last} are lost` : 'nothing of it is known to be lost'}`
+  return `note: the log ${old} has ended, as its key states (${time}), and goes on as ${next} from size ${size}; ${lost}. Its new key is believed by this statement alone: compare ${to} by another way`
 }
 
 /** Who can't write there is told so, and goes on: nothing that was remembered is lost by it. */

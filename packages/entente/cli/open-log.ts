@@ -32,6 +32,8 @@ export type OpenLog = {
   vkey: string
   /** All keys that the log has had. */
   keys: LogKeys
+  /** The statements by which it went on from logs that had ended, the oldest first. */
+  continuations: readonly string[]
   /** The log's key, over bytes as they are. */
   sign: (message: Uint8Array) => Uint8Array
   notary: Notary
@@ -76,7 +78,11 @@ export async function openLogFolder(
     const isNew = isFolderNew && (await store.head()) === undefined
     if (finishRotation(paths.logKey, config.log.origin ?? defaultOrigin, await store.head()))
       log('warn', "a rotation of the log's key was cut off and is complete now", { key: paths.logKey })
-    const { signer, vkey, keys, first } = openLogKey(paths.logKey, config.log.origin ?? defaultOrigin, isNew)
+    const { signer, vkey, keys, first, continuations } = openLogKey(
+      paths.logKey,
+      config.log.origin ?? defaultOrigin,
+      isNew,
+    )
     const { successions } = keys
     const origin = signer.name
     const apiRoots = toApiRoots(config, first)
@@ -140,7 +146,7 @@ export async function openLogFolder(
       await witnessing?.look()
     }
     const parts = { notary, anchors, ledgers, anchoring, witnessing, apiRoots }
-    return { vkey, keys, sign: signer.sign, ...parts, turn, look, close }
+    return { vkey, keys, continuations, sign: signer.sign, ...parts, turn, look, close }
   } catch (error) {
     await close()
     throw error

@@ -69,7 +69,7 @@ export async function startServer(
     const member = await openCluster(config, paths, log)
     closers.push(async () => member?.close())
     const opened = await openLogFolder(config, paths, log, { fault, clock, member })
-    const { vkey, keys, sign, notary, anchors, ledgers, witnessing, apiRoots, close } = opened
+    const { vkey, keys, continuations, sign, notary, anchors, ledgers, witnessing, apiRoots, close } = opened
     closers.push(close)
     const witness = config.witness && openWitness(config, paths, log, { fault })
     closers.push(async () => witness?.close())
@@ -115,6 +115,7 @@ export async function startServer(
       notary,
       vkey,
       successions: keys.successions,
+      continuations,
       sign,
       damage,
       source,

@@ -64,6 +64,15 @@ export interface Anchor {
   /** As `prove`, on a ledger whose headers carry work in place of seals; undefined as well while the anchor is not final. */
   proveMined?(size: number): Promise<MinedEvidence | undefined>
 
+  /**
+   * Ends the log of another origin, of the same owner: it takes nothing more on the ledger, and this one, which has no checkpoint there yet, goes on from the
+   * largest of `shared` that the ledger has of it. Absent where the ledger knows no owners.
+   * - MUST be idempotent: where this log follows that one already, it answers as before.
+   * - MUST throw `closed` where another log follows it, `fork` where the ledger has another root at a shared size, and `unsupported` where it can't.
+   * @param shared checkpoints that both logs have, ascending
+   */
+  succeed?(origin: string, shared: readonly Checkpoint[]): Promise<Succeeded>
+
   /** Where the ledger takes records as well, and was opened for it. */
   readonly records?: RecordKeeper
 
@@ -72,6 +81,14 @@ export interface Anchor {
 
   /** Waits for what runs. After it every method throws `unreachable`. MAY be called twice. */
   close(): Promise<void>
+}
+
+/** A log that ended on a ledger. */
+export interface Succeeded {
+  /** The largest size that it had there; 0 where it had none, or was never registered. */
+  readonly latest: number
+  /** The size at which the other one goes on; 0: from nothing. */
+  readonly size: number
 }
 
 export interface Checkpoint {

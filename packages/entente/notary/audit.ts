@@ -5,7 +5,9 @@ import {
   headsMapRoot,
   type LogKeys,
   readLogKeys,
+  CONTINUATION_ORIGIN_PREFIX as CONTINUATION_PREFIX,
   SUCCESSION_ORIGIN_PREFIX as SUCCESSION_PREFIX,
+  verifyContinuation,
   verifyLogCheckpoint,
   verifySuccession,
 } from '@entente/verify/proof'
@@ -91,7 +93,8 @@ export async function audit(options: AuditOptions): Promise<AuditReport> {
   if (head) {
     const log: Problem[] = []
     const entries = await checkLog(options, head.size, rootAt, log)
-    const keys = readKeys(vkey, entries.statements, log)
+    const began = checkContinuations(entries, log)
+    const keys = readKeys(vkey, entries.statements, began, log)
     const root = checkNote(head, keys, problems)
     problems.push(...log)
     checkRoot(entries.root, root, problems)
@@ -118,10 +121,32 @@ function checkNote(head: { size: number; note: string }, keys: LogKeys, problems
   return undefined
 }
 
-/** The keys that the log has had, by what it states itself: a statement that is not where it says it is, or follows no other, states nothing. */
-function readKeys(vkey: string, statements: ReadonlyMap<number, string>, problems: Problem[]): LogKeys {
+/** Where the log went on from another one (docs/formats.md 18), that one's entries are its first. @returns the index of the last statement; -1 without any */
+function checkContinuations({ continuations }: Entries, problems: Problem[]): number {
+  let began = -1
+  for (const [logIndex, { note, root }] of continuations) {
+    began = logIndex
+    try {
+      const stated = verifyContinuation(note)
+      if (stated.size !== logIndex) throw new Error(`it says that the log that ended had ${stated.size} entries`)
+      if (!Buffer.from(stated.root).equals(root)) throw new Error('the entries before it are not those that it says')
+    } catch (error) {
+      const message = `the statement of the log that this one went on from does not hold: ${(error as Error).message}`
+      problems.push({ kind: 'log', logIndex, message })
+    }
+  }
+  return began
+}
+
+/**
+ * The keys that the log has had, by what it states itself: a statement that is not where it says it is, or follows no other, states nothing.
+ *
+ * @param began what stands before is of the log that this one went on from
+ */
+function readKeys(vkey: string, statements: ReadonlyMap<number, string>, began: number, problems: Problem[]): LogKeys {
   const notes: string[] = []
   for (const [logIndex, note] of statements) {
+    if (logIndex < began) continue
     try {
       const { index } = verifySuccession(note)
       if (index !== logIndex) throw new Error(`it says that it is entry ${index}`)
@@ -165,13 +190,14 @@ function createTileCheck(store: Store, tree: number) {
   }
 }
 
-/** Commitments in order of the log, 32 bytes each; of an entry that is a text, or of one that is missing, zeros. `statements` are those of new keys. */
+/** Commitments in order of the log, 32 bytes each; of an entry that is a text, or of one that is missing, zeros. `statements` are those of new keys, `continuations` those of logs that ended there, with the root before them. */
 type Entries = {
   root: Uint8Array
   commitments: Buffer
   lastHeads: string
   heads: Set<number>
   statements: Map<number, string>
+  continuations: Map<number, { note: string; root: Uint8Array }>
 }
 
 /** Rebuilds the tree from the entry bundles. Where its root is not the checkpoint's, the tiles tell which entries are wrong. */
@@ -185,6 +211,7 @@ async function checkLog(
   const commitments = Buffer.alloc(size * 32)
   const heads = new Set<number>()
   const statements = new Map<number, string>()
+  const continuations = new Map<number, { note: string; root: Uint8Array }>()
   let lastHeads = ''
   const above = createTileCheck(store, 0)
   for (let index = 0; index * 256 < size; index++) {
@@ -203,7 +230,11 @@ async function checkLog(
         heads.add(at)
         const text = entry.toString()
         if (text.startsWith(SUCCESSION_PREFIX)) statements.set(at, text)
-        else lastHeads = text
+        else if (text.startsWith(CONTINUATION_PREFIX)) {
+          const before = tree.clone()
+          before.append(leaves.subarray(0, i * 32))
+          continuations.set(at, { note: text, root: before.root() })
+        } else lastHeads = text
       }
       const stored = tile?.subarray(i * 32, i * 32 + 32)
       if (!leaf || !stored || !Buffer.from(leaf).equals(stored)) {
@@ -229,7 +260,7 @@ async function checkLog(
   }
   for (const { level, index } of await above.wrong())
     problems.push({ kind: 'log', message: `tile ${level}/${index} of the log is not what its entries give` })
-  return { root: tree.root(), commitments, lastHeads, heads, statements }
+  return { root: tree.root(), commitments, lastHeads, heads, statements, continuations }
 }
 
 async function checkCollections(

@@ -423,7 +423,7 @@ function createStage(origin: string, base: State): Stage {
       const { size } = grown.edge
       const head = {
         size,
-        note: signNote(formatCheckpoint({ origin, size, root: grown.root, extensions: [] }), signer),
+        note: signNote(formatCheckpoint({ origin: signer.name, size, root: grown.root, extensions: [] }), signer),
       }
       sealed = { base, state: toState(head, grown), growth, grown }
       return head

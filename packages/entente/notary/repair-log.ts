@@ -19,8 +19,8 @@ export type SettledLog = {
   heads: Map<number, Buffer>
 }
 
-/** How entries begin that are texts (docs/formats.md 4, 16); every other entry has 32 bytes. */
-const TEXTS = ['entente/heads/v1\n', 'entente/succession/v1\n']
+/** How entries begin that are texts (docs/formats.md 4, 16, 18); every other entry has 32 bytes. */
+const TEXTS = ['entente/heads/v1\n', 'entente/succession/v1\n', 'entente/continuation/v1\n']
 
 /** Guesses that are tried for one tile where copies disagree: half a second's work. */
 const MAX_GUESSES = 4096

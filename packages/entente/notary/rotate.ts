@@ -57,7 +57,7 @@ export async function rotateKey({ store, file, origin, now, newKey, fault }: Rot
   const time = `${formatMicros(now).slice(0, 19)}Z`
   const statement = signSuccession({ from: old.vkey, to: next.vkey, index, time }, old.signer, next.signer)
   rmSync(nextKeyFile(file), { force: true }) // of a rotation that was cut off at K1
-  writeSecret(nextKeyFile(file), formatKeyFile(key, [...old.keys.successions, statement]))
+  writeSecret(nextKeyFile(file), formatKeyFile(key, [...old.keys.successions, statement], old.continuations))
   syncFolder(file)
   fault?.('K1')
 

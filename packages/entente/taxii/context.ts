@@ -93,6 +93,8 @@ export type TaxiiContext = {
   vkey: string
   /** Statements by which it followed others (docs/formats.md 16), the oldest first. */
   successions?: readonly string[]
+  /** The statements by which the log went on from others that had ended (docs/formats.md 18), the oldest first. */
+  continuations?: readonly string[]
   /** The log's key, over bytes as they are. */
   sign: NoteSigner['sign']
   damage: Damage

@@ -60,6 +60,12 @@ export function logRoutes(app: FastifyInstance, context: TaxiiContext): void {
     return sendJson(reply, 'application/json', { format: 'entente/keys/v1', origin, keys: vkeys, successions })
   })
 
+  app.get('/log/continuations', anyone(OPERATIONS.continuations), async (_request, reply) => {
+    const { origin } = notary.log
+    const continuations = context.continuations ?? []
+    return sendJson(reply, 'application/json', { format: 'entente/continuations/v1', origin, continuations })
+  })
+
   app.get('/log/ledgers', anyone(OPERATIONS.ledgers), async (_request, reply) =>
     sendJson(reply, 'application/json', await context.pins()),
   )

@@ -267,6 +267,18 @@ export const OPERATIONS = {
       }),
     },
   },
+  continuations: {
+    summary: 'The statements by which the log went on from others that had ended',
+    status: 200,
+    content: {
+      type: 'application/json',
+      schema: Type.Object({
+        format: Type.Literal('entente/continuations/v1'),
+        origin: Type.String(),
+        continuations: Type.Array(Type.String()),
+      }),
+    },
+  },
   ledgers: {
     summary: 'What a reader pins of each ledger',
     status: 200,

@@ -188,6 +188,7 @@ const ENDPOINTS: Record<keyof typeof OPERATIONS, Endpoint> = {
   checkpoint: everybody('/log/checkpoint'),
   key: everybody('/log/key'),
   keys: everybody('/log/keys'),
+  continuations: everybody('/log/continuations'),
   ledgers: everybody('/log/ledgers'),
   tile: everybody('/log/tile/0/000.p/1'),
   addCheckpoint: {

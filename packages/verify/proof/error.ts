@@ -5,7 +5,7 @@ import { TlogError } from '#tlog/index.ts'
  * `malformed` not the format that it says it is; `record` a record that breaks its own rules; `log` the checkpoint or its proof
  * does not verify (`cause`: the TlogError); `heads` the heads entry does not hold the collection; `collection` records are missing,
  * moved, changed or too many; `anchor` an anchor contradicts the checkpoint; `seal` the seals, state proofs, work or Merkle paths of a
- * block do not verify; `succession` statements of a log's new keys are not signed by both, or don't follow each other; `event` an event carries something else than it names, or names something else than the log has there; `trust` the
+ * block do not verify; `succession` statements of a log's new keys are not signed by both, or don't follow each other; `continuation` a statement of a log's end is not signed by both logs; `event` an event carries something else than it names, or names something else than the log has there; `trust` the
  * reader's own configuration makes no sense.
  */
 export type ProofErrorCode =
@@ -18,6 +18,7 @@ export type ProofErrorCode =
   | 'seal'
   | 'event'
   | 'succession'
+  | 'continuation'
   | 'trust'
 
 /** The only error that this room throws. Evidence that does not verify is never a returned boolean. */

@@ -73,7 +73,11 @@ export function parseSuccession(text: string): Succession {
 
 /** A statement with both signatures, the old key's first. */
 export function signSuccession(succession: Succession, from: NoteSigner, to: NoteSigner): string {
-  const text = formatSuccession(succession)
+  return signTogether(formatSuccession(succession), from, to)
+}
+
+/** A note with the signatures of two keys, in this order; not of one that signs along with them. */
+export function signTogether(text: string, from: NoteSigner, to: NoteSigner): string {
   const { signatures } = parseNote(signNote(text, { name: to.name, keyId: to.keyId, sign: to.sign }))
   const [own] = signatures
   if (!own) throw new TypeError('a signed note has a signature')

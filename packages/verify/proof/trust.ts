@@ -10,6 +10,7 @@ import type { PinnedBitcoin } from './bitcoin.ts'
 import { parseCertificate } from './certificate.ts'
 import { asProofError, ProofError } from './error.ts'
 import type { PinnedFabric } from './fabric.ts'
+import { CONTINUATION_ORIGIN_PREFIX } from './continuation.ts'
 import { RECEIPT_ORIGIN_PREFIX } from './receipt.ts'
 import { readAllKeys, SUCCESSION_ORIGIN_PREFIX } from './succession.ts'
 
@@ -63,7 +64,7 @@ export type ReadTrust = {
 }
 
 /** What notes begin with that are no checkpoints. */
-const RESERVED = [RECEIPT_ORIGIN_PREFIX, SUCCESSION_ORIGIN_PREFIX]
+const RESERVED = [RECEIPT_ORIGIN_PREFIX, SUCCESSION_ORIGIN_PREFIX, CONTINUATION_ORIGIN_PREFIX]
 const ADDRESS = /^0x[0-9a-f]{40}$/
 const BYTES_32 = /^0x[0-9a-f]{64}$/
 

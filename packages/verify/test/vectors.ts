@@ -1,7 +1,7 @@
 // Writes the vectors of docs/formats.md: node packages/verify/test/vectors.ts > test/vectors/formats.json
 import { bytesToHex } from '@noble/hashes/utils.js'
 import { formatCoseReceipt } from '../cose/index.ts'
-import { headsMapPath, RECORD_PREFIX, signSuccession, submitterCommitment } from '../proof/index.ts'
+import { headsMapPath, RECORD_PREFIX, signContinuation, signSuccession, submitterCommitment } from '../proof/index.ts'
 import {
   ED25519,
   encodeBase64,
@@ -62,6 +62,7 @@ export function formatVectors(): string {
     cose_receipt: encodeBase64(coseReceipt(sample)),
     events: events(sample),
     succession: succession(sample),
+    continuation: continuation(sample),
     trust: sample.trust,
   }
   return `${JSON.stringify(vectors, null, 2)}\n`
@@ -84,6 +85,25 @@ function succession({ log, headsText }: ReturnType<typeof createSample>) {
     size: tree.size,
     checkpoint: signNote(text, next.signer),
     checkpoint_both: signNote(text, { ...next.signer, also: log.signer }),
+  }
+}
+
+/** A log of the first entry of the sample, which ended at size 1 and is known to have been at 8; the one that goes on from there has the statement as its second entry. */
+function continuation({ log, commitments, headsText }: ReturnType<typeof createSample>) {
+  const origin = 'log.example/2'
+  const next = testNoteKey(origin, ED25519, origin)
+  const encoder = new TextEncoder()
+  const tree = TreeEdge.empty()
+  tree.append(hashLeaf(commitments[0]!))
+  const of = { first: log.vkey, from: log.vkey, to: next.vkey, size: 1, root: tree.root(), last: 8 }
+  const statement = signContinuation({ ...of, time: '2026-11-22T12:00:00Z' }, log.signer, next.signer)
+  tree.append(Buffer.concat([statement, headsText].map(entry => hashLeaf(encoder.encode(entry)))))
+  const text = formatCheckpoint({ origin, size: tree.size, root: tree.root(), extensions: [] })
+  return {
+    to: { seed: bytesToHex(next.seed), vkey: next.vkey },
+    statement,
+    size: tree.size,
+    checkpoint: signNote(text, next.signer),
   }
 }
 

@@ -1,5 +1,5 @@
 import { bytesToHex } from 'viem/utils'
-import type { Anchor, AnchorIdentity, AnchorReceipt, Checkpoint, SealedEvidence } from '../anchor.ts'
+import type { Anchor, AnchorIdentity, AnchorReceipt, Checkpoint, SealedEvidence, Succeeded } from '../anchor.ts'
 import type { ChainEvent, ChainReceipt } from '../chain.ts'
 import { LedgerError } from '../error.ts'
 import type { SubmitJournal } from '../journal.ts'
@@ -9,12 +9,16 @@ import {
   anchoredTopics,
   decodeAnchored,
   decodeLatest,
+  decodeOwner,
+  decodeRoot,
+  decodeSuccessor,
   encodeCall,
   explainRefusal,
   isUnknownLog,
+  logIdOf,
   rootSlot,
 } from './contract.ts'
-import { callContract, callContractAt, openContractLog } from './contract-log.ts'
+import { callContract, callContractAt, isNobody, openContractLog } from './contract-log.ts'
 import { type Endpoints, createEndpoints } from './endpoints.ts'
 import { checkSealed } from './evidence.ts'
 import { type EvmFinality, cliqueDepth } from './finality.ts'
@@ -215,6 +219,51 @@ export async function createEvmAnchor(
     }
   }
 
+  async function succeed(origin: string, shared: readonly Checkpoint[]): Promise<Succeeded> {
+    if (options.logId !== undefined)
+      throw new LedgerError(
+        'unsupported',
+        `ledger "${id}" names the log by "logId", which was registered for another origin: leave it out for a new log`,
+      )
+    await endpoints?.ensure()
+    await chain.settle()
+    const former = logIdOf(account, origin)
+    const formerOwner = decodeOwner(await call('ownerOf', former))
+    if (isNobody(formerOwner)) return { latest: 0, size: 0 }
+    const { size: latest } = decodeLatest(await call('latest', former))
+    const followed = async (): Promise<Succeeded | undefined> => {
+      const successor = decodeSuccessor(await call('successorOf', former))
+      if (successor === undefined || successor.logId === logId) return successor && { latest, size: successor.size }
+      throw new LedgerError(
+        'closed',
+        `on ledger "${id}" log ${successor.logId} follows ${origin} (${former}) since size ${successor.size}, and not ${options.origin} (${logId})`,
+      )
+    }
+    const before = await followed()
+    if (before !== undefined) return before
+    let size = 0
+    for (const checkpoint of shared.toReversed()) {
+      const root = decodeRoot(await call('rootOf', former, BigInt(checkpoint.size)))
+      if (isZero(root)) continue
+      if (Buffer.compare(root, checkpoint.root) !== 0)
+        throw new LedgerError(
+          'fork',
+          `at size ${checkpoint.size} ledger "${id}" has another root of ${origin} than this store: it is not the log that was anchored`,
+        )
+      size = checkpoint.size
+      break
+    }
+    try {
+      await chain.submit({ contract, data: encodeCall('succeed', former, BigInt(size), logId) })
+    } catch (error) {
+      // Sent before by a process that was killed, perhaps, and in a block since.
+      const done = await followed()
+      if (done !== undefined) return done
+      throw explainRefusal(error)
+    }
+    return { latest, size }
+  }
+
   let queue: Promise<unknown> = Promise.resolve()
   const { validators, consensus, genesis, chainId } = chainIdentity
   const identity: AnchorIdentity = {
@@ -297,6 +346,12 @@ export async function createEvmAnchor(
       checkSize(size)
       const evidence = await sealedSlot(size)
       return evidence === undefined || isZero(evidence.root) ? undefined : evidence
+    },
+    succeed(origin, shared) {
+      for (const { size } of shared) checkSize(size)
+      const succeeded = queue.then(() => succeed(origin, shared))
+      queue = succeeded.catch(() => undefined)
+      return succeeded
     },
     ...(options.records === true ? { records: createEvmRecords(chain, readOnly) } : {}),
     async close() {

@@ -106,7 +106,7 @@ export async function openContractLog(
   }
 }
 
-const isNobody = (address: string): boolean => /^0x0{40}$/.test(address)
+export const isNobody = (address: string): boolean => /^0x0{40}$/.test(address)
 
 /** Calls the contract at the newest block. Throws what it refuses as ours, and `unreachable` where it is not there any more. */
 export const callContract = (

@@ -46,6 +46,13 @@ export const decodeOwner = (returned: Uint8Array): string =>
 export const decodeRoot = (returned: Uint8Array): Uint8Array =>
   hexToBytes(decodeFunctionResult({ abi, functionName: 'rootOf', data: bytesToHex(returned) }) as Hex)
 
+/** The log that follows one, and from which size; undefined while it is open. */
+export function decodeSuccessor(returned: Uint8Array): { logId: string; size: number } | undefined {
+  const decoded = decodeFunctionResult({ abi, functionName: 'successorOf', data: bytesToHex(returned) })
+  const [logId, size] = decoded as [Hex, bigint]
+  return /^0x0{64}$/.test(logId) ? undefined : { logId, size: toSize(size) }
+}
+
 export function decodeLatest(returned: Uint8Array): AnchoredEvent {
   const [size, root] = decodeFunctionResult({ abi, functionName: 'latest', data: bytesToHex(returned) }) as [
     bigint,
