@@ -1,5 +1,5 @@
 // A real server and real brokers: what is posted with a marking arrives at consumers that know nothing of Entente, each object once and in order; what
-// not all of them may read arrives as a reference, which only who may read it can follow.
+// not all of them may read, because of its collection or its markings, arrives as a reference, which only who may read it can follow.
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
@@ -18,6 +18,11 @@ const collections = [
   { alias: 'open', title: 'Everybody', read: ['taxii-read'], write: ['taxii-write'] },
   { alias: 'closed', title: 'Partners', read: ['partners'], write: ['taxii-write'] },
 ]
+
+/** Roles of the audience are cleared for TLP:GREEN, partners for TLP:AMBER too. */
+const markings = { everyone: ['TLP:GREEN'], rights: { partners: ['TLP:AMBER'] } }
+const GREEN = 'marking-definition--bab4a63c-aed9-4cf5-a766-dfca5abac2bb'
+const AMBER = 'marking-definition--55d920b0-5e8b-4f79-9ee9-91f868d9b421'
 
 const marking = (channel: string, id: number) => ({
   type: 'marking-definition',
@@ -47,7 +52,7 @@ for (const { name: kind, start } of KINDS.filter(k => k.name !== 'embedded')) {
       const folder = temporaryFolder(t)
       const file = join(folder, 'entente.yaml')
       const apiRoots = [{ path: '/api/', title: 'Two collections', collections }]
-      writeFileSync(file, JSON.stringify({ channels: { ...config, audience: ['taxii-read'] }, apiRoots }))
+      writeFileSync(file, JSON.stringify({ channels: { ...config, audience: ['taxii-read'] }, markings, apiRoots }))
       const data = join(folder, 'data')
       const server = await startEntente(data, { args: ['--config', file] })
       t.after(() => server.stop())
@@ -68,10 +73,21 @@ for (const { name: kind, start } of KINDS.filter(k => k.name !== 'embedded')) {
       const [last] = sampleObjects(1, 6000) as [Record<string, unknown>]
       await post(server, 'open', [{ ...last, object_marking_refs: [marking('EVENTS', 0).id] }])
 
-      await heardAll(listener.heard, wanted.length + 3)
+      // In a collection that all of them may read: the first is for all, the others are not, one of them for a part of it.
+      const [green, amber, part] = sampleObjects(3, 7000) as [Record<string, unknown>, Record<string, unknown>, object]
+      const granular = [{ selectors: ['name'], marking_ref: AMBER }]
+      const marked = [
+        { ...green, object_marking_refs: [GREEN] },
+        { ...amber, object_marking_refs: [AMBER] },
+        { ...part, granular_markings: granular },
+      ]
+      await post(server, 'open', [...marked, marking('EVENTS', 300)])
+
+      const count = wanted.length + 7
+      await heardAll(listener.heard, count)
       await sleep(500)
       const { heard } = listener
-      assert.equal(heard.length, wanted.length + 3)
+      assert.equal(heard.length, count)
       const positions = heard.map(h => h.position)
       assert.deepEqual(
         positions,
@@ -83,16 +99,20 @@ for (const { name: kind, start } of KINDS.filter(k => k.name !== 'embedded')) {
         heard.slice(0, wanted.length).map(h => h.id),
         wanted,
       )
-      assert.equal(heard.at(-1)?.id, last['id'])
+      const [before, whole, hidden, hiddenPart, definition] = heard.slice(-5) as [Heard, Heard, Heard, Heard, Heard]
+      assert.deepEqual(
+        [before, whole, definition].map(h => h.id),
+        [last['id'], green['id'], marking('EVENTS', 300).id],
+      )
 
-      const references = heard.slice(wanted.length, -1)
+      const references = [...heard.slice(wanted.length, -5), hidden, hiddenPart]
       for (const { event } of references) {
         assert.equal(event.event, 'reference')
         const text = JSON.stringify(event)
         assert.ok(!text.includes('indicator--') && !text.includes('marking-definition--'), text)
       }
       const { commitment, proof } = (references[0] as Heard).event
-      addUser(['--config', file, '--data', data], 'ann', 'partners')
+      addUser(['--config', file, '--data', data], 'ann', 'partners,taxii-read')
       addUser(['--config', file, '--data', data], 'bob', 'taxii-read')
       const fetched = await untilKnown(server, 'ann', proof)
       assert.equal(fetched.status, 200)
@@ -103,6 +123,16 @@ for (const { name: kind, start } of KINDS.filter(k => k.name !== 'embedded')) {
       const refused = await untilKnown(server, 'bob', proof)
       assert.ok([403, 404].includes(refused.status), `${refused.status}`)
       assert.ok(!(await refused.text()).includes(String(secret['id'])))
+
+      // Bob may read this collection, and is not cleared: he is given a proof that the log has the commitment, and nothing else.
+      const shown = await (await untilKnown(server, 'ann', hidden.event.proof)).json()
+      assert.equal((shown as { record: { object: { id: string } } }).record.object.id, amber['id'])
+      for (const { event } of [hidden, hiddenPart]) {
+        const answer = await untilKnown(server, 'bob', event.proof)
+        const { kind: given, record: stub } = (await answer.json()) as { kind: string; record: object }
+        assert.equal(given, 'withheld')
+        assert.deepEqual(stub, { seq: event.seq, commitment: event.commitment, reason: 'access' })
+      }
     })
   })
 }
