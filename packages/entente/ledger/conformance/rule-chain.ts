@@ -101,7 +101,7 @@ export function ruleChainConformance(name: string, found: FoundChain, concurrenc
           let time = 0
           const chains = await Promise.all(keys.map((_, n) => subject.as(n)))
           const [first] = chains as [RuleChain]
-          time = (await first.head()).time
+          time = (await first.get('key', keys[0] as string)).value?.since ?? assert.fail('the chain was not founded')
           const twin = await createMemoryChain({ genesis: begin(), now: () => time })
           await run(createPlay(subject, chains, keys, twin, at => (time = at)))
           for (const chain of chains) await chain.close()

@@ -11,13 +11,16 @@ import { anchorConformance, append, assertCheckpoint, rejects } from '../conform
 import { chainConformance } from '../conformance/chain.ts'
 import { contractConformance } from '../conformance/contract.ts'
 import { type Start, anchorSubject, chainSubject, testAccount } from '../conformance/evm.ts'
+import { ACCOUNTS, foundOn } from '../conformance/evm-rules.ts'
+import { ruleChainConformance } from '../conformance/rule-chain.ts'
 import { TestTree } from '../conformance/tree.ts'
 import { openEvmAnchor } from './anchor.ts'
 import { createHttpProvider } from './http.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'entente-clique-'))
 /** Accounts of the suites: each test takes the next. */
-const funded = Array.from({ length: 40 }, (_, i) => testAccount(i).address)
+const RULES_FROM = 40
+const funded = Array.from({ length: RULES_FROM + 12 * ACCOUNTS }, (_, i) => testAccount(i).address)
 let network: Promise<EvmNetwork | string> | undefined
 after(async () => {
   const started = await network
@@ -42,10 +45,11 @@ const clique: Start = async () => {
 }
 
 // All at once: they wait for blocks.
-describe('geth with four Clique sealers', { concurrency: 3 }, () => {
+describe('geth with four Clique sealers', { concurrency: 4 }, () => {
   anchorConformance('Clique', anchorSubject(clique), 16)
   chainConformance('Clique', chainSubject(clique), 16)
   contractConformance('Clique', clique, 16)
+  ruleChainConformance('Clique', foundOn(clique, RULES_FROM), 4)
 })
 
 test('real headers prove an anchor offline once more than half of the signers sealed on top', async t => {
@@ -53,7 +57,7 @@ test('real headers prove an anchor offline once more than half of the signers se
   if (typeof started === 'string') return t.skip(started)
   const tree = new TestTree('clique')
   const signers = started.nodes.map(({ address }) => address)
-  const account = testAccount(funded.length - 1)
+  const account = testAccount(RULES_FROM - 1)
   const open = (validators: readonly string[]) =>
     openEvmAnchor({
       id: 'clique',

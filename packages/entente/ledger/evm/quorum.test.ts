@@ -5,15 +5,18 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
 import { verifySealedHeader } from '@entente/verify/proof'
-import type { EvmNetwork } from '../../../../test/support/evm-network.ts'
+import { type EvmNetwork, waitFor } from '../../../../test/support/evm-network.ts'
 import { type Consensus, findQuorum, startQuorum } from '../../../../test/support/quorum.ts'
 import { anchorConformance, append, assertCheckpoint, rejects } from '../conformance/anchor.ts'
 import { chainConformance } from '../conformance/chain.ts'
 import { contractConformance } from '../conformance/contract.ts'
 import { type Start, anchorSubject, chainSubject, testAccount } from '../conformance/evm.ts'
+import { foundOn } from '../conformance/evm-rules.ts'
+import { ruleChainConformance } from '../conformance/rule-chain.ts'
 import { TestTree } from '../conformance/tree.ts'
 import { openEvmAnchor } from './anchor.ts'
 import { createHttpProvider } from './http.ts'
+import { deployRuleChain } from './rules/deploy.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'entente-quorum-'))
 const networks = new Map<Consensus, Promise<EvmNetwork | string>>()
@@ -48,12 +51,25 @@ const on =
 
 // All at once: they wait for blocks.
 for (const consensus of ['qbft', 'ibft', 'raft'] as const) {
-  describe(`GoQuorum with four validators, ${consensus}`, { concurrency: 3 }, () => {
+  describe(`GoQuorum with four validators, ${consensus}`, { concurrency: 4 }, () => {
     anchorConformance(consensus, anchorSubject(on(consensus)), 16)
     chainConformance(consensus, chainSubject(on(consensus)), 16)
     contractConformance(consensus, on(consensus), 16)
+    if (consensus !== 'raft') ruleChainConformance(consensus, foundOn(on(consensus), 100), 4)
   })
 }
+
+test('GoQuorum raft counts nanoseconds, and the rules seconds: no chain of the federation is founded there', async t => {
+  const network = await networkOf('raft')
+  if (typeof network === 'string') return t.skip(network)
+  const { chainId } = network
+  const parties = [{ id: BYTES, kind: 'ncca' as const, country: 'FR', key: testAccount(1).address, act: BYTES }]
+  const genesis = { chain: { kind: 'artifact' as const, country: 'FR' }, parties }
+  const provider = createHttpProvider({ urls: network.nodes.map(({ url }) => url) })
+  await waitFor('a block', async () => (await provider.request({ method: 'eth_blockNumber' })) !== '0x0')
+  await rejects(deployRuleChain({ provider, chainId, deployer: testAccount(1002), genesis }), 'unsupported')
+})
+const BYTES = `0x${'1'.repeat(64)}`
 
 test('GoQuorum qbft: real headers prove an anchor offline, and what is not proven is not final', async t => {
   const network = await networkOf('qbft')

@@ -19,7 +19,7 @@ import { type EvmChain, openEvmChain } from '../chain.ts'
 import { type EvmFinality, finalizedBlock } from '../finality.ts'
 import type { Eip1193Provider } from '../provider.ts'
 import { type Ask, askOf } from '../rpc.ts'
-import { abiOf, checkCode, type ContractName, CONTRACTS_OF } from './contracts.ts'
+import { abiOf, checkClock, checkCode, type ContractName, CONTRACTS_OF, NATIONAL_KINDS } from './contracts.ts'
 import { encodeRule } from './encode.ts'
 import { readEntity, type View } from './entities.ts'
 import { decodeEvents, subjectTopic, UNINDEXED } from './events.ts'
@@ -67,24 +67,31 @@ export async function openEvmRuleChain(options: EvmRuleChainOptions): Promise<Ru
     provider: { request: request => provider.request(request) },
     account: account ?? accountOfNode(NOBODY),
   })
-  for (const [name, address] of addresses) checkCode(name, address, await chain.code(address))
   const ask = askOf(provider)
+  await checkClock(ask)
+  for (const [name, address] of addresses) checkCode(name, address, await chain.code(address))
   const { chainId, finality, validators, timeoutMs = 60_000, pollMs = 250, wait = sleep } = options
   const pinned: PinnedValidators | undefined = validators && {
     consensus: finality === 'clique' ? 'clique' : 'qbft',
     validators: validators.map(address => address.toLowerCase()),
   }
   const proven = pinned && createProvenState({ chain, ask, chainId, pinned, timeoutMs, pollMs, wait })
-  const rules = createEvmRuleChain(chain, { kind, addresses, account: account?.address, ask, proven })
-  await checkKind(rules, kind)
-  return rules
+  await checkKind(chain, kind, addresses)
+  return createEvmRuleChain(chain, { kind, addresses, account: account?.address, ask, proven, timeoutMs, pollMs, wait })
 }
 
 /** The contracts of the three kinds of national chains begin alike, and one node may have several. */
-async function checkKind(rules: RuleChain, kind: ChainKind): Promise<void> {
-  const { value } = await rules.get('chain', 'self')
-  if (value?.kind !== kind)
-    throw new LedgerError('mismatch', `the contracts are those of a chain of ${value?.kind}, configured is ${kind}`)
+async function checkKind(chain: EvmChain, kind: ChainKind, addresses: ReadonlyMap<ContractName, string>) {
+  const registry = addresses.get('PartyRegistry')
+  if (registry === undefined) return // of the EU chain, which has a contract of its own kind
+  const [abi, functionName] = [abiOf('PartyRegistry'), 'chain']
+  const returned = await chain.call({ contract: registry, data: hexToBytes(encodeFunctionData({ abi, functionName })) })
+  const [found] = decodeFunctionResult({ abi, functionName, data: bytesToHex(returned) }) as [number]
+  if (NATIONAL_KINDS[found] !== kind)
+    throw new LedgerError(
+      'mismatch',
+      `the contracts are those of a chain of kind ${NATIONAL_KINDS[found]}, configured is ${kind}: correct the addresses`,
+    )
 }
 
 function contractsOf(kind: ChainKind, contracts: Readonly<Record<string, string>>): Map<ContractName, string> {
@@ -105,12 +112,18 @@ function createEvmRuleChain(
     account,
     ask,
     proven,
+    timeoutMs,
+    pollMs,
+    wait,
   }: {
     kind: ChainKind
     addresses: ReadonlyMap<ContractName, string>
     account: string | undefined
     ask: Ask
     proven: ProvenState | undefined
+    timeoutMs: number
+    pollMs: number
+    wait: (milliseconds: number) => Promise<unknown>
   },
 ): RuleChain {
   /** The newest block in which this object has run something: it reads what it has written. */
@@ -238,14 +251,23 @@ function createEvmRuleChain(
         )
         return { value, level: 'asked', block: header.number, blockHash: header.hash, time: header.time }
       }
-      const header = await provenHeader(proven, block)
-      const value = await readEntity(
-        viewBy(call => proven.call(header, call)),
-        kind,
-        wanted,
-        id,
-      )
-      return { value, level: 'proven', block: header.number, blockHash: header.hash, time: header.time }
+      for (let waited = 0; ; waited += pollMs) {
+        const header = await provenHeader(proven, block)
+        try {
+          const value = await readEntity(
+            viewBy(call => proven.call(header, call)),
+            kind,
+            wanted,
+            id,
+          )
+          return { value, level: 'proven', block: header.number, blockHash: header.hash, time: header.time }
+        } catch (error) {
+          // The contracts are there in the newest block, and not yet in one that is sealed enough.
+          const isPending = error instanceof LedgerError && error.code === 'pending'
+          if (!isPending || block !== undefined || waited >= timeoutMs) throw error
+          await wait(pollMs)
+        }
+      }
     },
 
     async history({ subject, about, fromBlock = 0, toBlock }: HistoryFilter = {}): Promise<RuleEvent[]> {

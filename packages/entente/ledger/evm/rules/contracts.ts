@@ -1,8 +1,9 @@
 // The contracts of contracts/src/{registry,eu,national}: which of them a chain has, and how their words are bytes.
 import type { ChainKind } from '@entente/rules'
 import type { Abi, Hex } from 'viem'
-import { hexToBytes, keccak256 } from 'viem/utils'
+import { keccak256 } from 'viem/utils'
 import { LedgerError } from '../../error.ts'
+import type { Ask } from '../rpc.ts'
 import AccreditationRegistry from '../artifacts/AccreditationRegistry.json' with { type: 'json' }
 import ArtifactRegistry from '../artifacts/ArtifactRegistry.json' with { type: 'json' }
 import CertificateRegistry from '../artifacts/CertificateRegistry.json' with { type: 'json' }
@@ -33,6 +34,9 @@ export const CONTRACTS_OF: Readonly<Record<ChainKind, readonly ContractName[]>> 
   certification: ['PartyRegistry', 'Mirror', 'SchemeRegistry', 'AccreditationRegistry', 'CertificateRegistry'],
   vulnerability: ['PartyRegistry', 'VulnerabilityRegistry'],
 }
+
+/** As IPartyRegistry numbers them. */
+export const NATIONAL_KINDS: readonly ChainKind[] = ['artifact', 'certification', 'vulnerability']
 
 export const abiOf = (name: ContractName): Abi => ARTIFACTS[name].abi as Abi
 export const bytecodeOf = (name: ContractName): Hex => ARTIFACTS[name].bytecode as Hex
@@ -66,8 +70,12 @@ export function checkCode(name: ContractName, address: string, code: Uint8Array)
   )
 }
 
-/** Address, 0x and lower case, as 20 bytes. Throws LedgerError `invalid`. */
-export function addressBytes(address: string): Uint8Array {
-  if (!/^0x[0-9a-f]{40}$/.test(address)) throw new LedgerError('invalid', `${address.slice(0, 80)} is no address`)
-  return hexToBytes(address as Hex)
+/** The rules count seconds. Throws LedgerError `unsupported` where the chain's blocks count something else, as GoQuorum's do with Raft. */
+export async function checkClock(ask: Ask): Promise<void> {
+  const { timestamp } = await ask<{ timestamp: Hex }>('eth_getBlockByNumber', 'latest', false)
+  if (BigInt(timestamp) < 2n ** 40n) return
+  throw new LedgerError(
+    'unsupported',
+    `the newest block is of time ${BigInt(timestamp)}, which are no seconds: the rules' times need a chain that counts seconds (GoQuorum with Raft does not; use QBFT or IBFT)`,
+  )
 }

@@ -9,7 +9,15 @@ import { marketFees } from '../fees.ts'
 import type { Eip1193Provider } from '../provider.ts'
 import { meaningOf } from '../refusals.ts'
 import { type Ask, askOf } from '../rpc.ts'
-import { abiOf, bytecodeOf, checkCode, type ContractName, CONTRACTS_OF } from './contracts.ts'
+import {
+  abiOf,
+  bytecodeOf,
+  checkClock,
+  checkCode,
+  type ContractName,
+  CONTRACTS_OF,
+  NATIONAL_KINDS,
+} from './contracts.ts'
 import { toRefusal } from './refusal.ts'
 import { toAddress, toCountry, toIdentity, toPartyKind } from './values.ts'
 
@@ -29,7 +37,6 @@ const GAS_PER_BYTE = 300
 const GAS = 700_000
 const GAS_PER_PARTY = 200_000
 const NOBODY = `0x${'0'.repeat(40)}`
-const NATIONAL: readonly ChainKind[] = ['artifact', 'certification', 'vulnerability']
 
 /** Addresses that the contracts of a chain have, or will have. */
 export function contractAddresses(kind: ChainKind, deployer: string): Record<ContractName, string> {
@@ -51,6 +58,7 @@ export async function deployRuleChain(options: DeployOptions): Promise<Record<st
   const { provider, chainId, deployer, genesis, timeoutMs = 60_000, pollMs = 50 } = options
   const { kind } = genesis.chain
   const ask = askOf(provider)
+  await checkClock(ask)
   const addresses = contractAddresses(kind, deployer.address)
   const names = CONTRACTS_OF[kind]
   const fees = await marketFees(ask)
@@ -137,7 +145,7 @@ function constructorArguments(
     case 'FrameworkRegistry':
       return [addresses['ConsortiumRegistry']]
     case 'PartyRegistry':
-      return [NATIONAL.indexOf(chain.kind), toCountry(chain.country), newParties, chain.inbox ?? NOBODY]
+      return [NATIONAL_KINDS.indexOf(chain.kind), toCountry(chain.country), newParties, chain.inbox ?? NOBODY]
     case 'Mirror':
     case 'SchemeRegistry':
       return [registry]

@@ -141,7 +141,11 @@ export function createProvenState(options: ProvenStateOptions): ProvenState {
     const { accountProof, storageProof } = readProof(answer, wanted.length)
     return verify(() => {
       const value = readTrie(header.stateRoot, hexToBytes(address), nodesFrom(accountProof))
-      if (value === undefined) throw corrupt(`${address} is no account in block ${header.number}`)
+      if (value === undefined)
+        throw new LedgerError(
+          'pending',
+          `there is no contract at ${address} in block ${header.number}: it was created later, ask again`,
+        )
       const [, , storageRoot, codeHash] = decodeRlp(value) as Uint8Array[]
       if (storageRoot?.length !== 32 || codeHash?.length !== 32) throw corrupt(`${address} has no valid account`)
       for (const [i, slot] of wanted.entries()) {
