@@ -12,6 +12,7 @@ import { follow as followRegistry, REASONS, type Round, runRound } from '../vali
 import { createValidatorMetrics } from '../validator/metrics.ts'
 import { openNode, openRegistry, validatorOf } from '../validator/open.ts'
 import type { Change } from '../validator/plan.ts'
+import { followWriters } from '../validator/writers.ts'
 import { isSet, positionals, textOf } from '../values.ts'
 
 type Values = Record<string, unknown>
@@ -73,10 +74,13 @@ async function guard(values: Values): Promise<number> {
   if (settings.guard === undefined)
     throw new CliError('usage', 'where is the guard to listen? Give validator.guard a port (docs/federation.md)')
   const metrics = createValidatorMetrics(Date.now)
-  let writers: ReadonlySet<string> | undefined
-  const wait = createWait()
+  const ended = untilAsked()
+  const closers: (() => Promise<unknown>)[] = [close]
   try {
-    const guarded = guardProvider({ provider: node, writers: () => writers })
+    const { read, memory } = registry
+    const writers = await followWriters({ read, memory, log, intervalMs: settings.intervalMs })
+    closers.push(writers.close)
+    const guarded = guardProvider({ provider: node, writers: writers.now })
     const counted = {
       async request(call: { method: string; params?: readonly unknown[] }) {
         let isPassed = false
@@ -90,30 +94,12 @@ async function guard(values: Values): Promise<number> {
       },
     }
     const serving = await startRpcServer(settings.guard, new Map([['', counted]]), { guards: settings.chain })
-    const listening = settings.metrics === undefined ? undefined : await metrics.listen(settings.metrics)
+    closers.push(serving.close)
+    if (settings.metrics !== undefined) closers.push((await metrics.listen(settings.metrics)).close)
     process.stdout.write(`Entente guards ${settings.node} at ${serving.url}\n`)
-    try {
-      let failure: string | undefined
-      do {
-        try {
-          const { writers: list, block } = await registry.read()
-          if (String([...(writers ?? [])]) !== String(list) || writers === undefined)
-            log('info', 'the registry says who writes', { writers: list.length, registry_block: block })
-          writers = new Set(list)
-          failure = undefined
-        } catch (error) {
-          const { message } = error as Error
-          // Who was a writer still is: a registry that is away must not bring a chain to a stand.
-          if (message !== failure) log('error', message, { writers: writers?.size ?? null })
-          failure = message
-        }
-      } while (!(await wait(settings.intervalMs)))
-    } finally {
-      await serving.close()
-      await listening?.close()
-    }
+    await ended
   } finally {
-    await close()
+    for (const end of closers.reverse()) await end()
   }
   return EXIT.yes
 }

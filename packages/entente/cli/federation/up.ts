@@ -1,10 +1,16 @@
 import { existsSync, rmSync } from 'node:fs'
 import { createEmbeddedHost } from '#ledger/evm/embedded/host.ts'
+import type { Eip1193Provider } from '#ledger/evm/provider.ts'
+import { guardProvider } from '#ledger/evm/writers.ts'
+import { openFileJournal } from '#ledger/journal.ts'
 import type { RuleChain } from '#ledger/rule-chain.ts'
 import { join } from 'node:path'
+import { subjectId } from '#product/ids.ts'
 import { CliError } from '../errors.ts'
 import { createRounds } from '#notary/rounds.ts'
 import type { Logger } from '../open-log.ts'
+import { createRegistryReader, type RegistrySet } from '../validator/registry.ts'
+import { followWriters } from '../validator/writers.ts'
 import { writeWhole } from '../whole-file.ts'
 import { chainsOf, foundChain, type OpenChain, openChain, openProvider, readKey } from './chains.ts'
 import type { Country } from './config.ts'
@@ -74,20 +80,28 @@ export async function startFederation(
       testKeys: countries.some(({ config }) => config.testKeys),
       pid: process.pid,
     }
+    const here = (country: string, kind: ChainKind) =>
+      chains.find(({ name }) => name.country === country && name.kind === kind)
+    const euOf = async ({ config }: Country): Promise<OpenChain> =>
+      here(EU, 'eu') ?? connectChain(dir, { country: EU, kind: 'eu' }, config.eu?.url)
     const urls = new Map<string, string>()
     for (const one of opened) {
-      const server = await serve(one.country, one.chains, about)
+      const eu = await euOf(one.country)
+      const guards = await Promise.all(
+        one.chains
+          .filter(chain => chain.config.kind === 'embedded')
+          .map(chain => startGuard(one.country, chain, eu, log)),
+      )
+      closers.push(() => Promise.all(guards.map(({ close }) => close())))
+      const server = await serve(one.country, new Map(guards.map(({ kind, provider }) => [kind, provider])), about)
       closers.push(server.close)
       urls.set(one.country.config.country, server.url)
     }
-    const here = (country: string, kind: ChainKind) =>
-      chains.find(({ name }) => name.country === country && name.kind === kind)
     if (demo) await enactDemo(countries, here)
     const facts = opened
       .filter(({ country }) => country.config.country !== EU)
       .map(async one => {
-        const eu = here(EU, 'eu') ?? (await connectChain(dir, { country: EU, kind: 'eu' }, one.country.config.eu?.url))
-        return startFacts(one.country, one.chains, eu, log)
+        return startFacts(one.country, one.chains, await euOf(one.country), log)
       })
     const copying = await Promise.all(facts)
     closers.push(() => Promise.all(copying.map(one => one.close())))
@@ -100,9 +114,40 @@ export async function startFederation(
   }
 }
 
-async function serve({ config, paths }: Country, chains: readonly OpenChain[], about: About): Promise<RpcServer> {
-  const embedded = chains.filter(chain => chain.config.kind === 'embedded')
-  const server = await startRpcServer(config.rpc, new Map(embedded.map(c => [c.name.kind, c.provider])), about)
+/** The one entrance of a chain that this process keeps: of its writers, where the EU chain names any, and of nobody else. */
+async function startGuard({ config, paths }: Country, { name, provider }: OpenChain, eu: OpenChain, log: Logger) {
+  const memory = openFileJournal(paths.writers(name.kind))
+  let opened: RuleChain | undefined
+  const open = async () => (opened ??= await eu.as())
+  const readNow = createRegistryReader({ open, id: subjectId('chain', formatChainName(name)), memory })
+  let last: RegistrySet | undefined
+  const read = async () => {
+    const { final } = await (await open()).head()
+    if (last?.block !== final) last = await readNow()
+    return last
+  }
+  const writers = await followWriters({
+    read,
+    memory,
+    log: (level, message, details) => log(level, message, { chain: formatChainName(name), ...details }),
+    intervalMs: config.facts.intervalMs,
+  })
+  return {
+    kind: name.kind,
+    provider: guardProvider({ provider, writers: writers.now }),
+    close: async () => {
+      await writers.close()
+      await opened?.close()
+    },
+  }
+}
+
+async function serve(
+  { config, paths }: Country,
+  providers: ReadonlyMap<string, Eip1193Provider>,
+  about: About,
+): Promise<RpcServer> {
+  const server = await startRpcServer(config.rpc, providers, about)
   // A crash leaves this file: whoever connects finds nobody there, and says so.
   writeWhole(paths.running, `${JSON.stringify({ url: server.url, pid: process.pid })}\n`)
   return {

@@ -20,7 +20,7 @@ export function validatorOf(config: Config): ValidatorConfig {
 }
 
 /** A registry that is opened by the first read that finds it there. */
-export type OpenRegistry = { read(): Promise<RegistrySet>; close(): Promise<void> }
+export type OpenRegistry = { read(): Promise<RegistrySet>; readonly memory: SubmitJournal; close(): Promise<void> }
 
 /**
  * @param options.readOnly of the state file: what is seen is not written down
@@ -53,6 +53,7 @@ export function openRegistry(
     return opened.chain
   }
   return {
+    memory,
     read: createRegistryReader({ open, id, memory }),
     async close() {
       await opened?.chain.close()

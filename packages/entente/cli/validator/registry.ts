@@ -82,6 +82,18 @@ export function createRegistryReader({ open, id, memory }: RegistryOptions): () 
   }
 }
 
+/**
+ * Who wrote when the registry was last seen, in this process or an earlier one: for as long as it is away.
+ *
+ * @throws CliError `evidence` where the memory holds something else
+ */
+export async function recallWriters(memory: SubmitJournal): Promise<string[] | undefined> {
+  const seen = await recall(memory)
+  if (seen === undefined) return undefined
+  const [, writers] = JSON.parse(seen.set) as [unknown, string[]]
+  return addressesOf(writers)
+}
+
 const isAddress = (text: string): boolean => /^0x[0-9a-f]{40}$/.test(text)
 const addressesOf = (list: readonly string[]): string[] => [...new Set(list.filter(isAddress))]
 

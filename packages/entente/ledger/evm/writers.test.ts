@@ -109,6 +109,13 @@ test('reads pass; whatever signs, sends, votes or administers does not', async (
   assert.equal(passed.length, 4)
 })
 
+test('a chain without such a set takes what anybody signed, and still nothing but that', async () => {
+  const open = guardProvider({ provider: { request: async () => 'done' }, writers: () => 'anyone' })
+  const raw = await stranger.signTransaction(KINDS['legacy'] as never)
+  assert.equal(await open.request({ method: 'eth_sendRawTransaction', params: [raw] }), 'done')
+  await assert.rejects(open.request({ method: 'eth_sendTransaction', params: [{}] }), refused(-32601, /not offered/))
+})
+
 test('nobody writes before the registry has said who may', async () => {
   const raw = await writer.signTransaction(KINDS['legacy'] as never)
   const unknown = guardProvider({ provider: { request: async () => 'done' }, writers: () => undefined })

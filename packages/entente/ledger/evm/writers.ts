@@ -39,10 +39,12 @@ const READS = new Set([
 /** Bytes of a transaction that is looked at; nodes take 128 KB. */
 const MAX_TRANSACTION = 512 * 1024
 
+/** Addresses, lower case; `anyone` on a chain that has no such set; undefined as long as nobody knows, and then none is one. */
+export type Writers = ReadonlySet<string> | 'anyone' | undefined
+
 export type GuardOptions = {
   readonly provider: Eip1193Provider
-  /** Addresses, lower case; undefined as long as nobody knows, and then none is one. */
-  writers(): ReadonlySet<string> | undefined
+  writers(): Writers
 }
 
 /**
@@ -63,7 +65,8 @@ export function guardProvider({ provider, writers }: GuardOptions): Eip1193Provi
   }
 }
 
-async function requireWriter(raw: unknown, writers: ReadonlySet<string> | undefined): Promise<void> {
+async function requireWriter(raw: unknown, writers: Writers): Promise<void> {
+  if (writers === 'anyone') return
   if (writers === undefined)
     throw new RpcError(-32000, 'who may write here is not known yet: the registry has not answered. Try again')
   const sender = await senderOf(raw)
