@@ -5,9 +5,18 @@ export { ROWS } from './rows.ts'
 export { isId, Refusal, type RefusalCode, ZERO } from './refusal.ts'
 export { addKey, type NewParty, replaceKey, revokeKey } from './parties.ts'
 export { CONSORTIUM, propose, quorum, vote } from './consortium.ts'
-export { adoptScheme, EU, isInForce, recogniseCountry, registerNationalScheme, type SchemeInput } from './framework.ts'
+export {
+  adoptScheme,
+  EU,
+  isInForce,
+  recogniseCountry,
+  registerNationalScheme,
+  type SchemeInput,
+  versionId,
+} from './framework.ts'
 export {
   accredit,
+  approvalId,
   approve,
   authorise,
   changeAccreditation,

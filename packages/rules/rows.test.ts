@@ -40,6 +40,8 @@ test('every function that takes a call belongs to a row', () => {
     'isId',
     'isInForce',
     'labelId',
+    'approvalId',
+    'versionId',
     'quorum',
   ]
   for (const [name, value] of Object.entries(rules))

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
 import { verifySealedHeader } from '@entente/verify/proof'
-import { type EvmNetwork, waitFor } from '../../../../test/support/evm-network.ts'
+import type { EvmNetwork } from '../../../../test/support/evm-network.ts'
 import { type Consensus, findQuorum, startQuorum } from '../../../../test/support/quorum.ts'
 import { anchorConformance, append, assertCheckpoint, rejects } from '../conformance/anchor.ts'
 import { chainConformance } from '../conformance/chain.ts'
@@ -66,7 +66,6 @@ test('GoQuorum raft counts nanoseconds, and the rules seconds: no chain of the f
   const parties = [{ id: BYTES, kind: 'ncca' as const, country: 'FR', key: testAccount(1).address, act: BYTES }]
   const genesis = { chain: { kind: 'artifact' as const, country: 'FR' }, parties }
   const provider = createHttpProvider({ urls: network.nodes.map(({ url }) => url) })
-  await waitFor('a block', async () => (await provider.request({ method: 'eth_blockNumber' })) !== '0x0')
   await rejects(deployRuleChain({ provider, chainId, deployer: testAccount(1002), genesis }), 'unsupported')
 })
 const BYTES = `0x${'1'.repeat(64)}`

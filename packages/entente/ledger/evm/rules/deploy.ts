@@ -80,7 +80,10 @@ export async function deployRuleChain(options: DeployOptions): Promise<Record<st
   // A crash here, or before, leaves what was sent: the same bytes are sent again.
   for (let waited = 0; ; waited += pollMs) {
     const missing = await firstMissing(ask, names, addresses)
-    if (missing === undefined) return addresses
+    if (missing === undefined) {
+      await checkClock(ask) // block 0 does not show it
+      return addresses
+    }
     if (waited >= timeoutMs) throw await whyMissing(missing)
     await sleep(pollMs)
   }
