@@ -23,7 +23,12 @@ const one = <const T extends readonly string[]>(...of: T) => Type.Unsafe<T[numbe
 
 const Id = Type.String({ pattern: '^0x[0-9a-f]{64}$', description: '32 bytes, lower-case hexadecimal' })
 /** Where an id may be left out, the zero id says nothing else: contracts have no other way to leave one out. */
-const NoZeroId = Type.String({ pattern: '^0x(?!0{64}$)[0-9a-f]{64}$', description: '32 bytes, not zero' })
+const NoZeroId = Type.String({
+  pattern: '^0x0*[1-9a-f][0-9a-f]*$',
+  minLength: 66,
+  maxLength: 66,
+  description: '32 bytes, lower-case hexadecimal, not zero',
+})
 const Key = Type.String({ minLength: 1, maxLength: 4500, description: 'an address, or an identity of Fabric' })
 const Country = Type.String({ pattern: '^[A-Z]{2}$', description: 'ISO 3166-1 alpha-2' })
 const Seconds = Type.Integer({ minimum: 0, maximum: 253_402_300_799, description: 'whole seconds since 1970' })
