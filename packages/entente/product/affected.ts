@@ -41,7 +41,7 @@ export type Finding = {
   reasons: Reason[]
 }
 
-const MAX_COMPARISONS = 10_000_000
+const MAX_COMPARISONS = 50_000_000
 
 /** What counts where statements differ, the worst first. */
 const RANK = ['affected', 'undecided', 'under_investigation', 'fixed', 'not_affected'] as const
@@ -62,6 +62,7 @@ export function affectedVersions(advisory: Advisory, boms: readonly Bom[]): Find
   return advisory.vulnerabilities.flatMap(({ id, statements }) =>
     wholes.flatMap(({ bom, own, index }) => {
       const found = statements.map(statement => {
+        count()
         const { within } = statement.product
         const isThere = within === undefined || own.some(part => isOf(part, within))
         if (!isThere) return { self: [], parts: [] }

@@ -19,7 +19,7 @@ type Attribute = (typeof ATTRIBUTES)[number]
 /** Values as the formatted string has them, in lower case: `*` any, `-` not applicable, else with backslashes before what is no letter, digit or `_`. */
 export type Cpe = Readonly<Record<Attribute, string>>
 
-const MAX_LENGTH = 4_096
+const MAX_LENGTH = 1_024
 const ANY = '*'
 
 /**

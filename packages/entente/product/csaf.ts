@@ -216,11 +216,17 @@ function justifications(
   groups: ReadonlyMap<string, readonly string[]>,
 ): Map<string, string> {
   const reasons = new Map<string, string>()
+  const count = createCounter('CSAF: products of flags and threats', 1_000_000)
   const impacts = threats
     .filter(({ category }) => category === 'impact')
     .map(threat => ({ ...threat, label: threat.details }))
   for (const { label, product_ids = [], group_ids = [] } of [...impacts, ...flags]) {
-    for (const id of [...product_ids, ...group_ids.flatMap(group => groups.get(group) ?? [])]) reasons.set(id, label)
+    for (const ids of [product_ids, ...group_ids.map(group => groups.get(group) ?? [])]) {
+      for (const id of ids) {
+        count()
+        reasons.set(id, label)
+      }
+    }
   }
   return reasons
 }

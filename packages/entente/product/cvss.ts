@@ -47,6 +47,13 @@ export function scoreCvss(vector: string): Cvss {
   }
 }
 
+/** The vector without what is of a time or a place: of it alone is a base score. */
+export function baseVector({ vector, version }: Cvss): string {
+  const names = BASE[version].split(' ')
+  const parts = vector.split('/').filter(part => part.startsWith('CVSS:') || names.includes(part.split(':')[0] ?? ''))
+  return parts.join('/')
+}
+
 function ratingOf(version: Cvss['version'], score: number): Cvss['rating'] {
   if (version === '2.0') return score >= 7 ? 'high' : score >= 4 ? 'medium' : 'low'
   return score >= 9 ? 'critical' : score >= 7 ? 'high' : score >= 4 ? 'medium' : score > 0 ? 'low' : 'none'

@@ -68,6 +68,18 @@ export function hashesOf(pairs: readonly (readonly [algorithm: string, hex: stri
 /** Who contains or depends on whom, by refs. */
 export type Edges = ReadonlyMap<string, readonly string[]>
 
+export function createEdges() {
+  const edges = new Map<string, string[]>()
+  return {
+    edges,
+    link(from: string, to: string): void {
+      const known = edges.get(from)
+      if (known === undefined) edges.set(from, [to])
+      else known.push(to)
+    },
+  }
+}
+
 /** Each component with the shortest way to it from the product. */
 export function withPaths(subject: Draft | undefined, drafts: readonly Draft[], edges: Edges): Component[] {
   const names = new Map(

@@ -1,7 +1,7 @@
 import Type, { type Static } from 'typebox'
 import { ProductError } from '../error.ts'
 import { createCounter, createShape } from '../input.ts'
-import { createNames, type Draft, hashesOf, type Sbom, withPaths } from './component.ts'
+import { createEdges, createNames, type Draft, hashesOf, type Sbom, withPaths } from './component.ts'
 
 /** CycloneDX 1.4 to 1.6 in JSON (ECMA-424): what names components and how they hang together. Its JSON Schema says more than is read here. */
 const VERSIONS: readonly string[] = ['1.4', '1.5', '1.6']
@@ -50,8 +50,7 @@ export function readCycloneDx(value: unknown): Sbom {
   const names = createNames(problems)
   const count = createCounter('CycloneDX: components')
   const drafts: Draft[] = []
-  const edges = new Map<string, string[]>()
-  const link = (from: string, to: readonly string[]) => edges.set(from, [...(edges.get(from) ?? []), ...to])
+  const { edges, link } = createEdges()
   const refs = new Set<string>()
 
   function draftOf(component: Static<typeof ComponentShape>, at: string): Draft {
@@ -85,7 +84,7 @@ export function readCycloneDx(value: unknown): Sbom {
       return draft.ref
     })
     // What the file says of dependencies is nearer than that it lists a component.
-    if (within !== '') link(within, children)
+    if (within !== '') for (const child of children) link(within, child)
   }
   let subject: Draft | undefined
   if (bom.metadata?.component !== undefined) {
@@ -93,7 +92,7 @@ export function readCycloneDx(value: unknown): Sbom {
     subject = draftOf(component, '/metadata/component')
     walk(component.components ?? [], subject.ref, '/metadata/component')
   }
-  for (const { ref, dependsOn = [] } of bom.dependencies ?? []) link(ref, dependsOn)
+  for (const { ref, dependsOn = [] } of bom.dependencies ?? []) for (const part of dependsOn) link(ref, part)
   walk(bom.components ?? [], '', '')
   return {
     format: 'CycloneDX',

@@ -1,7 +1,7 @@
 import Type from 'typebox'
 import { ProductError } from '../error.ts'
 import { createCounter, createShape } from '../input.ts'
-import { createNames, type Draft, hashesOf, type Sbom, withPaths } from './component.ts'
+import { createEdges, createNames, type Draft, hashesOf, type Sbom, withPaths } from './component.ts'
 
 /** SPDX 2.2 and 2.3 (ISO/IEC 5962 has 2.2.1): packages and their relationships; files and snippets are not components here. */
 const VERSIONS: readonly string[] = ['SPDX-2.2', 'SPDX-2.3']
@@ -71,12 +71,7 @@ export function readSpdx(value: unknown): Sbom {
       licence: stated(one.licenseConcluded) ?? stated(one.licenseDeclared),
     }
   })
-  const edges = new Map<string, string[]>()
-  const link = (from: string, to: string): void => {
-    const known = edges.get(from)
-    if (known === undefined) edges.set(from, [to])
-    else known.push(to)
-  }
+  const { edges, link } = createEdges()
   for (const ref of documentDescribes) link(DOCUMENT, ref)
   const countRelationships = createCounter('SPDX: relationships', 1_000_000)
   for (const { spdxElementId, relatedSpdxElement, relationshipType } of relationships) {
