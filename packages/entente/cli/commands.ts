@@ -1,33 +1,9 @@
-import type { ParseArgsConfig } from 'node:util'
+import { type Command, lazily } from './command.ts'
+import { federationCommands } from './federation/commands.ts'
 import { MEMORY_HELP, MEMORY_OPTIONS } from './memory-options.ts'
 import { TRUST_HELP, TRUST_OPTIONS } from './trust-options.ts'
 
-export type Args = { values: Record<string, unknown>; positionals: string[] }
-
-export type Command = {
-  name: string
-  summary: string
-  usage: string
-  options: NonNullable<ParseArgsConfig['options']>
-  /** What `--help` says of each option. */
-  help: Record<string, string>
-  examples?: string[]
-  /** First words after the name, for a command that has several. */
-  subcommands?: readonly string[]
-  /** @returns an exit code; 0 where it returns none */
-  run(args: Args): Promise<number | undefined>
-}
-
-export const globalOptions: NonNullable<ParseArgsConfig['options']> = {
-  json: { type: 'boolean' },
-  help: { type: 'boolean', short: 'h' },
-}
-
-/** Every command is loaded when it runs: `entente --help` opens no database driver. */
-const lazily = (command: Omit<Command, 'run'>, load: () => Promise<{ run: Command['run'] }>): Command => ({
-  ...command,
-  run: async args => (await load()).run(args),
-})
+export { type Args, type Command, globalOptions } from './command.ts'
 
 const DATA: Command['options'] = { config: { type: 'string' }, data: { type: 'string' } }
 const DATA_HELP = {
@@ -682,6 +658,7 @@ export const commands: readonly Command[] = [
     },
     () => import('./commands/ledger.ts'),
   ),
+  ...federationCommands,
   lazily(
     {
       name: 'bench',

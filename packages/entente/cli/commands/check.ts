@@ -1,0 +1,190 @@
+import { type Affected, type Answer, checkVersion, type CountryChains } from '#registry/check.ts'
+import { parseSbom } from '#product/sbom.ts'
+import { type Level, LEVELS } from '@entente/rules'
+import type { Args } from '../commands.ts'
+import { CliError, EXIT } from '../errors.ts'
+import { federationDir } from '../federation/act.ts'
+import { listCountries } from '../federation/config.ts'
+import { aboutOf, connectChain } from '../federation/connect.ts'
+import { formatTime, nowSeconds, readInput, timeOption } from '../federation/input.ts'
+import { EU, NATIONAL } from '../federation/layout.ts'
+import { type Names, openNames } from '../federation/names.ts'
+import type { OpenChain } from '../federation/chains.ts'
+import { counted, print } from '../print.ts'
+import { isSet, listOf, textOf } from '../values.ts'
+
+/** The client of whoever owns a product: certified, affected, patched? */
+export async function run({ values, positionals }: Args): Promise<number> {
+  const dir = federationDir(values)
+  const names = openNames(dir)
+  const demands = parseDemands(listOf(values, 'require') ?? [])
+  const now = nowSeconds()
+  const at = timeOption(values, 'at', now)
+  const sbom = textOf(values, 'sbom')
+  const asked = [
+    ...(positionals.length > 0 ? [positionals.join(' ')] : []),
+    ...(sbom === undefined ? [] : versionsOf(readInput(sbom))),
+  ]
+  if (asked.length === 0)
+    throw new CliError(
+      'usage',
+      'what is to be checked? A version by its name or id, or --sbom FILE for a whole product',
+    )
+  const opened = await openAll(dir, values)
+  try {
+    const isDemo = (await Promise.all(opened.chains.map(aboutOf))).some(about => about?.demo === true)
+    const started = performance.now()
+    const results = []
+    for (const name of asked) {
+      const answer = await checkVersion(opened.countries, names.id('version', name), { now, at })
+      // A component that no chain knows says nothing of the product: most libraries are registered nowhere.
+      const isPart = sbom !== undefined && !(positionals.length > 0 && name === asked[0])
+      const unmet = isPart && answer.home === undefined ? [] : demands.flatMap(demand => demand(answer) ?? [])
+      results.push({ name, isPart, answer, unmet })
+    }
+    const milliseconds = performance.now() - started
+    const isMet = results.every(({ unmet }) => unmet.length === 0)
+    const known = results.filter(({ isPart, answer }) => !isPart || answer.home !== undefined)
+    print(
+      isSet(values, 'json'),
+      {
+        demo: isDemo,
+        met: isMet,
+        milliseconds,
+        results: known.map(({ name, answer, unmet }) => ({ name, unmet, ...answer })),
+        unknown: results.length - known.length,
+      },
+      () => [
+        ...known.flatMap(({ name, answer, unmet }) => show(name, answer, unmet, names, isSet(values, 'evidence'))),
+        ...(results.length > known.length
+          ? [`${counted(results.length - known.length, 'component')} of the SBOM that no chain knows`]
+          : []),
+        ...(isDemo
+          ? ['DEMO: all chains are in one process, under one operator: these answers are worth what its word is.']
+          : []),
+      ],
+    )
+    return isMet && (demands.length > 0 || results.every(r => r.isPart || r.answer.home !== undefined))
+      ? EXIT.yes
+      : EXIT.no
+  } finally {
+    await Promise.all(opened.chains.map(chain => chain.provider.close()))
+  }
+}
+
+/** The chains of all countries that have a folder here; of these alone with --country. */
+async function openAll(dir: string, values: Record<string, unknown>) {
+  const countries = listOf(values, 'country') ?? listCountries(dir).filter(country => country !== EU)
+  if (countries.length === 0) throw new CliError('usage', `${dir} has no federation: --dir names another folder`)
+  const chains: OpenChain[] = []
+  const opened = await Promise.all(
+    countries.map(async (country): Promise<CountryChains> => {
+      const [artifact, certification, vulnerability] = await Promise.all(
+        NATIONAL.map(async kind => {
+          const chain = await connectChain(dir, { country, kind })
+          chains.push(chain)
+          return chain.as()
+        }),
+      )
+      return { country, artifact, certification, vulnerability }
+    }),
+  )
+  return { countries: opened, chains }
+}
+
+/** The product and its components, as versions are called: by package URL, else by name and version. */
+function versionsOf(bytes: Uint8Array): string[] {
+  const { subject, components } = parseSbom(bytes)
+  const all = [...(subject ? [subject] : []), ...components]
+  return [...new Set(all.map(({ purl, name, version }) => (purl ? purl.text : `${name} ${version ?? ''}`.trim())))]
+}
+
+type Demand = (answer: Answer) => string | undefined
+
+/** `level=substantial`, `no-open-vulns`, `certified`, `patched`, `proven`. @throws CliError `usage` */
+function parseDemands(given: readonly string[]): Demand[] {
+  return given.map(text => {
+    const level = /^level=(.+)$/.exec(text)?.[1]
+    if (level !== undefined && (LEVELS as readonly string[]).includes(level)) return levelOf(level as Level)
+    switch (text) {
+      case 'certified':
+        return ({ certified }) => (certified.is ? undefined : 'it is not certified')
+      case 'no-open-vulns':
+        return ({ affected }) =>
+          affected.open.length === 0
+            ? undefined
+            : `${counted(affected.open.length, 'open vulnerability').replace('vulnerabilitys', 'vulnerabilities')}`
+      case 'patched':
+        return ({ patched }) =>
+          patched.is === 'all' || patched.is === 'notNeeded' ? undefined : 'not every open vulnerability has a patch'
+      case 'proven':
+        return ({ evidence }) =>
+          evidence.every(e => e.what.startsWith('history') || e.level === 'proven')
+            ? undefined
+            : 'not every reading is proven'
+      default:
+        throw new CliError(
+          'usage',
+          `--require ${text}: level=basic|substantial|high, certified, no-open-vulns, patched, proven`,
+        )
+    }
+  })
+}
+
+const levelOf =
+  (level: Level): Demand =>
+  ({ certified: { certificates } }) =>
+    certificates.some(
+      c =>
+        c.state === 'inForce' &&
+        c.isIdentical &&
+        c.level !== undefined &&
+        LEVELS.indexOf(c.level) >= LEVELS.indexOf(level),
+    )
+      ? undefined
+      : `no certificate in force of level ${level} or higher names exactly this version`
+
+const AFFECTED: Readonly<Record<Affected, string>> = {
+  affected: 'YES',
+  under_investigation: 'UNDER INVESTIGATION',
+  reported: 'REPORTED, and nobody who makes it has said anything',
+  not_affected: 'no, say those who have spoken',
+  unknown: 'nothing was said, which is no statement',
+}
+
+function show(name: string, answer: Answer, unmet: readonly string[], names: Names, withEvidence: boolean): string[] {
+  const { home, certified, affected, patched, support } = answer
+  const lines = [`${name} (${answer.version}) at ${formatTime(answer.at)}`]
+  if (home === undefined) lines.push('  no chain has this version: nothing is known of it')
+  else
+    lines.push(
+      `  registered in ${home.country} by ${names.show(home.registered.manufacturer)}, firmware ${home.registered.firmware}`,
+    )
+  if (answer.alsoIn.length > 0)
+    lines.push(`  BEWARE: something else is registered under this id in ${answer.alsoIn.join(', ')}`)
+  lines.push(
+    `  certified  ${certified.is ? 'YES, exactly this version' : certified.byDeclaration ? 'no; its manufacturer declares conformity' : 'NO'}`,
+  )
+  for (const c of certified.certificates)
+    lines.push(
+      `    ${names.show(c.id)} (${c.country}): ${c.state}${c.level === undefined ? '' : `, ${c.level}`}, by ${names.show(c.issuer)}, ${c.until === undefined ? 'no end known' : `until ${formatTime(c.until)}`}${c.isIdentical ? '' : ', OF ANOTHER VERSION under the same id'}${c.isUnderReview ? ', under review' : ''}${c.notified.length > 0 ? `, a component has ${c.notified.map(names.show).join(', ')}` : ''}`,
+    )
+  lines.push(`  affected   ${AFFECTED[affected.is]}`)
+  for (const s of affected.statements)
+    lines.push(`    ${names.show(s.vulnerability)}: ${s.status}, says ${names.show(s.by)} on ${formatTime(s.at)}`)
+  const words = { notNeeded: 'nothing to patch', all: 'YES, for all of them', some: 'FOR SOME', none: 'NO' }
+  lines.push(`  patched    ${words[patched.is]}`)
+  for (const p of patched.patches)
+    lines.push(
+      `    ${names.show(p.version)} fixes ${p.fixes.map(names.show).join(', ')}${p.isCertified ? ', certified' : ', not certified'}`,
+    )
+  if (support) lines.push(`  guidance   ${support.guidance}, supported until ${formatTime(support.until)}`)
+  const proven = answer.evidence.filter(e => e.level === 'proven').length
+  lines.push(
+    `  rests on ${counted(answer.evidence.length, 'reading')}, ${proven} of them proven; that histories are whole is what the chains' processes say`,
+  )
+  if (withEvidence)
+    for (const e of answer.evidence) lines.push(`    ${e.chain}  ${e.what}  ${e.level} at block ${e.block}`)
+  for (const reason of unmet) lines.push(`  NOT MET: ${reason}`)
+  return lines
+}
