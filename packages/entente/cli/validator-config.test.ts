@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
@@ -46,6 +49,15 @@ test('what is wrong with the configuration, and who is away', async t => {
   await usage('follow', 'bad.yaml', /\/validator\/chain:/)
   await usage('lead', 'none.yaml', /"lead" is nothing to do with validators/)
   await usage('guard', 'away.yaml', /Give validator.guard a port/)
+  // A registry and a node that are there, and are others than those that are meant.
+  const server = createServer((_request, response) => response.end('{"jsonrpc":"2.0","id":1,"result":"0x63"}'))
+  server.listen(0, '127.0.0.1')
+  t.after(() => server.close())
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  writeFileSync(join(cwd, 'other.yaml'), whole(`0x${'c4'.repeat(32)}`).replaceAll(':9"', `:${port}"`))
+  const other = { values: { config: join(cwd, 'other.yaml'), data: cwd, once: true }, positionals: ['follow'] }
+  await assert.rejects(run(other), { code: 'evidence', message: /is on chain 99, / })
   await runScript(
     `
     $ entente validator follow --config away.yaml --once

@@ -12,7 +12,10 @@ const Listen = (description: string) =>
 
 /** `validator:`, of whoever operates a validator of a chain of the federation. */
 export const ValidatorSchema = object({
-  chain: Type.String({ pattern: '^0x[0-9a-f]{64}$', description: 'Id of the chain in the ConsortiumRegistry' }),
+  chain: Type.String({
+    pattern: '^(?:0x[0-9a-f]{64}|EU|[A-Z]{2}/(?:artifact|certification|vulnerability))$',
+    description: 'Name of the chain that is validated, such as FR/artifact, or its id in the ConsortiumRegistry',
+  }),
   chainId: Type.Integer({ minimum: 1, description: 'EIP-155, of the chain that is validated' }),
   node: Url(
     "JSON-RPC of one's own node, with its API clique or istanbul switched on for nobody else: what it answers is believed",

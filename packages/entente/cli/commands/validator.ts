@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { LedgerError } from '#ledger/error.ts'
 import { guardProvider } from '#ledger/evm/writers.ts'
 import type { Args } from '../commands.ts'
 import { loadConfig } from '../config.ts'
@@ -50,7 +51,7 @@ async function follow(values: Values): Promise<number> {
   const round = async (): Promise<Round> => runRound({ read: registry.read, voting: await node.voting(), isDryRun })
   try {
     if (isDryRun || isSet(values, 'once')) {
-      const found = await round()
+      const found = await round().catch(asEvidence)
       print(isSet(values, 'json'), toJson(found), () => toLines(found, isDryRun))
       return found.isSame ? EXIT.yes : EXIT.no
     }
@@ -67,6 +68,12 @@ async function follow(values: Values): Promise<number> {
   } finally {
     await close()
   }
+}
+
+/** A registry or node that is not what it should be is more than a no. */
+function asEvidence(error: unknown): never {
+  const isEvidence = error instanceof LedgerError && (error.code === 'mismatch' || error.code === 'corrupt')
+  throw isEvidence ? new CliError('evidence', error.message, { cause: error }) : error
 }
 
 async function guard(values: Values): Promise<number> {

@@ -8,6 +8,7 @@ import type { ClosableProvider } from '#ledger/evm/provider.ts'
 import { LedgerError } from '#ledger/error.ts'
 import { createMemoryJournal, openFileJournal, type SubmitJournal } from '#ledger/journal.ts'
 import type { RuleChain } from '#ledger/rule-chain.ts'
+import { subjectId } from '#product/ids.ts'
 import type { Config, Paths } from '../config.ts'
 import { CliError } from '../errors.ts'
 import type { ValidatorConfig } from '../validator-config.ts'
@@ -27,10 +28,11 @@ export type OpenRegistry = { read(): Promise<RegistrySet>; readonly memory: Subm
  * @param options.now milliseconds of a clock that never goes back
  */
 export function openRegistry(
-  { chain: id, registry, stateFile }: ValidatorConfig,
+  { chain, registry, stateFile }: ValidatorConfig,
   paths: Paths,
   { readOnly = false, now }: { readOnly?: boolean; now: () => number },
 ): OpenRegistry {
+  const id = chain.startsWith('0x') ? chain : subjectId('chain', chain)
   const { urls, chainId, contracts, validators } = registry
   const finality = typeof registry.finality === 'number' ? { depth: registry.finality } : registry.finality
   const file = isAbsolute(stateFile)
@@ -38,25 +40,25 @@ export function openRegistry(
     : join(stateFile === './validator.state' ? paths.data : paths.base, stateFile)
   const memory = readOnly ? asItIs(file) : openFileJournal(file)
   const provider = createHttpProvider({ urls })
-  let opened: { chain: RuleChain; at: number } | undefined
+  let opened: { eu: RuleChain; at: number } | undefined
   const open = async () => {
     // How deep a block of a Clique chain must lie to be final is found out when it is opened, and its signers change.
     if (opened !== undefined && now() - opened.at > REOPEN_MS) {
-      await opened.chain.close()
+      await opened.eu.close()
       opened = undefined
     }
     if (opened === undefined) {
       const pinned = validators === undefined ? {} : { validators }
-      const chain = await openEvmRuleChain({ provider, chainId, kind: 'eu', contracts, finality, ...pinned })
-      opened = { chain, at: now() }
+      const eu = await openEvmRuleChain({ provider, chainId, kind: 'eu', contracts, finality, ...pinned })
+      opened = { eu, at: now() }
     }
-    return opened.chain
+    return opened.eu
   }
   return {
     memory,
     read: createRegistryReader({ open, id, memory }),
     async close() {
-      await opened?.chain.close()
+      await opened?.eu.close()
       await provider.close()
     },
   }
