@@ -8,7 +8,7 @@ import { simnetAccount, startSimnet, testKey, until } from '#ledger/bitcoin/test
 import { BTCD_USER } from '../../../../test/support/btcd.ts'
 import { loadConfig } from '../config.ts'
 import { startServer } from '../serve.ts'
-import { runScript } from './test/script.ts'
+import { entente, runScript } from './test/script.ts'
 import { adminPassword, indicators, startSite } from './test/site.ts'
 
 test('publish, anchor on Bitcoin, verify offline and by a node', async t => {
@@ -55,6 +55,15 @@ apiRoots: [ { path: /api/, title: Tests, collections: [ { alias: default, title:
     const saved: any = await collection.proof(objects[1]!.id)
     return saved.anchors[0]?.bitcoin && saved
   })
+  const { out } = await entente(['doctor', '--data', 'data', '--config', 'entente.yaml', '--json'], {
+    cwd: site.folder,
+  })
+  const { findings } = JSON.parse(out) as { findings: { level: string; seen: string }[] }
+  const paying = findings.find(f => f.seen.startsWith(`${account.address} has `))
+  assert.match(
+    paying?.seen ?? out,
+    /has \d+ satoshis: enough for [1-9]\d* anchors at \d+ each, \d+ at fee\.max \(18100 each\)/,
+  )
   const [pin] = (await (await fetch(new URL('/log/ledgers', site.url))).json()) as any[]
   const save = (name: string, value: unknown) => writeFileSync(join(site.folder, name), JSON.stringify(value))
   save('object.json', proof)

@@ -1,8 +1,10 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { LedgerError } from '#ledger/error.ts'
+import { createMemoryJournal } from '#ledger/journal.ts'
 import type { Config } from '../config.ts'
 import { originOf } from '../configured-ledgers.ts'
+import { bitcoinOptions } from '../bitcoin-ledger.ts'
 import { evmOptions } from '../evm-ledger.ts'
 import type { LedgerConfig } from '../ledger-config.ts'
 import { journalFile, ledgerFolder, ledgerJournal, openAnchors } from '../ledgers.ts'
@@ -64,6 +66,7 @@ async function ask(ledger: LedgerConfig, subject: string, patient: Patient): Pro
     const seen = [behind(`${subject}, ${chain}`, latest?.size ?? 0, await sizeOfLog(patient))]
     if (time !== undefined) seen.push(heldAgainst(subject, time * 1_000_000, patient))
     if (ledger.kind === 'evm') seen.push(...(await account(ledger, subject, patient)))
+    if (ledger.kind === 'bitcoin') seen.push(await coins(ledger, subject, patient))
     return seen
   } finally {
     await anchor.close()
@@ -101,6 +104,31 @@ async function sizeOfLog({ config, paths }: Patient): Promise<number | undefined
   } catch {
     return undefined
   }
+}
+
+/** An anchor waits for a block, and the next one for it. */
+const BITCOIN_BLOCK_MS = 600_000
+/** Less than this is soon. */
+const SOON_DAYS = 7
+
+/** For how many anchors, and how long, what lies at the address lasts. */
+async function coins(
+  ledger: Extract<LedgerConfig, { kind: 'bitcoin' }>,
+  subject: string,
+  { config, paths }: Patient,
+): Promise<Seen> {
+  const { readBitcoinStatus } = await import('#ledger/bitcoin/status.ts')
+  const journal = existsSync(journalFile(ledger.id, paths)) ? ledgerJournal(ledger.id, paths) : createMemoryJournal()
+  const options = { ...bitcoinOptions(ledger, paths), origin: originOf(config, paths), journal }
+  const { address, balance, fee, highestFee, anchors, fewestAnchors } = await readBitcoinStatus(options)
+  const seen = `${address} has ${balance} satoshis: enough for ${anchors} anchors at ${fee} each, ${fewestAnchors} at fee.max (${highestFee} each)`
+  const mend = 'Pay to this address: without it nothing is anchored here.'
+  if (anchors === 0) return problem(subject, seen, mend)
+  const everyMs = Math.max(ledger.intervalMs, BITCOIN_BLOCK_MS)
+  const days = (anchors * everyMs) / 86_400_000
+  return days < SOON_DAYS
+    ? warning(subject, `${seen}; one every ${everyMs / 60_000} minutes lasts ${days.toFixed(1)} days`, mend)
+    : ok(subject, seen)
 }
 
 /** Who pays for anchors, and whether the nodes agree. */

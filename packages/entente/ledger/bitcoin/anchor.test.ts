@@ -19,6 +19,7 @@ import { BITCOIN_NETWORKS } from './network.ts'
 import type { Rpc } from './node.ts'
 import { readPending } from './pending.ts'
 import { createBitcoinRpc } from './rpc.ts'
+import { readBitcoinStatus } from './status.ts'
 import { MINER, type Simnet, simnetAccount, spend, startSimnet, testKey } from './test/simnet.ts'
 
 let simnet: Simnet
@@ -103,6 +104,21 @@ onSimnet('what waits says so, with its transaction; the same call goes on', asyn
   const receipt = await append(anchor, tree, 3)
   assert.equal(receipt.transaction, transaction)
   assert.deepEqual(await anchor.read(transaction), receipt)
+})
+
+onSimnet('what is there to pay with is told, and for how many anchors it lasts', async ({ anchor, tree, options }) => {
+  const status = () => readBitcoinStatus(options)
+  const { address } = options.account
+  const costs = { address, fee: 181, highestFee: 18_100 }
+  assert.deepEqual(await status(), { ...costs, balance: 1_000_000, anchors: 5523, fewestAnchors: 55 })
+  await send(anchor, tree, 3)
+  assert.equal((await status()).balance, 999_819, 'of what waits the fee is spent')
+  await simnet.node.mine()
+  await append(anchor, tree, 3)
+  assert.deepEqual(await status(), { ...costs, balance: 999_819, anchors: 5522, fewestAnchors: 55 })
+  const account = simnetAccount('nobody pays')
+  const poor = await readBitcoinStatus({ ...options, account, journal: createMemoryJournal() })
+  assert.deepEqual([poor.balance, poor.anchors, poor.fewestAnchors], [0, 0, 0])
 })
 
 onSimnet('finality looks at the present chain; the evidence comes with it', async ({ anchor, tree, options }) => {
