@@ -63,6 +63,8 @@ export async function deployRuleChain(options: DeployOptions): Promise<Record<st
   const names = CONTRACTS_OF[kind]
   const fees = await marketFees(ask)
   const done = await ask<Hex>('eth_getTransactionCount', deployer.address, 'latest').then(Number)
+  const before = await firstMissing(ask, names.slice(0, done), addresses)
+  if (before !== undefined) throw await whyMissing(before)
   const sent = names.map(async (name, nonce) => {
     if (nonce < done) return
     const data = encodeDeployData({

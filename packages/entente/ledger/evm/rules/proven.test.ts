@@ -1,0 +1,229 @@
+// A node that lies about a slot, a proof, a header or the code of a contract is found out, and what it says is not believed.
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, test } from 'node:test'
+import type { Genesis, NewParty, PartyKind } from '@entente/rules'
+import { rejects } from '../../conformance/anchor.ts'
+import { testAccount } from '../../conformance/evm.ts'
+import { openEvmChain } from '../chain.ts'
+import { createEmbeddedProvider } from '../embedded/provider.ts'
+import type { ClosableProvider, Eip1193Provider } from '../provider.ts'
+import { openEvmRuleChain } from './chain.ts'
+import { deployRuleChain } from './deploy.ts'
+
+const CHAIN_ID = 6100
+const id = (n: number) => `0x${n.toString(16).padStart(64, '0')}`
+const [DEPLOYER, NCCA, MAKER] = [300, 301, 302].map(testAccount) as [Account, Account, Account]
+type Account = ReturnType<typeof testAccount>
+const party = (n: number, kind: PartyKind, { address }: Account): NewParty => ({
+  id: id(n),
+  kind,
+  country: 'FR',
+  key: address,
+  act: id(9),
+})
+const genesis: Genesis = { chain: { kind: 'artifact', country: 'FR' }, parties: [party(1, 'ncca', NCCA)] }
+const folder = mkdtempSync(join(tmpdir(), 'entente-proven-'))
+let provider: ClosableProvider
+let contracts: Record<string, string>
+let validators: readonly string[]
+
+const open = (through: Eip1193Provider, more: { account?: Account; validators?: readonly string[] } = {}) =>
+  openEvmRuleChain({
+    provider: through,
+    chainId: CHAIN_ID,
+    kind: 'artifact',
+    contracts,
+    finality: 'instant',
+    gasLimit: 3_000_000,
+    pollMs: 5,
+    timeoutMs: 500,
+    validators,
+    ...more,
+  })
+
+before(async () => {
+  provider = await createEmbeddedProvider({ folder, chainId: CHAIN_ID, now: Date.now, worker: false })
+  contracts = await deployRuleChain({ provider, chainId: CHAIN_ID, deployer: DEPLOYER, genesis, pollMs: 5 })
+  const plain = await openEvmChain({
+    provider: { request: request => provider.request(request) },
+    account: DEPLOYER,
+    chainId: CHAIN_ID,
+    finality: 'instant',
+  })
+  validators = (await plain.identity()).validators ?? assert.fail()
+  await (await open(provider, { account: NCCA })).run('registerParty', party(2, 'manufacturer', MAKER))
+  const maker = await open(provider, { account: MAKER })
+  await maker.run('registerArtifact', id(0xa1), id(5))
+  await maker.run('registerArtifact', id(0xa2), id(6))
+  const version = { firmware: id(6), sbom: id(7), mud: id(8) }
+  await maker.run('registerVersion', id(0xa1), id(0xb1), version)
+  await maker.run('registerVersion', id(0xa1), id(0xb2), { ...version, patches: id(0xb1), fixes: [id(0xe1), id(0xe2)] })
+})
+after(async () => {
+  await provider.close()
+  rmSync(folder, { recursive: true })
+})
+
+type Answer = { accountProof: string[]; storageProof: { value: string; proof: string[] }[] } & Record<string, string>
+/** A node of which one method answers otherwise. */
+const lying = (method: string, change: (answer: Answer, params: readonly unknown[]) => unknown): Eip1193Provider => ({
+  async request(request) {
+    const answer = structuredClone(await provider.request(request))
+    return request.method === method ? change(answer as Answer, request.params ?? []) : answer
+  },
+})
+const flip = (hex: string, at: number) => {
+  const bytes = Buffer.from(hex.slice(2), 'hex')
+  bytes[at % bytes.length]! ^= 1
+  return `0x${bytes.toString('hex')}`
+}
+
+test('what is there and what is not is proven, with no more questions than it takes', async () => {
+  const asked: string[] = []
+  const counting: Eip1193Provider = {
+    request: request => {
+      asked.push(request.method)
+      return provider.request(request)
+    },
+  }
+  const chain = await open(counting)
+  const first = await chain.get('version', id(0xb2))
+  assert.equal(first.level, 'proven')
+  assert.deepEqual([first.value?.patches, first.value?.fixes], [id(0xb1), [id(0xe1), id(0xe2)]])
+  assert.equal((await chain.get('version', id(0xb9), first.block)).value, undefined)
+  assert.equal((await chain.get('artifact', id(0xa9), first.block)).value, undefined)
+  asked.length = 0
+  assert.equal((await chain.get('version', id(0xb1), first.block)).value?.patches, undefined)
+  assert.deepEqual(asked, ['eth_getProof'])
+  asked.length = 0
+  await chain.get('version', id(0xb1), first.block)
+  assert.deepEqual(asked, [])
+  const { value, block } = await chain.get('version', id(0xb2), first.block - 1)
+  assert.deepEqual([value, block], [undefined, first.block - 1])
+})
+
+test('values beside the proofs count for nothing', async () => {
+  const chain = await open(
+    lying('eth_getProof', answer => ({
+      ...answer,
+      codeHash: id(1),
+      storageHash: id(2),
+      storageProof: answer.storageProof.map(entry => ({ ...entry, value: '0x7' })),
+    })),
+  )
+  assert.equal((await chain.get('artifact', id(0xa1))).value?.description, id(5))
+})
+
+test('each changed byte of a proof is refused', async () => {
+  for (let at = 0; at < 60; at += 7) {
+    const proofs: [string, (answer: Answer) => unknown][] = [
+      ['account', a => ({ ...a, accountProof: a.accountProof.map((node, i) => (i === 0 ? flip(node, at) : node)) })],
+      [
+        'slot',
+        a => ({
+          ...a,
+          storageProof: a.storageProof.map(({ proof, ...rest }) => ({
+            ...rest,
+            proof: proof.map((node, i) => (i === proof.length - 1 ? flip(node, at) : node)),
+          })),
+        }),
+      ],
+    ]
+    for (const [name, change] of proofs)
+      await assert.rejects(
+        (await open(lying('eth_getProof', change))).get('version', id(0xb1)),
+        /LedgerError/,
+        `${name} ${at}`,
+      )
+  }
+})
+
+test('a proof that is cut, of another slot, of another contract, of another block, or none is refused', async () => {
+  const lies: Record<string, (answer: Answer, params: readonly unknown[]) => unknown> = {
+    cut: a => ({ ...a, storageProof: a.storageProof.map(one => ({ ...one, proof: one.proof.slice(0, -1) })) }),
+    'no slots': a => ({ ...a, storageProof: [] }),
+    'fewer slots': a => ({ ...a, storageProof: a.storageProof.slice(1) }),
+    'other slots': a => ({ ...a, storageProof: a.storageProof.toReversed() }),
+    'other contract': (_, [, slots, block]) =>
+      provider.request({ method: 'eth_getProof', params: [contracts['PartyRegistry'], slots, block] }),
+    'other block': (_, [address, slots]) =>
+      provider.request({ method: 'eth_getProof', params: [address, slots, '0x3'] }),
+    'no account': a => ({ ...a, accountProof: [] }),
+    nothing: () => null,
+    text: () => 'proven, believe me',
+    'no hex': a => ({ ...a, accountProof: ['0xzz'] }),
+    'no list': a => ({ ...a, storageProof: a.storageProof.map(one => ({ ...one, proof: 'none' })) }),
+    large: a => ({ ...a, accountProof: Array<string>(1000).fill(a.accountProof[0] as string) }),
+  }
+  for (const [name, lie] of Object.entries(lies)) {
+    const chain = await open(lying('eth_getProof', lie))
+    // Slots that nobody has ever written are shown to be empty by proofs that are alike: what is asked for has values.
+    await rejects(chain.get('version', id(0xb2)), 'corrupt').catch((error: Error) =>
+      assert.fail(`${name}: ${error.message}`),
+    )
+  }
+})
+
+test('a header with another state, without its seals, of another block or of other validators is refused', async () => {
+  const lies: Record<string, (answer: Answer) => unknown> = {
+    state: a => ({ ...a, stateRoot: id(1) }),
+    time: a => ({ ...a, timestamp: '0x7fffffff' }),
+    seals: a => ({ ...a, extraData: `0x${'0'.repeat(64)}` }),
+    hash: a => ({ ...a, hash: id(3) }),
+  }
+  for (const [name, lie] of Object.entries(lies)) {
+    const chain = await open(lying('eth_getBlockByNumber', lie))
+    await rejects(chain.get('version', id(0xb1)), 'corrupt').catch((error: Error) =>
+      assert.fail(`${name}: ${error.message}`),
+    )
+  }
+  const other = await open(
+    lying('eth_getBlockByNumber', () => provider.request({ method: 'eth_getBlockByNumber', params: ['0x2', false] })),
+  )
+  await rejects(other.get('version', id(0xb1), 4), 'corrupt')
+  const strangers = validators.map((_, n) => testAccount(310 + n).address)
+  await rejects((await open(provider, { validators: strangers })).get('version', id(0xb1)), 'corrupt')
+  const [one = ''] = validators
+  await rejects(
+    (await open(provider, { validators: [one, ...strangers.slice(1)] })).get('version', id(0xb1)),
+    'corrupt',
+  )
+})
+
+test('other code than that of the account is refused, when the chain is opened and later', async () => {
+  await rejects(open(lying('eth_getCode', () => '0x600160005260206000f3')), 'mismatch')
+  await rejects(open(lying('eth_getCode', () => '0x')), 'mismatch')
+  let isOpen = false
+  const chain = await open(lying('eth_getCode', answer => (isOpen ? '0x600160005260206000f3' : answer)))
+  isOpen = true
+  await rejects(chain.get('version', id(0xb1)), 'corrupt')
+})
+
+test('contracts of another kind of chain, and addresses that are none, are refused', async () => {
+  const options = { provider, chainId: CHAIN_ID, finality: 'instant' as const }
+  await rejects(openEvmRuleChain({ ...options, kind: 'eu', contracts }), 'invalid')
+  await rejects(
+    openEvmRuleChain({ ...options, kind: 'artifact', contracts: { ...contracts, Mirror: '0x12' } }),
+    'invalid',
+  )
+  const swapped = { ...contracts, Mirror: contracts['ArtifactRegistry'] as string }
+  await rejects(openEvmRuleChain({ ...options, kind: 'artifact', contracts: swapped }), 'mismatch')
+  await rejects((await open(provider)).run('registerArtifact', id(1), id(2)), 'refused') // without an account
+})
+
+test('deploying again finds what is there, and another account creates a chain of its own', async () => {
+  const again = await deployRuleChain({ provider, chainId: CHAIN_ID, deployer: DEPLOYER, genesis, pollMs: 5 })
+  assert.deepEqual(again, contracts)
+  await rejects(
+    deployRuleChain({ provider, chainId: CHAIN_ID, deployer: NCCA, genesis, timeoutMs: 50, pollMs: 5 }),
+    'mismatch',
+  )
+  const parties = [{ ...party(1, 'ncca', NCCA), country: 'DE' }]
+  await assert.rejects(
+    deployRuleChain({ provider, chainId: CHAIN_ID, deployer: testAccount(305), genesis: { ...genesis, parties } }),
+    /WrongCountry \(rule 0\)/,
+  )
+})
