@@ -34,7 +34,7 @@ function tokens(version: string): Token[] {
   let separator: Token['separator'] = '.'
   let text = ''
   const push = (isBeforeDigit: boolean): void => {
-    const trimmed = isNumber(text) ? text.replace(/^0+(?=[0-9])/, '') : text
+    const trimmed = isNumber(text) ? text.replace(/^0+/, '') || '0' : text
     found.push({ separator, text: isBeforeDigit ? (SHORT[trimmed] ?? trimmed) : trimmed })
     text = ''
   }
