@@ -27,7 +27,11 @@ export function parseVers(text: string): Vers {
   const constraints = parts.map(part => parseConstraint(part, text))
   // Of one constraint too: a version that is none of the type must not wait until something is compared with it.
   for (const { version } of constraints) compareVersions(type, version, version)
-  // 5.4 has them in order; in another they mean the same, and many write them so.
+  // 5.4 has all in order. Single versions mean the same wherever they stand; bounds in another order are somebody's mistake.
+  const bounds = constraints.filter(isBound)
+  if (bounds.some((bound, i) => i > 0 && compareVersions(type, bounds[i - 1]?.version ?? '', bound.version) > 0)) {
+    throw notThat(text)
+  }
   const range = { type, constraints: constraints.toSorted((a, b) => compareVersions(type, a.version, b.version)) }
   checkSequence(range, text)
   return range

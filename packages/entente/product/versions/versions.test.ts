@@ -176,6 +176,7 @@ test('VERS: what is none', () => {
     'vers:npm/*|1.0.0',
     'vers:npm/>=1.0.0|>=2.0.0',
     'vers:npm/<1.0.0|<2.0.0',
+    'vers:npm/>=2.0.0|<1.0.0',
     'vers:npm/1.0.0|<2.0.0',
     'vers:generic/%',
     'vers:generic/> 1',
