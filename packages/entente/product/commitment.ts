@@ -10,7 +10,7 @@ declare const verified: unique symbol
 /** A document that is what was committed to. */
 export type VerifiedDocument = StixObject & { readonly [verified]: true }
 
-/** Before the canonical JSON (docs/formats.md, 19). */
+/** Before the canonical JSON (docs/formats.md, 20). */
 const PREFIX = 'entente/document/v1\n'
 /** base64url of 32 bytes. */
 const SALT = /^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$/

@@ -33,7 +33,7 @@ export function hashFile(bytes: Uint8Array): Hash {
 export const hashText = (text: string): Hash => hashFile(encoder.encode(text))
 
 /**
- * The id of a thing that people call by a name (docs/formats.md, 18): a manufacturer, a certificate number, a package URL.
+ * The id of a thing that people call by a name (docs/formats.md, 19): a manufacturer, a certificate number, a package URL.
  *
  * @throws ProductError `syntax` where the name is empty or has a line break
  */

@@ -1,4 +1,4 @@
-// Writes the vectors of docs/formats.md, 18 and 19: node packages/entente/product/test/vectors.ts > test/vectors/documents.json
+// Writes the vectors of docs/formats.md, 19 and 20: node packages/entente/product/test/vectors.ts > test/vectors/documents.json
 import { commitDocument, withSalt } from '../commitment.ts'
 import { identityDocument, artifactDocument } from '../documents.ts'
 import { documentId, subjectId } from '../ids.ts'
@@ -19,7 +19,7 @@ const documents = [m, a].map((d, i) => {
 })
 console.log(
   JSON.stringify(
-    { about: 'Vectors for docs/formats.md, 18 and 19. Salts are 32 bytes of 11 and of 22.', ids, documents },
+    { about: 'Vectors for docs/formats.md, 19 and 20. Salts are 32 bytes of 11 and of 22.', ids, documents },
     undefined,
     2,
   ),
