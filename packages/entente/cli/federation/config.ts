@@ -82,6 +82,15 @@ const CountrySchema = object({
     },
     { additionalProperties: false, default: {} },
   ),
+  documents: Type.Object(
+    {
+      serve: Type.Boolean({
+        default: true,
+        description: 'A TAXII server of the documents that the chains have commitments of; taxii.yaml configures it',
+      }),
+    },
+    { additionalProperties: false, default: {} },
+  ),
   testKeys: Type.Boolean({ default: false, description: 'The keys derive from a known text: never for anything real' }),
 })
 export type CountryConfig = Static<typeof CountrySchema>

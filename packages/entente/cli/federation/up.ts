@@ -18,6 +18,9 @@ import { connectChain } from './connect.ts'
 import { enactDemo } from './demo.ts'
 import { createFacts } from './facts.ts'
 import { type ChainKind, EU, formatChainName } from './layout.ts'
+import { openDocuments } from './documents.ts'
+import { type Node, startNode } from './node.ts'
+import { createPublishing, PUBLISHED } from './publishing.ts'
 import { type RpcServer, startRpcServer } from './rpc-server.ts'
 
 /** For three to some eighty chains in one thread. */
@@ -84,6 +87,10 @@ export async function startFederation(
       chains.find(({ name }) => name.country === country && name.kind === kind)
     const euOf = async ({ config }: Country): Promise<OpenChain> =>
       here(EU, 'eu') ?? connectChain(dir, { country: EU, kind: 'eu' }, config.eu?.url)
+    const nodes = new Map<string, Node>()
+    closers.push(() => Promise.all([...nodes.values()].map(node => node.close())))
+    for (const { country } of opened)
+      if (country.config.documents.serve) nodes.set(country.config.country, await startNode(country, log))
     const urls = new Map<string, string>()
     for (const one of opened) {
       const eu = await euOf(one.country)
@@ -93,7 +100,9 @@ export async function startFederation(
           .map(chain => startGuard(one.country, chain, eu, log)),
       )
       closers.push(() => Promise.all(guards.map(({ close }) => close())))
-      const server = await serve(one.country, new Map(guards.map(({ kind, provider }) => [kind, provider])), about)
+      const node = nodes.get(one.country.config.country)
+      const providers = new Map<string, Eip1193Provider>(guards.map(({ kind, provider }) => [kind, provider]))
+      const server = await serve(one.country, providers, node?.url, about)
       closers.push(server.close)
       urls.set(one.country.config.country, server.url)
     }
@@ -107,6 +116,10 @@ export async function startFederation(
     closers.push(() => Promise.all(copying.map(one => one.close())))
     // Whoever asks for something right after the start finds what was there before.
     await Promise.all(copying.map(one => one.first))
+    for (const one of opened) {
+      const node = nodes.get(one.country.config.country)
+      if (node) closers.push(await startPublishing(dir, one.country, one.chains, node, log))
+    }
     return { about, chains, urls, facts: () => copying.reduce((sum, one) => sum + one.count(), 0), close: closeAll }
   } catch (error) {
     await closeAll()
@@ -145,17 +158,46 @@ async function startGuard({ config, paths }: Country, { name, provider }: OpenCh
 async function serve(
   { config, paths }: Country,
   providers: ReadonlyMap<string, Eip1193Provider>,
+  taxii: string | undefined,
   about: About,
 ): Promise<RpcServer> {
   const server = await startRpcServer(config.rpc, providers, about)
   // A crash leaves this file: whoever connects finds nobody there, and says so.
-  writeWhole(paths.running, `${JSON.stringify({ url: server.url, pid: process.pid })}\n`)
+  writeWhole(paths.running, `${JSON.stringify({ url: server.url, taxii, pid: process.pid })}\n`)
   return {
     url: server.url,
     close: async () => {
       await server.close()
       rmSync(paths.running, { force: true })
     },
+  }
+}
+
+/** Puts the documents of a country into its node's collections, as its chains come to have their commitments. @returns how to stop it */
+async function startPublishing(
+  dir: string,
+  { config: { country, facts }, paths }: Country,
+  chains: readonly OpenChain[],
+  node: Node,
+  log: Logger,
+): Promise<() => Promise<void>> {
+  const read = new Map<ChainKind, RuleChain>()
+  for (const chain of chains) if (PUBLISHED.includes(chain.name.kind)) read.set(chain.name.kind, await chain.as())
+  const publishing = createPublishing({
+    country,
+    chains: read,
+    documents: openDocuments(dir, country),
+    publish: async (name, documents) => void (await node.collection(name).add(documents)),
+    file: paths.published,
+    log,
+  })
+  const failed = (error: Error) =>
+    log('warn', 'documents could not be published: tried again', { country, error: error.message })
+  const rounds = createRounds(publishing.round, facts.intervalMs, failed)
+  rounds.start()
+  return async () => {
+    await rounds.close()
+    await Promise.all([...read.values()].map(chain => chain.close()))
   }
 }
 
