@@ -24,11 +24,14 @@ interface Vm {
     function assertTrue(bool) external pure;
     function assertTrue(bool, string calldata) external pure;
     function assertFalse(bool) external pure;
+    function assertFalse(bool, string calldata) external pure;
     function expectRevert(bytes calldata) external;
+    function expectPartialRevert(bytes4) external;
     function expectEmit() external;
     function prank(address) external;
     function startPrank(address) external;
     function stopPrank() external;
+    function warp(uint256) external;
     function recordLogs() external;
     function getRecordedLogs() external returns (Log[] memory);
     function load(address, bytes32) external view returns (bytes32);

@@ -237,10 +237,10 @@ contract CertificateRegistry is ICertificateRegistry, Facts {
     function clearNotification(CertificateId id, VulnerabilityId vulnerability) external {
         (PartyId by, Certificate storage c) = _issued(COMPONENT, id);
         VulnerabilityId[] storage notified = c.notified;
-        uint256 at = _indexOf(notified, vulnerability);
-        if (at == notified.length) revert Unknown(COMPONENT, VulnerabilityId.unwrap(vulnerability));
-        for (; at + 1 < notified.length; at++) {
-            notified[at] = notified[at + 1];
+        uint256 i = _indexOf(notified, vulnerability);
+        if (i == notified.length) revert Unknown(COMPONENT, VulnerabilityId.unwrap(vulnerability));
+        for (; i + 1 < notified.length; i++) {
+            notified[i] = notified[i + 1];
         }
         notified.pop();
         emit NotificationCleared(id, vulnerability, by);
