@@ -91,6 +91,8 @@ export interface ChainEvent {
   readonly block: number
   readonly blockHash: string
   readonly index: number
+  /** Of the block, whole seconds since 1970, where the node says it with the event. */
+  readonly time?: number
 }
 
 export interface ChainHeader {

@@ -7,7 +7,7 @@ import { CliError } from '../errors.ts'
 
 /** A signed transaction of 128 KiB as hexadecimal, and room for the rest. */
 const MAX_BODY = 512 * 1024
-const MAX_CONNECTIONS = 256
+const MAX_CONNECTIONS = 1024
 
 export type RpcServer = { url: string; close(): Promise<void> }
 

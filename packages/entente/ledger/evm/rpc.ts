@@ -23,6 +23,7 @@ export type RpcLog = {
   blockNumber: Hex
   blockHash: Hex
   logIndex: Hex
+  blockTimestamp?: Hex
   removed?: boolean
 }
 
@@ -83,4 +84,5 @@ export const toEvent = (log: RpcLog): ChainEvent => ({
   block: Number(log.blockNumber),
   blockHash: log.blockHash,
   index: Number(log.logIndex),
+  ...(log.blockTimestamp === undefined ? {} : { time: Number(log.blockTimestamp) }),
 })

@@ -272,6 +272,7 @@ export function createRpc({ store, blocks, chainId, keepStates }: RpcOptions): R
     data: bytesToHex(data),
     blockHash: bytesToHex(block.hash),
     blockNumber: numberToHex(block.number),
+    blockTimestamp: numberToHex(block.time),
     transactionHash: bytesToHex(tx.hash),
     transactionIndex: numberToHex(tx.position),
     logIndex: numberToHex(index),

@@ -167,16 +167,14 @@ function createEvmRuleChain(
 
   async function toRuleEvents(logs: readonly ChainEvent[]): Promise<RuleEvent[]> {
     const decoded = decodeEvents(logs.filter(log => isOurs.has(log.contract)))
-    return Promise.all(
-      decoded.map(async ({ log: { transaction, block, blockHash }, ...event }) => ({
-        ...event,
-        transaction,
-        block,
-        blockHash,
-        time: await timeOf(block, blockHash),
-        level: 'asked' as const,
-      })),
-    )
+    const list: RuleEvent[] = []
+    // One after the other: of a long history there may be thousands of blocks, where the node does not say their times with the events.
+    for (const { log, ...event } of decoded) {
+      const { transaction, block, blockHash } = log
+      const time = log.time ?? (await timeOf(block, blockHash))
+      list.push({ ...event, transaction, block, blockHash, time, level: 'asked' })
+    }
+    return list
   }
 
   async function encode<N extends RuleName>(rule: N, args: RuleArguments<N>) {
