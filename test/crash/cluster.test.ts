@@ -10,7 +10,7 @@ import { startAnvil } from '../../packages/entente/ledger/conformance/anvil.ts'
 import { type Cluster, startCluster } from '../support/cluster.ts'
 import { installFsck, runFsck, SUCCESS } from '../support/fsck.ts'
 import { installMongod, type ReplicaSet, startReplicaSet } from '../support/mongod.ts'
-import { p99, publishTo, type Published } from '../support/publishing.ts'
+import { assertKept, p99, publishTo } from '../support/publishing.ts'
 import { OBJECTS, root, sampleObjects, temporaryFolder, type TestServer } from '../support/server.ts'
 
 const LONG = process.env['ENTENTE_TEST_LONG'] !== undefined
@@ -67,42 +67,6 @@ describe('several servers', { concurrency: false, skip }, () => {
     const { status, json, text } = await to.request('POST', OBJECTS, { objects })
     assert.equal(status, 202, text)
     return json
-  }
-
-  /** Nothing that was acknowledged is missing, on no server; no checkpoint of a size has two roots, and none was followed by a smaller one. */
-  async function assertKept(published: Published): Promise<void> {
-    assert.deepEqual(published.failures, [])
-    assert.deepEqual(published.stale, [])
-    assert.deepEqual(published.lessThanBefore, [])
-    const list: string[] = []
-    for (let next = ''; ; ) {
-      const page: { json: Document } = await server(list.length).request('GET', `${OBJECTS}?limit=5000${next}`)
-      for (const o of page.json['objects'] ?? []) list.push(o['id'])
-      if (page.json['more'] !== true) break
-      next = `&next=${page.json['next']}`
-    }
-    const there = new Set(list)
-    assert.equal(there.size, list.length, 'an object is listed twice')
-    assert.deepEqual(
-      [...published.acknowledged.keys()].filter(id => !there.has(id)),
-      [],
-    )
-    const stored = cluster.db.collection<Keyed>('parts').find({ _id: /^checkpoint/ })
-    let compared = 0
-    for await (const { note } of stored) {
-      const [, size = '', root] = String(note).split('\n')
-      const served = published.checkpoints.get(size)
-      if (served === undefined) continue
-      assert.equal(served, root, `the root at size ${size}`)
-      compared++
-    }
-    assert.equal(compared, published.checkpoints.size)
-    let [seq, added] = [-1, 0]
-    for await (const row of cluster.db.collection<Keyed>('records').find({ coll: 1 }).sort({ coll: 1, seq: 1 })) {
-      assert.equal(row['seq'], seq + 1)
-      assert.ok(row['added'] > added, `record ${row['seq']} is dated ${row['added']}, the one before ${added}`)
-      ;[seq, added] = [row['seq'], row['added']]
-    }
   }
 
   function audit(): void {
@@ -178,7 +142,7 @@ describe('several servers', { concurrency: false, skip }, () => {
         `measured: ${published.acknowledged.size} objects acknowledged; POST in the ${TAKEOVER_MS / 1000} s after a kill: 99th percentile ${p99(around)} ms, of all ${p99(published.times)} ms, longest ${longest} ms; answers besides: ${said || 'none'}\n`,
       )
       assert.ok(longest < 10_000, `a POST took ${longest} ms`)
-      await assertKept(published)
+      await assertKept(cluster, published)
       for (const s of cluster.servers) await post(s)
       audit()
       const tool = installFsck()

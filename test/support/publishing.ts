@@ -1,6 +1,10 @@
+import assert from 'node:assert/strict'
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { Document } from 'mongodb'
 import type { Cluster } from './cluster.ts'
 import { OBJECTS, sampleObjects } from './server.ts'
+
+type Keyed = Document & { _id: number | string }
 
 /** What was published to several servers, and how it went. */
 export type Published = {
@@ -117,6 +121,44 @@ export function publishTo(
     return published
   }
   return { published, done: publish() }
+}
+
+/** Nothing that was acknowledged is missing, on no server; no checkpoint of a size has two roots, and none was followed by a smaller one. */
+export async function assertKept({ servers, db }: Cluster, published: Published): Promise<void> {
+  assert.deepEqual(published.failures, [])
+  assert.deepEqual(published.stale, [])
+  assert.deepEqual(published.lessThanBefore, [])
+  const list: string[] = []
+  for (let next = ''; ; ) {
+    const page: { json: Document } = await (
+      servers[list.length % servers.length] as Cluster['servers'][number]
+    ).request('GET', `${OBJECTS}?limit=5000${next}`)
+    for (const o of page.json['objects'] ?? []) list.push(o['id'])
+    if (page.json['more'] !== true) break
+    next = `&next=${page.json['next']}`
+  }
+  const there = new Set(list)
+  assert.equal(there.size, list.length, 'an object is listed twice')
+  assert.deepEqual(
+    [...published.acknowledged.keys()].filter(id => !there.has(id)),
+    [],
+  )
+  const stored = db.collection<Keyed>('parts').find({ _id: /^checkpoint/ })
+  let compared = 0
+  for await (const { note } of stored) {
+    const [, size = '', root] = String(note).split('\n')
+    const served = published.checkpoints.get(size)
+    if (served === undefined) continue
+    assert.equal(served, root, `the root at size ${size}`)
+    compared++
+  }
+  assert.equal(compared, published.checkpoints.size)
+  let [seq, added] = [-1, 0]
+  for await (const row of db.collection<Keyed>('records').find({ coll: 1 }).sort({ coll: 1, seq: 1 })) {
+    assert.equal(row['seq'], seq + 1)
+    assert.ok(row['added'] > added, `record ${row['seq']} is dated ${row['added']}, the one before ${added}`)
+    ;[seq, added] = [row['seq'], row['added']]
+  }
 }
 
 /** The 99th percentile, milliseconds. */

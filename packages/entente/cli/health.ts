@@ -19,7 +19,8 @@ export function statusRoutes(
   app.get('/healthz', watched(OPERATIONS.healthz), async () => ({ status: 'ok', time: formatMicros(notary.clock()) }))
 
   app.get('/readyz', watched(OPERATIONS.readyz), async (_request, reply) => {
-    const halted = notary.halted ?? notary.clockGuard.look() // the latter passes by itself
+    // The last two pass by themselves.
+    const halted = notary.halted ?? notary.clockGuard.look() ?? member?.state().refusal
     const ledgers = context.ledgers().map(l => ({
       ledger: l.ledger,
       final_size: l.finalSize,

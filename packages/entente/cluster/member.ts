@@ -8,7 +8,7 @@ import type { LeaseStore } from '#store/lease.ts'
 import type { StatusRow } from '#store/store.ts'
 import { createGrants, GRANT_MS, HELD_MS } from './grants.ts'
 import type { ClusterKeys } from './keys.ts'
-import { createLease, type Held, RENEW_MS } from './lease.ts'
+import { createLease, type Held, LEASE_MS, RENEW_MS } from './lease.ts'
 import {
   type Answer,
   type Link,
@@ -64,6 +64,8 @@ export type MemberState = {
   forwarded: number
   /** Questions for what is new, to the one that writes. */
   asked: number
+  /** Why what is stored is no continuation of the log that this server knows: it serves nothing until it is, or the server is started again with the right key. */
+  refusal: NotaryError | undefined
 }
 
 /** A server among several of one log. */
@@ -119,6 +121,8 @@ export async function openMember(options: MemberOptions): Promise<Member> {
   /** The largest size that whoever wrote has told: it was stored then. */
   let told = 0
   let hasConflict = false
+  let refusal: NotaryError | undefined
+  let looked = Number.NEGATIVE_INFINITY
   const grants = createGrants(now)
   /** Of who writes, on this link: until when this server has all that anybody was shown, and the number of the last one that was revoked. */
   let grant = noGrant()
@@ -253,7 +257,7 @@ export async function openMember(options: MemberOptions): Promise<Member> {
     if (now() >= until)
       throw new NotaryError(
         'unavailable',
-        `no server has written for ${Math.round(patienceMs / 1000)} s: try again later`,
+        `no server has written for ${Math.round(patienceMs / 1000)} s${refusal ? `, and this one can't: ${refusal.message}` : ': try again later'}`,
       )
     await change(SEEK_MS)
   }
@@ -277,7 +281,7 @@ export async function openMember(options: MemberOptions): Promise<Member> {
     }
     const least = told // what is told from now on may come after what is read now
     await options.lease.barrier()
-    const isMoved = await notary.advance()
+    const isMoved = await advance(notary)
     requireTold(notary, least)
     if (isMoved && leads) conflict()
   }
@@ -300,8 +304,20 @@ export async function openMember(options: MemberOptions): Promise<Member> {
         log('warn', 'what the server that writes has added does not verify: the store is read', { error: message })
       }
     }
-    if (size > notary.log.size) await notary.advance()
+    if (size > notary.log.size) await advance(notary)
     return size <= notary.log.size
+  }
+
+  async function advance(notary: Notary): Promise<boolean> {
+    try {
+      looked = now()
+      const isMoved = await notary.advance()
+      refusal = undefined
+      return isMoved
+    } catch (error) {
+      if (error instanceof NotaryError) refusal = error
+      throw error
+    }
   }
 
   /** @throws NotaryError `rolled-back`, which stops all writing */
@@ -333,7 +349,10 @@ export async function openMember(options: MemberOptions): Promise<Member> {
     if (notary.halted) return
     // Nobody can rely on anything that an empty log has not.
     const isFirst = notary.log.head === undefined && held === undefined
-    if (isFirst || lease.mayTake(isGone)) await takeOver(isFirst)
+    const mayTake = isFirst || lease.mayTake(isGone)
+    // Who can't go on from what is stored must not take the lease from those who can.
+    if (!link && (mayTake || now() - looked > LEASE_MS)) await advance(notary)
+    if (mayTake) await takeOver(isFirst)
   }
 
   /** @returns whether the process that holds the lease is gone */
@@ -392,7 +411,7 @@ export async function openMember(options: MemberOptions): Promise<Member> {
       const least = told
       await options.lease.settle()
       // T2
-      await notary.advance()
+      await advance(notary)
       requireTold(notary, least)
       await notary.lead(collections)
       // T3: whoever wrote grants nothing since, and who was granted something may still answer with what was.
@@ -496,6 +515,7 @@ export async function openMember(options: MemberOptions): Promise<Member> {
       takeovers,
       forwarded,
       asked,
+      refusal,
     }),
     submit,
     perform,
