@@ -12,7 +12,15 @@ export type Advisory = {
   publisher: string
   vulnerabilities: readonly Vulnerability[]
 }
-export type Vulnerability = { id: string; title: string; statements: readonly Statement[] }
+export type Vulnerability = {
+  /** Its CVE number, where it has one. */
+  id: string
+  title: string
+  description: string | undefined
+  /** CVSS vectors as the advisory has them: `scoreCvss` says whether they are any. */
+  cvss: readonly string[]
+  statements: readonly Statement[]
+}
 
 /** OpenVEX and CSAF words; the same as those of labels on a chain. */
 export const STATUSES = ['under_investigation', 'affected', 'fixed', 'not_affected'] as const

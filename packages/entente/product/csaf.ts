@@ -33,11 +33,17 @@ const BranchShape = Type.Object({
   branches: Type.Optional(Type.Array(Type.Unknown())),
 })
 const checkBranch = createShape(BranchShape)
+const Score = Type.Optional(Type.Object({ vectorString: Text }))
+const Scores = Type.Object({ cvss_v2: Score, cvss_v3: Score, cvss_v4: Score })
 const VulnerabilityShape = Type.Object({
   cve: Type.Optional(Text),
   title: Type.Optional(Text),
   ids: Type.Optional(Type.Array(Type.Object({ system_name: Text, text: Text }))),
   product_status: Type.Optional(Type.Record(Type.String(), Texts)),
+  notes: Type.Optional(Type.Array(Type.Object({ category: Text, text: Text }))),
+  /** CSAF 2.0; in 2.1 `metrics`. */
+  scores: Type.Optional(Type.Array(Scores)),
+  metrics: Type.Optional(Type.Array(Type.Object({ content: Scores }))),
   flags: Type.Optional(
     Type.Array(Type.Object({ label: Text, product_ids: Type.Optional(Texts), group_ids: Type.Optional(Texts) })),
   ),
@@ -99,7 +105,12 @@ type Known = { product: Product; versions: Versions }
  * @throws ProductError `syntax`, `unsupported`, `too-big`
  */
 export function readCsaf(input: string | Uint8Array): Advisory {
-  const csaf = check(readJson(input, 'the CSAF document'), 'the CSAF document')
+  return csafAdvisory(readJson(input, 'the CSAF document'))
+}
+
+/** What {@link readCsaf} does, of what was parsed. */
+export function csafAdvisory(value: unknown): Advisory {
+  const csaf = check(value, 'the CSAF document')
   const { document, product_tree: tree = {} } = csaf
   if (!VERSIONS.includes(document.csaf_version)) {
     throw new ProductError('unsupported', `CSAF ${document.csaf_version.slice(0, 20)}; read are ${VERSIONS.join(', ')}`)
@@ -131,7 +142,13 @@ export function readCsaf(input: string | Uint8Array): Advisory {
         })
       })
       const id = one.cve ?? one.ids?.[0]?.text ?? `${document.tracking.id}#${i + 1}`
-      return { id, title: one.title ?? id, statements }
+      const notes = one.notes ?? []
+      const note = ['description', 'summary'].flatMap(kind => notes.find(({ category }) => category === kind) ?? [])[0]
+      const scores = [...(one.scores ?? []), ...(one.metrics ?? []).map(({ content }) => content)]
+      const vectors = scores.flatMap(({ cvss_v2, cvss_v3, cvss_v4 }) =>
+        [cvss_v4, cvss_v3, cvss_v2].flatMap(score => score?.vectorString ?? []),
+      )
+      return { id, title: one.title ?? id, description: note?.text, cvss: [...new Set(vectors)], statements }
     }),
   }
 }

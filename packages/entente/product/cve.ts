@@ -34,8 +34,13 @@ const AffectedShape = Type.Object({
   defaultStatus: Type.Optional(StatusShape),
   versions: Type.Optional(Type.Array(VersionShape)),
 })
+const Score = Type.Optional(Type.Object({ vectorString: Text }))
 const Container = Type.Object({
   title: Type.Optional(Text),
+  descriptions: Type.Optional(Type.Array(Type.Object({ lang: Text, value: Text }))),
+  metrics: Type.Optional(
+    Type.Array(Type.Object({ cvssV2_0: Score, cvssV3_0: Score, cvssV3_1: Score, cvssV4_0: Score })),
+  ),
   affected: Type.Optional(Type.Array(AffectedShape)),
 })
 const check = createShape(
@@ -60,7 +65,12 @@ const WORDS: Readonly<Record<Static<typeof StatusShape>, Status | undefined>> = 
  * @throws ProductError `syntax`, `unsupported`, `too-big`
  */
 export function readCve(input: string | Uint8Array): Advisory {
-  const record = check(readJson(input, 'the CVE record'), 'the CVE record')
+  return cveAdvisory(readJson(input, 'the CVE record'))
+}
+
+/** What {@link readCve} does, of what was parsed. */
+export function cveAdvisory(value: unknown): Advisory {
+  const record = check(value, 'the CVE record')
   const { cveMetadata, containers } = record
   if (!record.dataVersion.startsWith('5.')) {
     throw new ProductError('unsupported', `CVE JSON ${record.dataVersion.slice(0, 20)}; read is 5`)
@@ -82,7 +92,14 @@ export function readCve(input: string | Uint8Array): Advisory {
   const id = cveMetadata.cveId
   const title = containers.cna.title ?? id
   const publisher = cveMetadata.assignerShortName ?? 'unknown'
-  return { id, title, publisher, vulnerabilities: [{ id, title, statements }] }
+  const { descriptions = [] } = containers.cna
+  const description = (descriptions.find(({ lang }) => lang.startsWith('en')) ?? descriptions[0])?.value
+  const metrics = [containers.cna, ...(containers.adp ?? [])].flatMap(container => container.metrics ?? [])
+  const vectors = metrics.flatMap(({ cvssV4_0, cvssV3_1, cvssV3_0, cvssV2_0 }) =>
+    [cvssV4_0, cvssV3_1, cvssV3_0, cvssV2_0].flatMap(score => score?.vectorString ?? []),
+  )
+  const cvss = [...new Set(vectors)]
+  return { id, title, publisher, vulnerabilities: [{ id, title, description, cvss, statements }] }
 }
 
 function statementOf(affected: Static<typeof AffectedShape>, at: string, count: () => number): Statement {
