@@ -18,7 +18,7 @@ import { basename, dirname, join, resolve } from 'node:path'
 import { collectionKey } from '@entente/verify/proof'
 import type { AuditReport } from '#notary/audit.ts'
 import { openErasedTags } from '#notary/erased.ts'
-import { historyOf, openLogKey } from '#notary/key.ts'
+import { historyOf, type LogKey, oldKeyFile, openLogKey } from '#notary/key.ts'
 import { repair, type RepairReport } from '#notary/repair.ts'
 import { copySqlite } from '#store/sqlite/copy.ts'
 import { openSqliteStore } from '#store/sqlite/sqlite.ts'
@@ -331,7 +331,7 @@ async function goForward(
   from: string,
   progress: Progress,
 ): Promise<{ added: number; erased: number }> {
-  const { vkey, first: firstKey } = openLogKey(paths.logKey, config.log.origin ?? defaultOrigin, false)
+  const { vkey, first: firstKey } = takeNewestKey(paths.logKey, config.log.origin as string, sources)
   const store = openSqliteStore({ path: paths.store })
   try {
     const before = (await store.head())?.size ?? 0
@@ -353,6 +353,27 @@ async function goForward(
   } finally {
     await store.close()
     rmSync(`${paths.store}.lock`, { force: true })
+  }
+}
+
+/** The log's key may have been followed by others after the backup: what those have signed is gone on with by them alone. */
+function takeNewestKey(file: string, origin: string, sources: OpenSource[]): LogKey {
+  let own = openLogKey(file, origin, false)
+  for (const { keyFile } of sources) {
+    const other = keyFile === undefined ? undefined : attemptKey(keyFile, origin)
+    if (keyFile === undefined || !other?.keys.vkeys.slice(0, -1).includes(own.vkey)) continue
+    copySecret(keyFile, file)
+    if (existsSync(oldKeyFile(keyFile))) copySecret(oldKeyFile(keyFile), oldKeyFile(file))
+    own = openLogKey(file, origin, false)
+  }
+  return own
+}
+
+function attemptKey(file: string, origin: string): LogKey | undefined {
+  try {
+    return openLogKey(file, origin, false)
+  } catch {
+    return undefined // damaged, or of another log
   }
 }
 

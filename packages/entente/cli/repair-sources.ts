@@ -9,7 +9,8 @@ import { connect } from './connect.ts'
 import { CliError } from './errors.ts'
 import { findMongoUrl } from './mongodb-url.ts'
 
-export type OpenSource = RepairSource & { close(): Promise<void> }
+/** `keyFile`: the log's key, where the copy is a folder that has it. */
+export type OpenSource = RepairSource & { keyFile?: string; close(): Promise<void> }
 
 /**
  * A copy to bring records back from: a data folder or a store's file, a saved read (docs/formats.md 10), a database of
@@ -24,7 +25,9 @@ export async function openRepairSource(name: string, values: Record<string, unkn
   if (url !== undefined) return fromDatabase(url)
   if (!existsSync(name)) throw new CliError('usage', `${name}: there is no such file or folder`)
   if (statSync(name).isDirectory()) {
-    if (existsSync(join(name, 'store.db'))) return fromFile(join(name, 'store.db'))
+    const keyFile = join(name, 'log.key')
+    if (existsSync(join(name, 'store.db')))
+      return { ...fromFile(join(name, 'store.db')), ...(existsSync(keyFile) ? { keyFile } : {}) }
     throw new CliError('usage', `${name} holds no store.db: name a data folder, or a backup`)
   }
   return isSqlite(name) ? fromFile(name) : fromRecords(name, readSaved(name))

@@ -213,11 +213,15 @@ function verifyStored(head: StoredHead, origin: string, keys: LogKeys): { size: 
 }
 
 /** A checkpoint that another key of this log has signed besides: that one has followed ours, and ours signs nothing any more. */
-function requireNewest(note: string, { origin, vkeys }: LogKeys): void {
+function requireNewest(note: string, keys: LogKeys): void {
+  if (isOfNewerKey(note, keys)) throw new Error(`it is signed by a newer key, which has followed ${keys.vkeys.at(-1)}`)
+}
+
+/** @throws TlogError where it is no note */
+export function isOfNewerKey(note: string, { origin, vkeys }: LogKeys): boolean {
   const known = vkeys.map(vkey => parseVkey(vkey).keyId)
   const isKnown = (keyId: Uint8Array) => known.some(own => Buffer.from(own).equals(keyId))
-  if (parseNote(note).signatures.some(({ name, keyId }) => name === origin && !isKnown(keyId)))
-    throw new Error(`it is signed by a newer key, which has followed ${vkeys.at(-1)}`)
+  return parseNote(note).signatures.some(({ name, keyId }) => name === origin && !isKnown(keyId))
 }
 
 /** @throws NotaryError `integrity` where a statement that led to the log's key is not in the log */

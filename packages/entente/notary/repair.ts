@@ -1,7 +1,8 @@
-import { readLogKeys, verifyLogCheckpoint } from '@entente/verify/proof'
+import { type LogKeys, readLogKeys, verifyLogCheckpoint } from '@entente/verify/proof'
 import { parseVkey } from '@entente/verify/tlog'
 import type { Mending, Store, StoredHead } from '#store/store.ts'
 import { NotaryError } from './errors.ts'
+import { isOfNewerKey } from './log.ts'
 import { planRows } from './repair-plan.ts'
 import { createHeadsReplay, type LogCopy, settleLog } from './repair-log.ts'
 import { planTrees } from './repair-trees.ts'
@@ -133,6 +134,21 @@ export async function repair(options: RepairOptions): Promise<RepairReport> {
 
 const NOTHING: Mending = { rows: [], remove: [], supersede: [], tiles: [], entryBundles: [], collections: [] }
 
+/** What a later key has signed would be passed over, as if it were not there. */
+function requireKnown(note: string, keys: LogKeys, name: string): void {
+  let isNewer = false
+  try {
+    isNewer = isOfNewerKey(note, keys)
+  } catch {
+    return // no note: nothing that could be gone on to
+  }
+  if (isNewer)
+    throw new NotaryError(
+      'key',
+      `the checkpoint of ${name} is signed by a newer key, which has followed ${keys.vkeys.at(-1)}: put that key's file (log.key of where the copy is from) in the place of this one, or leave the copy out`,
+    )
+}
+
 type FoundHead = { head: StoredHead; root: Uint8Array; isStored: boolean }
 
 /** The largest checkpoint that the log's key has signed, of all that are left in the store, and of the sources: one of them may be newer than what was put back. */
@@ -156,8 +172,10 @@ async function findHead({ store, sources, vkey, successions }: RepairOptions): P
     if (checked && checked.head.size > (best?.head.size ?? 0)) best = checked
     from = next.size + 1
   }
-  for (const { log } of sources) {
-    const own = check((await log?.head())?.note)
+  for (const { log, name } of sources) {
+    const note = (await log?.head())?.note
+    const own = check(note)
+    if (note !== undefined) requireKnown(note, keys, name)
     if (own && own.head.size > (best?.head.size ?? 0)) best = own
   }
   if (!best)

@@ -58,6 +58,7 @@ const asked: Record<string, () => Promise<Answer>> = Object.fromEntries(
       ['get', '/log/checkpoint'],
       ['get', '/log/key'],
       ['get', '/log/keys'],
+      ['get', '/log/continuations'],
       ['get', '/log/ledgers'],
       ['get', '/log/tile/{path}'],
       ['post', '/witness/add-checkpoint'],

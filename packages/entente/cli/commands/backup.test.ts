@@ -171,3 +171,56 @@ test('a ledger that outlived the store, and is ahead of the backup: refused, wit
   const key = collectionKey('/api/', known?.id as string)
   assert.deepEqual(await store.wereErased([tags.tag(key, id), tags.tag(key, 'indicator--0')]), [true, false])
 })
+
+test('a key that followed after the backup is taken along with what it has signed; without its file nothing is passed over', async t => {
+  const site = await startSite(t, CONFIG.replace('audit', 'ledgers: []\naudit'))
+  const { folder, data } = site
+  const auth = { kind: 'basic' as const, user: 'admin', password: adminPassword(site) }
+  const add = async (url: string, from: number) => {
+    const collection = createTaxiiClient({ url, auth }).collection(url)
+    await collection.waitFor((await collection.add(indicators(3, from)))[0]!)
+  }
+  const config = ['--config', 'entente.yaml']
+  await add(site.url, 0)
+  await ok(['backup', '--to', 'old', ...config], folder)
+  await site.server.close()
+  const { index } = await ok(['log', 'rotate-key', '--data', 'data', ...config], folder)
+  const run = async (name: string) => {
+    const loaded = loadConfig({ file: site.config, data: join(folder, name), env: {} })
+    const server = await startServer(loaded.config, loaded.paths, () => {})
+    t.after(() => server.close())
+    return server
+  }
+  const server = await run('data')
+  await add(`${server.url}/api/collections/default/`, 10)
+  await server.close()
+  const { size } = server.notary.log
+  assert.ok(size > index)
+
+  for (const isRetired of [false, true]) {
+    if (isRetired) await ok(['log', 'retire-key', '--data', 'data', ...config], folder)
+    if (isRetired) {
+      // The next checkpoint is signed by the new key alone.
+      const alone = await run('data')
+      await add(`${alone.url}/api/collections/default/`, 20)
+      await alone.close()
+    }
+    const to = `forward-${isRetired}`
+    const restored = await ok(['restore', '--from', 'old', '--newer', 'data', '--data', to, ...config], folder)
+    assert.ok(restored['size'] >= size)
+    assert.equal(restored['forward'].added, isRetired ? 6 : 3)
+    assert.deepEqual((await ok(['log', 'keys', '--data', to, ...config], folder))['keys'].length, 2)
+    assert.equal(existsSync(join(folder, to, 'log.key.old')), !isRetired, 'what signed along goes on to')
+    const again = await run(to)
+    await add(`${again.url}/api/collections/default/`, 30)
+    await again.close()
+    assert.deepEqual((await ok(['audit', '--data', to, ...config], folder))['problems'], [])
+    // A store without the key that has signed it: its checkpoint is not left out in silence.
+    const alone = await entente(['restore', '--from', 'old', '--newer', 'data/store.db', '--data', 'none', ...config], {
+      cwd: folder,
+    })
+    assert.match(alone.err, /signed by a newer key, which has followed .*: put that key's file/)
+    assert.notEqual(alone.code, 0)
+  }
+  assert.equal(existsSync(join(data, 'store.db')), true)
+})

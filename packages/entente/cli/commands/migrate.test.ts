@@ -34,6 +34,9 @@ test('migrate: from a file to MongoDB and back, with proofs, and the server goes
   assert.match(migrate('sqlite', 'mongodb').said, /a server runs on/)
   await server.stop()
   assert.match(migrate('sqlite', 'sqlite').said, /both sqlite/)
+  // Another key signs what comes now; both stores and their audits follow it.
+  const rotated = entente('log', 'rotate-key', '--data', here.data)
+  assert.equal(rotated.code, 0, rotated.said)
 
   // What is changed in the file is not carried over.
   const original = join(here.data, 'store.db')
@@ -64,4 +67,5 @@ test('migrate: from a file to MongoDB and back, with proofs, and the server goes
   assert.equal((await listed(server)).length, 24)
   await server.stop()
   assert.equal(entente('audit', '--data', here.data).code, 0)
+  assert.equal(entente('log', 'keys', '--data', here.data).json.keys.length, 2)
 })
