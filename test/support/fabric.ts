@@ -22,7 +22,6 @@ import { freePort } from './mongod.ts'
 
 const run = promisify(execFile)
 const CHANNEL = 'notary'
-const CHAINCODE = 'entente'
 const server = join(import.meta.dirname, '../../chaincode/server.ts')
 
 /** The folder of the binaries, or why there is no Fabric here. */
@@ -46,14 +45,21 @@ export interface FabricOrganization {
   readonly mspId: string
   readonly peers: readonly FabricNode[]
   readonly chaincode: FabricNode
-  /** Files of a user, and of the CA of the peers' TLS certificates. */
+  /** Files of the first user, and of the CA of the peers' TLS certificates. */
   readonly cert: string
   readonly key: string
   readonly tlsCert: string
+  readonly users: readonly { readonly cert: string; readonly key: string }[]
+}
+/** Of each organisation so many users; the same chaincode under so many names, each with a state of its own. */
+export interface FabricSize {
+  readonly users?: number
+  readonly chaincodes?: readonly [string, ...string[]]
 }
 export interface FabricNetwork {
   readonly version: string
   readonly fabricChannel: string
+  /** The first one's name. */
   readonly chaincode: string
   readonly packageIds: readonly string[]
   readonly organizations: readonly FabricOrganization[]
@@ -66,13 +72,18 @@ export interface FabricNetwork {
 export type Consensus = 'etcdraft' | 'BFT'
 
 /** Starts a network with everything that it writes in `folder`. */
-export async function startFabric(bin: string, folder: string, consensus: Consensus): Promise<FabricNetwork> {
+export async function startFabric(
+  bin: string,
+  folder: string,
+  consensus: Consensus,
+  { users = 1, chaincodes = ['entente'] }: FabricSize = {},
+): Promise<FabricNetwork> {
   const nodes: FabricNode[] = []
   const end = async () => {
     await Promise.all(nodes.map(node => node.stop('SIGKILL')))
   }
   try {
-    return await start(bin, folder, consensus, nodes, end)
+    return await start(bin, folder, consensus, { users, chaincodes }, nodes, end)
   } catch (error) {
     await end()
     throw error
@@ -83,6 +94,7 @@ async function start(
   bin: string,
   folder: string,
   consensus: Consensus,
+  { users, chaincodes }: Required<FabricSize>,
   nodes: FabricNode[],
   end: () => Promise<void>,
 ): Promise<FabricNetwork> {
@@ -98,7 +110,7 @@ async function start(
 
   const crypto = join(folder, 'crypto')
   const ordererNames = Array.from({ length: consensus === 'BFT' ? 4 : 3 }, (_, n) => `o${n + 1}`)
-  write('crypto.yaml', cryptoConfig(ordererNames))
+  write('crypto.yaml', cryptoConfig(ordererNames, users))
   await fabric('cryptogen', ['generate', '--config', join(folder, 'crypto.yaml'), '--output', crypto])
   const orderers: Orderer[] = []
   for (const name of ordererNames) {
@@ -162,7 +174,16 @@ async function start(
     })
   for (const org of organizations) for (const p of org.peers) await asAdmin(org, p, 'channel', 'join', '-b', block)
 
-  const definition = ['--channelID', CHANNEL, '--name', CHAINCODE, '--version', '1', '--sequence', '1']
+  const definitions = chaincodes.map(name => [
+    '--channelID',
+    CHANNEL,
+    '--name',
+    name,
+    '--version',
+    '1',
+    '--sequence',
+    '1',
+  ])
   const policy = ['--signature-policy', "AND('Org1MSP.peer','Org2MSP.peer')"]
   const ordering = ['-o', `127.0.0.1:${orderers[0]!.main}`, '--tls', '--cafile', ca]
   const chaincode = ['lifecycle', 'chaincode']
@@ -193,9 +214,11 @@ async function start(
     const service = addNode(`chaincode-${org.name}`, org.service, process.execPath, [server], env)
     await service.start()
     services.push(service)
-    const approve = ['approveformyorg', ...definition, ...policy, '--package-id', id, ...ordering]
-    // Raft needs a leader first
-    await until(90_000, () => asAdmin(org, org.peers[0]!, ...chaincode, ...approve))
+    for (const definition of definitions) {
+      const approve = ['approveformyorg', ...definition, ...policy, '--package-id', id, ...ordering]
+      // Raft needs a leader first
+      await until(90_000, () => asAdmin(org, org.peers[0]!, ...chaincode, ...approve))
+    }
   }
   const endorsers = organizations.flatMap(({ peers: [p] }) => [
     '--peerAddresses',
@@ -204,7 +227,8 @@ async function start(
     join(p!.home, 'tls/ca.crt'),
   ])
   const [first] = organizations as [Organization]
-  await asAdmin(first, first.peers[0]!, ...chaincode, 'commit', ...definition, ...policy, ...ordering, ...endorsers)
+  for (const definition of definitions)
+    await asAdmin(first, first.peers[0]!, ...chaincode, 'commit', ...definition, ...policy, ...ordering, ...endorsers)
   // Until a peer has met one of the other organisation, its gateway finds nobody to endorse with
   const foreign = startedPeers.flatMap((peers, n) =>
     peers.map(({ log }) => ({
@@ -225,7 +249,7 @@ async function start(
   return {
     version: /Version: (\S+)/.exec(version)?.[1] ?? '',
     fabricChannel: CHANNEL,
-    chaincode: CHAINCODE,
+    chaincode: chaincodes[0],
     packageIds,
     orderers: startedOrderers,
     async wipe(n, k) {
@@ -238,14 +262,17 @@ async function start(
       await asAdmin(org, p, ...chaincode, 'install', join(folder, `${org.name}.tar.gz`))
     },
     organizations: organizations.map(({ name, mspId, home, peers }, n) => {
-      const user = join(home, 'users', `User1@${name}.local`, 'msp')
+      const found = Array.from({ length: users }, (_, k) => {
+        const user = join(home, 'users', `User${k + 1}@${name}.local`, 'msp')
+        return { cert: onlyFile(join(user, 'signcerts')), key: onlyFile(join(user, 'keystore')) }
+      })
       return {
         mspId,
         peers: startedPeers[n]!,
         chaincode: services[n]!,
-        cert: onlyFile(join(user, 'signcerts')),
-        key: onlyFile(join(user, 'keystore')),
+        ...found[0]!,
         tlsCert: join(peers[0]!.home, 'tls/ca.crt'),
+        users: found,
       }
     }),
     stop: end,
@@ -264,7 +291,7 @@ type Organization = { name: string; mspId: string; home: string; peers: Peer[]; 
 
 const ports = async () => ({ main: await freePort(), second: await freePort(), operations: await freePort() })
 
-function cryptoConfig(orderers: readonly string[]): unknown {
+function cryptoConfig(orderers: readonly string[], users: number): unknown {
   const hosts = { SANS: ['localhost', '127.0.0.1'] }
   const common = { EnableNodeOUs: true }
   const Specs = orderers.map(Hostname => ({ Hostname, ...hosts }))
@@ -275,7 +302,7 @@ function cryptoConfig(orderers: readonly string[]): unknown {
       Domain: `org${n}.local`,
       ...common,
       Template: { Count, ...hosts },
-      Users: { Count: 1 },
+      Users: { Count: users },
     })),
   }
 }
