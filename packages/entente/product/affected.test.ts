@@ -205,6 +205,54 @@ test('VEX: what a manufacturer says of its product goes before what is said of a
   assert.deepEqual(states(csaf(tree, { known_affected: ['ssl-in-door'] })), {})
 })
 
+test('by name: with the vendor it counts; where nobody says whose it is somebody must look; another vendor is another product', () => {
+  const part = (more: object): Bom => ({
+    version: subjectId('version', 'x'),
+    name: 'x 1',
+    sbom: parseSbom(
+      JSON.stringify({
+        bomFormat: 'CycloneDX',
+        specVersion: '1.4',
+        components: [{ type: 'library', name: 'Door', version: '1.0', ...more }],
+      }),
+    ),
+  })
+  const said = (lessThan: string, more: object = {}) =>
+    cve({
+      vendor: 'Example Works',
+      product: 'door',
+      versions: [{ version: '0', lessThan, status: 'affected', ...more }],
+    })
+  assert.deepEqual(states(said('2.0'), [part({ publisher: 'EXAMPLE WORKS' })]), { 'x 1': 'affected' })
+  assert.deepEqual(states(said('2.0'), [part({})]), { 'x 1': 'undecided' })
+  assert.deepEqual(states(said('2.0'), [part({ purl: 'pkg:npm/door@1.0' })]), { 'x 1': 'undecided' })
+  assert.deepEqual(states(said('2.0'), [part({ group: 'org.other' })]), {})
+  assert.deepEqual(states(said('1.0'), [part({})]), {})
+  assert.deepEqual(states(said('2.0', { status: 'unaffected' }), [part({})]), {})
+  // What may be said of the product itself does not hide what is said of its part.
+  const gates = readCsaf(
+    JSON.stringify({
+      document: {
+        csaf_version: '2.0',
+        category: 'csaf_vex',
+        title: 't',
+        publisher: { name: 'p' },
+        tracking: { id: 'EX-2' },
+      },
+      product_tree: { full_product_names: [{ name: 'gate', product_id: 'g' }, purlProduct('w', 'pkg:npm/web')] },
+      vulnerabilities: [{ cve: 'CVE-2026-1', product_status: { under_investigation: ['g'], known_affected: ['w'] } }],
+    }),
+  )
+  assert.deepEqual(states(gates, BOMS.slice(0, 1)), { 'Gate 7.0': 'affected' })
+  // A package of a distribution has another package URL, and the CPE name of what it packages.
+  const both = cve({
+    packageURL: 'pkg:generic/openssl',
+    cpes: [CPE('*')],
+    versions: [{ version: '3.0.6', status: 'affected' }],
+  })
+  assert.deepEqual(states(both), { 'Gate 7.0': 'affected' })
+})
+
 test('by hash, and not by a hash that anybody can meet', () => {
   const hash = (algorithm: string, value: string) => ({
     full_product_names: [

@@ -22,7 +22,7 @@ export type Bom = {
 export type Reason = {
   /** The artifact's version itself, or the component with its version. */
   component: string
-  /** By which name it is the advisory's product; `name` is the weakest: two texts that are equal. */
+  /** By which name it is the advisory's product; `name` is the weakest: texts that are equal, of the product and of its vendor where both say one. */
   by: 'purl' | 'cpe' | 'hash' | 'name'
   product: string
   /** Which versions the advisory says it of. */
@@ -72,7 +72,8 @@ export function affectedVersions(advisory: Advisory, boms: readonly Bom[]): Find
         return { self, parts: judge(candidates, statement) }
       })
       const self = found.flatMap(each => each.self)
-      const verdicts = self.length > 0 ? self : found.flatMap(each => each.parts)
+      const isSaid = self.some(({ isSure }) => isSure)
+      const verdicts = isSaid ? self.filter(({ isSure }) => isSure) : [...self, ...found.flatMap(each => each.parts)]
       const status = RANK.find(rank => verdicts.some(verdict => verdict.status === rank))
       if (status === undefined) return []
       const reasons = verdicts.filter(verdict => verdict.status === status).map(({ reason }) => reason)
@@ -81,15 +82,17 @@ export function affectedVersions(advisory: Advisory, boms: readonly Bom[]): Find
   )
 }
 
-type Verdict = { status: Finding['status']; reason: Reason }
+type Verdict = { status: Finding['status']; isSure: boolean; reason: Reason }
 
 /** Of parts that are the statement's product: what it says of their versions. */
 function judge(parts: readonly Part[], statement: Statement): Verdict[] {
   return parts.flatMap((part): Verdict[] => {
-    const by = matches(part, statement.product)
-    if (by === undefined) return []
+    const match = matches(part, statement.product)
+    if (match === undefined) return []
+    const { by, isSure } = match
     const verdict = (status: Finding['status'], range: string): Verdict => ({
-      status,
+      status: isSure ? status : 'undecided',
+      isSure,
       reason: {
         component: part.version === undefined ? part.name : `${part.name} ${part.version}`,
         by,
@@ -104,38 +107,52 @@ function judge(parts: readonly Part[], statement: Statement): Verdict[] {
     for (const { status, versions } of statement.rules) {
       // What has the very bytes of a product is that version of it.
       const isIn = by === 'hash' ? true : isAmong(versions, versionOf(part, by))
-      if (isIn === true) return [verdict(status, showVersions(versions))]
+      if (isIn === true) return isSure || isWorrying(status) ? [verdict(status, showVersions(versions))] : []
       if (isIn === 'undecided') open ??= verdict('undecided', showVersions(versions))
     }
     if (open !== undefined) return [open]
     const { otherwise } = statement
-    return otherwise === undefined ? [] : [verdict(otherwise, 'versions that the advisory does not list')]
+    if (otherwise === undefined || !(isSure || isWorrying(otherwise))) return []
+    return [verdict(otherwise, 'versions that the advisory does not list')]
   })
 }
 
+/** Of what may be another product only this is told. */
+const isWorrying = (status: Finding['status']): boolean => status !== 'fixed' && status !== 'not_affected'
+
 function isOf(part: Part, { product, versions }: NonNullable<Product['within']>): boolean {
-  const by = matches(part, product)
-  return by !== undefined && isAmong(versions, versionOf(part, by)) === true
+  const match = matches(part, product)
+  return match?.isSure === true && isAmong(versions, versionOf(part, match.by)) === true
 }
 
 const fold = (text: string): string => text.trim().toLowerCase()
 
-function matches(part: Part, product: Product): Reason['by'] | undefined {
+/** `isSure`: not where only the product's name is the same and nobody says whose product the part is. */
+type Match = { by: Reason['by']; isSure: boolean }
+
+function matches(part: Part, product: Product): Match | undefined {
   for (const [algorithm, hex] of Object.entries(product.hashes)) {
-    if (part.hashes[algorithm] === hex && algorithm !== 'MD5' && algorithm !== 'SHA-1') return 'hash'
+    if (part.hashes[algorithm] === hex && algorithm !== 'MD5' && algorithm !== 'SHA-1') return sure('hash')
   }
-  if (product.purl !== undefined && part.purl !== undefined)
-    return isPackage(product.purl, part.purl) ? 'purl' : undefined
-  if (product.cpes.length > 0 && part.cpes.length > 0) {
-    return product.cpes.some(pattern => part.cpes.some(cpe => isProduct(pattern, cpe))) ? 'cpe' : undefined
-  }
-  const isSame =
-    product.product !== undefined &&
-    product.vendor !== undefined &&
-    part.supplier !== undefined &&
-    fold(product.product) === fold(part.name) &&
-    fold(product.vendor) === fold(part.supplier)
-  return isSame ? 'name' : undefined
+  const { purl, cpes } = product
+  if (purl !== undefined && part.purl !== undefined && isPackage(purl, part.purl)) return sure('purl')
+  if (cpes.some(pattern => part.cpes.some(cpe => isProduct(pattern, cpe)))) return sure('cpe')
+  // Both have a name of one kind, and it is another.
+  if (purl !== undefined && part.purl?.type === purl.type) return undefined
+  if (cpes.length > 0 && part.cpes.length > 0) return undefined
+  const isSame = product.product !== undefined && namesOf(part.name).includes(fold(product.product))
+  if (!isSame) return undefined
+  if (product.vendor === undefined || part.supplier === undefined) return { by: 'name', isSure: false }
+  return fold(product.vendor) === fold(part.supplier) ? sure('name') : undefined
+}
+
+const sure = (by: Reason['by']): Match => ({ by, isSure: true })
+
+/** With what stands before it (a group, a scope), and without. */
+function namesOf(name: string): string[] {
+  const whole = fold(name)
+  const last = whole.slice(whole.lastIndexOf('/') + 1)
+  return last === whole || last === '' ? [whole] : [whole, last]
 }
 
 /** As the kind of name writes it by which the product was found, else as there is one. */
@@ -170,7 +187,7 @@ function indexOf(components: readonly Component[]) {
     if (component.purl !== undefined) add(byPurl, keyOf(component.purl), component)
     if (component.cpes.length > 0) withCpe.push(component)
     for (const cpe of component.cpes) add(byCpe, cpe.product, component)
-    add(byName, fold(component.name), component)
+    for (const name of namesOf(component.name)) add(byName, name, component)
     for (const hex of Object.values(component.hashes)) add(byHash, hex, component)
   }
   return {
