@@ -172,7 +172,7 @@ export async function openFabricAnchor(options: FabricAnchorOptions): Promise<An
   const submitInTurn = (name: string, args: readonly string[]) =>
     inTurn(async () => {
       await submitter.settle()
-      for (const end = now() + timeoutMs; (await submitter.submit(name, args)) === 'conflict'; await wait(pollMs))
+      for (const end = now() + timeoutMs; (await submitter.submit(name, args)).is === 'conflict'; await wait(pollMs))
         if (now() >= end)
           throw new LedgerError('unreachable', `${name} did not come through in ${timeoutMs} ms: others write the same`)
     })

@@ -63,26 +63,70 @@ export function parseWrites(processed: Uint8Array, chaincode: string): Map<strin
     const transaction = peer.ProcessedTransaction.deserializeBinary(processed)
     const envelope = transaction.getTransactionenvelope()
     if (transaction.getValidationcode() !== peer.TxValidationCode.VALID || envelope === undefined) return undefined
-    const payload = common.Payload.deserializeBinary(envelope.getPayload_asU8())
-    const header = common.ChannelHeader.deserializeBinary(
-      payload.getHeader()?.getChannelHeader_asU8() ?? new Uint8Array(),
-    )
-    if (header.getType() !== common.HeaderType.ENDORSER_TRANSACTION) return undefined
-    const writes = new Map<string, Uint8Array>()
-    for (const action of peer.Transaction.deserializeBinary(payload.getData_asU8()).getActionsList()) {
-      const endorsed = peer.ChaincodeActionPayload.deserializeBinary(action.getPayload_asU8()).getAction()
-      const response = peer.ProposalResponsePayload.deserializeBinary(
-        endorsed?.getProposalResponsePayload_asU8() ?? new Uint8Array(),
-      )
-      const results = peer.ChaincodeAction.deserializeBinary(response.getExtension_asU8()).getResults_asU8()
-      for (const namespace of ledger.rwset.TxReadWriteSet.deserializeBinary(results).getNsRwsetList()) {
-        if (namespace.getNamespace() !== chaincode) continue
-        const set = ledger.rwset.kvrwset.KVRWSet.deserializeBinary(namespace.getRwset_asU8())
-        for (const write of set.getWritesList()) writes.set(write.getKey(), write.getValue_asU8())
-      }
-    }
-    return writes
+    return openEnvelope(envelope, chaincode).writes
   })
+}
+
+/** A transaction of a block, as far as it is about one chaincode. */
+export interface FabricTransaction {
+  readonly transaction: string
+  /** Of its proposal, whole seconds since 1970: its sender's, which endorsers held against their clocks. */
+  readonly time: number
+  /** By key; undefined where it is no call of a chaincode. */
+  readonly writes: Map<string, Uint8Array> | undefined
+  /** Payload of its event, where it has one of this name. */
+  readonly event: (name: string) => Uint8Array | undefined
+}
+
+/**
+ * The valid transactions of a block, and the greatest time of any. What is in the block is held against its hash; which of it is valid the peer says,
+ * as nothing that the orderers sign covers that.
+ *
+ * @throws LedgerError `corrupt`
+ */
+export function parseTransactions(
+  bytes: Uint8Array,
+  chaincode: string,
+): FabricBlock & { readonly time: number; readonly transactions: readonly FabricTransaction[] } {
+  return parsed('a block', () => {
+    const block = common.Block.deserializeBinary(bytes)
+    const data = block.getData()?.getDataList_asU8() ?? []
+    const hash = createHash('sha256')
+    for (const one of data) hash.update(one)
+    if (!hash.digest().equals(block.getHeader()?.getDataHash_asU8() ?? new Uint8Array()))
+      throw new TypeError('its transactions are not those that its header has')
+    const codes = block.getMetadata()?.getMetadataList_asU8()[common.BlockMetadataIndex.TRANSACTIONS_FILTER]
+    const all = data.map(one => openEnvelope(common.Envelope.deserializeBinary(one), chaincode))
+    const transactions = all.filter((_, i) => codes?.[i] === peer.TxValidationCode.VALID)
+    return { ...parseBlock(bytes), time: Math.max(...all.map(({ time }) => time)), transactions }
+  })
+}
+
+function openEnvelope(envelope: common.Envelope, chaincode: string): FabricTransaction {
+  const payload = common.Payload.deserializeBinary(envelope.getPayload_asU8())
+  const header = common.ChannelHeader.deserializeBinary(
+    payload.getHeader()?.getChannelHeader_asU8() ?? new Uint8Array(),
+  )
+  const events = new Map<string, Uint8Array>()
+  const read = { transaction: header.getTxId(), time: header.getTimestamp()?.getSeconds() ?? 0 }
+  if (header.getType() !== common.HeaderType.ENDORSER_TRANSACTION)
+    return { ...read, writes: undefined, event: () => undefined }
+  const writes = new Map<string, Uint8Array>()
+  for (const action of peer.Transaction.deserializeBinary(payload.getData_asU8()).getActionsList()) {
+    const endorsed = peer.ChaincodeActionPayload.deserializeBinary(action.getPayload_asU8()).getAction()
+    const response = peer.ProposalResponsePayload.deserializeBinary(
+      endorsed?.getProposalResponsePayload_asU8() ?? new Uint8Array(),
+    )
+    const done = peer.ChaincodeAction.deserializeBinary(response.getExtension_asU8())
+    for (const namespace of ledger.rwset.TxReadWriteSet.deserializeBinary(done.getResults_asU8()).getNsRwsetList()) {
+      if (namespace.getNamespace() !== chaincode) continue
+      const set = ledger.rwset.kvrwset.KVRWSet.deserializeBinary(namespace.getRwset_asU8())
+      for (const write of set.getWritesList()) writes.set(write.getKey(), write.getValue_asU8())
+    }
+    const event = peer.ChaincodeEvent.deserializeBinary(done.getEvents_asU8())
+    if (event.getChaincodeId() === chaincode) events.set(event.getEventName(), event.getPayload_asU8())
+  }
+  return { ...read, writes, event: name => events.get(name) }
 }
 
 /** The payload of an endorsed transaction's envelope: what a reader checks offline. */

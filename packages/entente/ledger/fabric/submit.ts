@@ -1,6 +1,7 @@
 import { GatewayError, type ProposalOptions, StatusCode, type Transaction } from '@hyperledger/fabric-gateway'
 import { LedgerError } from '../error.ts'
 import type { SubmitJournal } from '../journal.ts'
+import { parseWrites } from './block.ts'
 import type { FabricConnection } from './connection.ts'
 import { GRPC, isAway, isOutOfStep } from './refusal.ts'
 
@@ -15,20 +16,38 @@ export interface SubmitterOptions {
   readonly now: () => number
 }
 
+/** How a call ended. `conflict`: it is in a block and did nothing, because another transaction was faster. */
+export interface Submitted {
+  readonly is: 'valid' | 'conflict'
+  /** Undefined where there was nothing to write. */
+  readonly transaction: string | undefined
+}
+
 /** Transactions, one at a time. */
 export interface Submitter {
   /**
-   * Has a call endorsed, ordered and committed. `conflict`: it is in a block and did nothing, because another transaction was faster.
+   * Has a call endorsed, ordered and committed.
    * Throws `unreachable` with the transaction where the outcome stays unknown: `settle` goes on from there.
    */
-  submit(name: string, args: readonly string[]): Promise<'valid' | 'conflict'>
-  /** Ends what an earlier call, or a process that was killed, left under way. Throws `unreachable` as `submit` does. */
-  settle(): Promise<void>
+  submit(name: string, args: readonly string[]): Promise<Submitted>
+  /**
+   * Ends what an earlier call, or a process that was killed, left under way. Throws `unreachable` as `submit` does.
+   *
+   * @returns the call, function and arguments, and its transaction, where it has taken effect
+   */
+  settle(): Promise<{ readonly call: readonly string[]; readonly transaction: string } | undefined>
   /** The transaction as it is in a block, with its validation code; undefined where it is in none. */
   find(transaction: string): Promise<Uint8Array | undefined>
 }
 
-type Pending = { fabricChannel: string; chaincode: string; transaction: string; prepared: string }
+type Pending = {
+  fabricChannel: string
+  chaincode: string
+  transaction: string
+  prepared: string
+  /** Left out by an earlier version. */
+  call?: readonly string[]
+}
 
 export function createSubmitter({ connection, journal, timeoutMs, pollMs, wait, now }: SubmitterOptions): Submitter {
   const { fabricChannel, chaincode, endorsers } = connection.options
@@ -95,30 +114,37 @@ export function createSubmitter({ connection, journal, timeoutMs, pollMs, wait, 
       }
       const endorsed = await endorse(name, options)
       // The chaincode's word for it that there is nothing to write
-      if (Buffer.from(endorsed.getResult()).toString() === 'false') return 'valid'
+      if (Buffer.from(endorsed.getResult()).toString() === 'false') return { is: 'valid', transaction: undefined }
       const prepared = Buffer.from(endorsed.getBytes()).toString('base64')
-      const pending: Pending = { fabricChannel, chaincode, transaction: endorsed.getTransactionId(), prepared }
+      const transaction = endorsed.getTransactionId()
+      const pending: Pending = { fabricChannel, chaincode, transaction, prepared, call: [name, ...args] }
       // Crash here: it was endorsed and sent to nobody who orders
       await journal.write(Buffer.from(JSON.stringify(pending)))
       // Crash from here on: settle asks what became of it, and sends the same bytes again if nothing did
-      return carry(pending)
+      return { is: await carry(pending), transaction }
     },
     async settle() {
       const written = await journal.read()
-      if (written === undefined) return
+      if (written === undefined) return undefined
       const pending = JSON.parse(Buffer.from(written).toString()) as Pending
+      const { transaction, call = [] } = pending
       if (pending.fabricChannel !== fabricChannel || pending.chaincode !== chaincode)
         throw new LedgerError(
           'mismatch',
           `a transaction of chaincode ${pending.chaincode} on ${pending.fabricChannel} is under way, configured is ${chaincode} on ${fabricChannel}: bring it to an end there, or remove the journal`,
-          { transaction: pending.transaction },
+          { transaction },
         )
-      if ((await find(pending.transaction)) !== undefined) return journal.write(undefined)
+      const processed = await find(transaction)
+      if (processed !== undefined) {
+        await journal.write(undefined)
+        return parseWrites(processed, chaincode) === undefined ? undefined : { call, transaction }
+      }
       try {
-        await carry(pending)
+        return (await carry(pending)) === 'valid' ? { call, transaction } : undefined
       } catch (error) {
         // Whatever was wrong with it, it is no longer under way
         if (!(error instanceof LedgerError) || error.code !== 'refused') throw error
+        return undefined
       }
     },
   }

@@ -61,6 +61,7 @@ function creatorOf(header: common.Header) {
 export async function simulate(proposed: Proposed, view: View, now: () => number) {
   const reads = new rwset.kvrwset.KVRWSet()
   const puts = new Map<string, Uint8Array>()
+  const event = new peer.ChaincodeEvent()
   const stub = {
     getStringArgs: () => proposed.args.map(arg => Buffer.from(arg).toString()),
     getTxID: () => proposed.transaction,
@@ -76,6 +77,12 @@ export async function simulate(proposed: Proposed, view: View, now: () => number
       return value?.bytes ?? new Uint8Array()
     },
     putState: async (key: string, bytes: Uint8Array) => void puts.set(key, bytes),
+    setEvent(name: string, payload: Uint8Array) {
+      event.setChaincodeId(proposed.chaincode)
+      event.setTxId(proposed.transaction)
+      event.setEventName(name)
+      event.setPayload(payload)
+    },
   }
   const response: ChaincodeResponse = await createChaincode(now).Invoke(stub as unknown as ChaincodeStub)
   for (const [key, bytes] of [...puts].sort(([a], [b]) => (a < b ? -1 : 1))) {
@@ -84,7 +91,7 @@ export async function simulate(proposed: Proposed, view: View, now: () => number
     write.setValue(bytes)
     reads.addWrites(write)
   }
-  return { response, set: reads }
+  return { response, set: reads, event }
 }
 
 function versionOf({ block, place }: Version) {
@@ -97,7 +104,7 @@ function versionOf({ block, place }: Version) {
 /** What the endorsers sign. */
 export function responsePayload(
   proposed: Proposed,
-  { response, set }: Awaited<ReturnType<typeof simulate>>,
+  { response, set, event }: Awaited<ReturnType<typeof simulate>>,
 ): Uint8Array {
   const namespace = new rwset.NsReadWriteSet()
   namespace.setNamespace(proposed.chaincode)
@@ -114,6 +121,7 @@ export function responsePayload(
   const action = new peer.ChaincodeAction()
   action.setResults(results.serializeBinary())
   action.setResponse(answer)
+  action.setEvents(event.serializeBinary())
   action.setChaincodeId(id)
   const payload = new peer.ProposalResponsePayload()
   const { header } = proposed
@@ -176,7 +184,14 @@ export function createLedger(configuration: common.Envelope) {
     block.setHeader(header)
     block.setData(body)
     blocks.push(block)
+    mark(block, peer.TxValidationCode.VALID)
     return blocks.length - 1
+  }
+  /** What a committing peer writes beside a block: whether its transaction counts. */
+  function mark(block: common.Block, code: number): void {
+    const metadata = new common.BlockMetadata()
+    metadata.setMetadataList([new Uint8Array(), new Uint8Array(), Uint8Array.of(code)])
+    block.setMetadata(metadata)
   }
   addBlock(configuration)
 
@@ -199,7 +214,9 @@ export function createLedger(configuration: common.Envelope) {
       const { TxValidationCode: is } = peer
       const found = code ?? (readsStand(set) ? is.VALID : is.MVCC_READ_CONFLICT)
       const block = addBlock(envelope)
-      if (entries.has(transaction)) return // DUPLICATE_TXID: the first one counts
+      const isRepeated = entries.has(transaction)
+      mark(blocks[block]!, isRepeated ? is.DUPLICATE_TXID : found)
+      if (isRepeated) return // the first one counts
       entries.set(transaction, { block, code: found, envelope })
       if (found !== is.VALID) return
       for (const write of set.getWritesList()) {
