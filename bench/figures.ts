@@ -7,6 +7,7 @@ import { million } from './million.ts'
 import { startMedallion } from './medallion.ts'
 import { cluster } from './cluster.ts'
 import { millionMongodb, mongodb } from './mongodb.ts'
+import { registry } from './registry.ts'
 import { type Client, createStarted, type Server, type Started, startClient, startServer } from './processes.ts'
 import type { Figure } from './report.ts'
 import { alternate, median, quantile } from './statistics.ts'
@@ -326,6 +327,7 @@ export const benches: Record<string, Bench> = {
   brokers,
   ledger,
   ledgers,
+  registry,
   mongodb,
   cluster,
   million,

@@ -5,7 +5,7 @@ import { createBlock } from '@ethereumjs/block'
 import { Common, Hardfork, Mainnet, type ParamsDict } from '@ethereumjs/common'
 import { type EVMMockBlockchainInterface, createEVM } from '@ethereumjs/evm'
 import { createMPT, createMerkleProof } from '@ethereumjs/mpt'
-import { MerkleStateManager } from '@ethereumjs/statemanager'
+import { Caches, MerkleStateManager } from '@ethereumjs/statemanager'
 import { type TypedTransaction, createTxFromRLP } from '@ethereumjs/tx'
 import { type Account, Address, createAccount } from '@ethereumjs/util'
 import { type RunTxResult, createVM, encodeReceipt, runTx } from '@ethereumjs/vm'
@@ -134,7 +134,7 @@ export function createMachine({ chainId, read, blockHash }: MachineOptions): Mac
       root: Uint8Array.from(Buffer.from(root, 'hex')),
     }
     const trie = await createMPT({ ...options, db: db as never })
-    return { trie, state: new MerkleStateManager({ trie, common }), db, options, written }
+    return { trie, state: new MerkleStateManager({ trie, common, caches: new Caches() }), db, options, written }
   }
   const blockOf = ({ number, time, proposer }: BlockContext) =>
     createBlock(

@@ -69,13 +69,17 @@ export async function openEvmRuleChain(options: EvmRuleChainOptions): Promise<Ru
   })
   const ask = askOf(provider)
   await checkClock(ask)
-  for (const [name, address] of addresses) checkCode(name, address, await chain.code(address))
+  for (const [name, address] of addresses) checkCode(name, addresses, await chain.code(address))
   const { chainId, finality, validators, timeoutMs = 60_000, pollMs = 250, wait = sleep } = options
   const pinned: PinnedValidators | undefined = validators && {
     consensus: finality === 'clique' ? 'clique' : 'qbft',
     validators: validators.map(address => address.toLowerCase()),
   }
-  const proven = pinned && createProvenState({ chain, ask, chainId, pinned, timeoutMs, pollMs, wait })
+  const checkProven = (address: string, code: Uint8Array) => {
+    for (const [name, own] of addresses) if (own === address) checkCode(name, addresses, code)
+  }
+  const proven =
+    pinned && createProvenState({ chain, ask, chainId, pinned, checkCode: checkProven, timeoutMs, pollMs, wait })
   await checkKind(chain, kind, addresses)
   return createEvmRuleChain(chain, { kind, addresses, account: account?.address, ask, proven, timeoutMs, pollMs, wait })
 }

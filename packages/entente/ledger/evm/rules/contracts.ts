@@ -1,7 +1,7 @@
 // The contracts of contracts/src/{registry,eu,national}: which of them a chain has, and how their words are bytes.
 import type { ChainKind } from '@entente/rules'
 import type { Abi, Hex } from 'viem'
-import { keccak256 } from 'viem/utils'
+import { bytesToHex, keccak256 } from 'viem/utils'
 import { LedgerError } from '../../error.ts'
 import type { Ask } from '../rpc.ts'
 import AccreditationRegistry from '../artifacts/AccreditationRegistry.json' with { type: 'json' }
@@ -53,22 +53,37 @@ function distinct<T extends AbiError | AbiEvent>(list: T[]): T[] {
 }
 
 /**
- * Holds the code at an address against the one that this version was compiled to; what the constructor was given is left out of that.
+ * Holds the code at an address against what this version's contract was compiled to, and the contracts that it was told of when it was created against
+ * those of the chain: another registry of parties would let others in. What else it was told it says itself.
  *
  * @throws LedgerError `mismatch`
  */
-export function checkCode(name: ContractName, address: string, code: Uint8Array): void {
+export function checkCode(name: ContractName, addresses: ReadonlyMap<ContractName, string>, code: Uint8Array): void {
+  const address = addresses.get(name)
   const { codeHash, immutables = [] } = ARTIFACTS[name] as { codeHash: string; immutables?: number[][] }
   const bare = Uint8Array.from(code)
   for (const [start = 0, length = 0] of immutables) bare.fill(0, start, start + length)
-  if (code.length > 0 && keccak256(bare) === codeHash) return
-  throw new LedgerError(
-    'mismatch',
-    code.length === 0
-      ? `there is no contract at ${address}, where the ${name} should be: correct the address, or deploy the chain's contracts`
-      : `${address} is not the ${name} of this version (code hash ${keccak256(bare)}, it should be ${codeHash}): correct the address, or use the version that the contract was deployed with`,
-  )
+  if (code.length === 0 || keccak256(bare) !== codeHash)
+    throw new LedgerError(
+      'mismatch',
+      code.length === 0
+        ? `there is no contract at ${address}, where the ${name} should be: correct the address, or deploy the chain's contracts`
+        : `${address} is not the ${name} of this version (code hash ${keccak256(bare)}, it should be ${codeHash}): correct the address, or use the version that the contract was deployed with`,
+    )
+  if (name === 'PartyRegistry') return // knows no other contract; its inbox is in what it says of the chain
+  for (const [start = 0, length = 0] of immutables) {
+    const word = bytesToHex(code.subarray(start, start + length))
+    const other = `0x${word.slice(-40)}`
+    if (isAddress(word) && ![...addresses.values()].includes(other))
+      throw new LedgerError(
+        'mismatch',
+        `${name} at ${address} belongs to ${other}, which is none of the chain's contracts: correct the addresses`,
+      )
+  }
 }
+
+/** Not a number, which is smaller, nor the letters of a country, which stand first. */
+const isAddress = (word: Hex): boolean => BigInt(word) >= 2n ** 64n && BigInt(word) < 2n ** 160n
 
 /** The rules count seconds. Throws LedgerError `unsupported` where the chain's blocks count something else, as GoQuorum's do with Raft. */
 export async function checkClock(ask: Ask): Promise<void> {

@@ -110,7 +110,7 @@ async function firstMissing(
     const address = addresses[name] as string
     const code = hexToBytes(await ask<Hex>('eth_getCode', address, 'latest'))
     if (code.length === 0) return name
-    checkCode(name, address, code)
+    checkCode(name, new Map(Object.entries(addresses) as [ContractName, string][]), code)
   }
   return undefined
 }

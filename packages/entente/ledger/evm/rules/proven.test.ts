@@ -202,6 +202,32 @@ test('other code than that of the account is refused, when the chain is opened a
   await rejects(chain.get('version', id(0xb1)), 'corrupt')
 })
 
+test('a contract that is another one, or belongs to other parties, is refused whatever the node shows first', async () => {
+  const theirs = await deployRuleChain({ provider, chainId: CHAIN_ID, deployer: testAccount(306), genesis, pollMs: 5 })
+  const options = { provider, chainId: CHAIN_ID, kind: 'artifact' as const, finality: 'instant' as const, validators }
+  await rejects(
+    openEvmRuleChain({
+      ...options,
+      contracts: { ...contracts, ArtifactRegistry: theirs['ArtifactRegistry'] as string },
+    }),
+    'mismatch',
+  )
+  // The code of ours is shown when the chain is opened, the one that is really there when it is run.
+  let isOpen = false
+  const node = lying('eth_getCode', (answer, [address]) =>
+    !isOpen && address === theirs['ArtifactRegistry']
+      ? provider.request({ method: 'eth_getCode', params: [contracts['ArtifactRegistry'], 'latest'] })
+      : answer,
+  )
+  const chain = await openEvmRuleChain({
+    ...options,
+    provider: node,
+    contracts: { ...contracts, ArtifactRegistry: theirs['ArtifactRegistry'] as string },
+  })
+  isOpen = true
+  await rejects(chain.get('artifact', id(0xa1)), 'mismatch')
+})
+
 test('contracts of another kind of chain, and addresses that are none, are refused', async () => {
   const options = { provider, chainId: CHAIN_ID, finality: 'instant' as const }
   await rejects(openEvmRuleChain({ ...options, kind: 'eu', contracts }), 'invalid')

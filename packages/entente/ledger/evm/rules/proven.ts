@@ -51,6 +51,8 @@ export interface ProvenStateOptions {
   readonly ask: Ask
   readonly chainId: number
   readonly pinned: PinnedValidators
+  /** Whether an address may have this code, which was proven to be there; throws where it may not. */
+  readonly checkCode: (address: string, code: Uint8Array) => void
   readonly timeoutMs: number
   readonly pollMs: number
   readonly wait: (milliseconds: number) => Promise<unknown>
@@ -75,7 +77,7 @@ interface ProvenAccount {
 }
 
 export function createProvenState(options: ProvenStateOptions): ProvenState {
-  const { chain, ask, chainId, pinned, timeoutMs, pollMs, wait } = options
+  const { chain, ask, chainId, pinned, checkCode, timeoutMs, pollMs, wait } = options
   const common = createCommon(chainId)
   const headers = createCache<ProvenHeader>(HEADERS)
   const nodes = createCache<RlpItem>(NODES)
@@ -171,12 +173,13 @@ export function createProvenState(options: ProvenStateOptions): ProvenState {
 
   async function codeOf(address: Hex, codeHash: Uint8Array): Promise<Uint8Array> {
     const wanted = bytesToHex(codeHash)
-    const known = codes.get(wanted)
+    const known = codes.get(`${address}${wanted}`)
     if (known !== undefined) return known
     const code = hexToBytes(await ask<Hex>('eth_getCode', address, 'latest'))
     if (keccak256(code) !== wanted)
       throw corrupt(`the code of ${address} hashes to ${keccak256(code)}, its account says ${wanted}`)
-    return codes.set(wanted, code)
+    checkCode(address, code)
+    return codes.set(`${address}${wanted}`, code)
   }
 
   async function accountOf(header: ProvenHeader, address: Hex): Promise<ProvenAccount> {
