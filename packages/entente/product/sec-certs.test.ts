@@ -3,10 +3,13 @@ import { createHash } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
+import fc from 'fast-check'
 import { createMemory, importLegacy, type RuleArguments } from '@entente/rules'
 import { commitDocument, verifyDocument } from './commitment.ts'
 import { readCertificate } from './documents.ts'
+import { parseCsv } from './csv.ts'
 import { ProductError } from './error.ts'
+import { parseTexts } from './python-literal.ts'
 import { readSecCerts, type SecCerts } from './sec-certs.ts'
 
 const DATA = join(import.meta.dirname, '..', '..', '..', '..', 'shared', 'data', 'sec-certs')
@@ -172,4 +175,36 @@ test('a file that is none, or has a certificate twice, is refused', () => {
     { salt, at: AT },
   ).certificates
   assert.deepEqual(readCertificate(one?.document ?? {}).references, ["B'x"])
+})
+
+test('CSV and Python literals: what was written is read, and anything else is read or refused', () => {
+  const text = fc.string({ unit: fc.constantFrom('a', ',', '"', '\n', '\r', "'", '\\', 'é', ' '), maxLength: 8 })
+  const row = fc.array(text, { minLength: 2, maxLength: 2 })
+  const quote = (field: string) => `"${field.replaceAll('"', '""')}"`
+  fc.assert(
+    fc.property(fc.array(row, { maxLength: 5 }), rows => {
+      const csv = [['x', 'y'], ...rows].map(fields => fields.map(quote).join(',')).join('\r\n')
+      assert.deepEqual(parseCsv(csv, 'the file').map(Object.values), rows)
+      const texts = rows.flat()
+      const literal = `[${texts.map(each => `'${each.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`).join(', ')}]`
+      assert.deepEqual(parseTexts(literal), texts)
+    }),
+    { seed: 33, numRuns: 300 },
+  )
+  fc.assert(
+    fc.property(text, text, (a, b) => {
+      for (const run of [
+        () => parseCsv(a + b, 'the file'),
+        () => parseTexts(`{${a}${b}`),
+        () => parseTexts(`'${a}'${b}`),
+      ]) {
+        try {
+          run()
+        } catch (error) {
+          if (!(error instanceof ProductError)) throw error
+        }
+      }
+    }),
+    { seed: 33, numRuns: 1_000 },
+  )
 })
