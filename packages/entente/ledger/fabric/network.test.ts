@@ -18,13 +18,16 @@ import {
 import type { Anchor, AnchorReceipt } from '../anchor.ts'
 import { type AnchorSubject, anchorConformance, append, assertCheckpoint, rejects } from '../conformance/anchor.ts'
 import { recordsConformance } from '../conformance/records.ts'
+import { ruleChainConformance } from '../conformance/rule-chain.ts'
 import { TestTree } from '../conformance/tree.ts'
 import { LedgerError } from '../error.ts'
+import type { RuleChain } from '../rule-chain.ts'
 import { createMemoryJournal } from '../journal.ts'
 import { type FabricAnchorOptions, openFabricAnchor } from './anchor.ts'
 import { openFabricConnection } from './connection.ts'
 import { openFabricReader } from './reader.ts'
 import { ChaincodeRefusal } from './refusal.ts'
+import { openFabricRuleChain } from './rules.ts'
 import { createFaults } from './test/faults.ts'
 
 const consensus = (process.env['ENTENTE_TEST_FABRIC_CONSENSUS'] ?? 'etcdraft') as Consensus
@@ -38,8 +41,10 @@ after(async () => {
 
 const network = async (): Promise<FabricNetwork | string> => {
   if ('reason' in found) return found.reason
-  return (running ??= startFabric(found.bin, folder, consensus))
+  return (running ??= startFabric(found.bin, folder, consensus, { users: 4, chaincodes: ['entente', ...CHAINS] }))
 }
+/** Chains of the federation: the same chaincode under more names. */
+const CHAINS = ['chain0', 'chain1', 'chain2', 'chain3'] as const
 
 const optionsOf = ({ organizations, fabricChannel, chaincode }: FabricNetwork): Omit<FabricAnchorOptions, 'origin'> => {
   const [own] = organizations
@@ -107,6 +112,34 @@ recordsConformance(`Hyperledger Fabric (${consensus})`, async t => {
       const [whole] = await bystander.records!.get(id)
       return whole === undefined ? 0 : Math.max(1, Math.ceil(whole.length / 32_768))
     },
+  }
+})
+
+let chains = 0
+ruleChainConformance(`Hyperledger Fabric (${consensus})`, async genesis => {
+  const net = await network()
+  if (typeof net === 'string') return net
+  const chaincode = CHAINS[chains++] ?? assert.fail('each chain is founded once')
+  const opened: RuleChain[] = []
+  /** Users of both organisations in turn. */
+  const open = async (n: number) => {
+    const { mspId, users } = net.organizations[n % 2]!
+    const { cert, key } = users[n >> 1]!
+    const identity = { mspId, cert: readFileSync(cert, 'utf8'), key: readFileSync(key, 'utf8') }
+    const chain = await openFabricRuleChain({ ...optionsOf(net), ...identity, chaincode })
+    opened.push(chain)
+    return chain
+  }
+  const parties = await Promise.all(Array.from({ length: 8 }, (_, n) => open(n)))
+  await parties[0]!.run(
+    'found',
+    genesis(n => parties[n]!.account),
+  )
+  return {
+    level: 'asked',
+    finality: 'instant',
+    as: open,
+    dispose: async () => void (await Promise.all(opened.map(chain => chain.close()))),
   }
 })
 
