@@ -13,6 +13,7 @@ import type { Hold } from '#taxii/context.ts'
 import { AuthSchema, CertificatesSchema, checkAuth, checkCertificates } from './auth-config.ts'
 import { checkCluster, ClusterSchema } from './cluster-config.ts'
 import { CliError } from './errors.ts'
+import { describeProblem } from './problem.ts'
 import { checkWitnesses, WitnessSchema, witnessKeys } from './witness-config.ts'
 import { ChannelsSchema, checkChannels, ForwardSchema } from './channel-config.ts'
 import { LedgerSchema } from './ledger-config.ts'
@@ -324,14 +325,6 @@ export function loadConfig(options: {
       adminPassword: inData('admin-password'),
     },
   }
-}
-
-type Problem = { keyword: string; message: string; params: Record<string, unknown> }
-/** What a schema has found, as people read it. */
-export function describeProblem({ keyword, message, params }: Problem): string {
-  if (keyword === 'additionalProperties')
-    return `unknown key ${(params['additionalProperties'] as string[]).join(', ')}`
-  return message
 }
 
 /** `server.publicUrl` is `ENTENTE_SERVER_PUBLIC_URL`: single values of the top-level sections. */

@@ -18,7 +18,7 @@ export class CliError extends Error {
 const UNREACHABLE = new Set(['unreachable', 'ECONNREFUSED', 'ECONNRESET', 'ENOTFOUND', 'ETIMEDOUT', 'EAI_AGAIN'])
 /** Of the client: a server that is away for now, or whose answer was too slow. */
 const AWAY = new Set(['timeout', 'rate-limited', 'unavailable'])
-const EVIDENCE = new Set(['integrity', 'rolled-back', 'forked', 'disagreement', 'evidence'])
+const EVIDENCE = new Set(['integrity', 'rolled-back', 'forked', 'disagreement', 'evidence', 'commitment'])
 
 /** Which exit code an error of any room stands for. */
 export function exitName(error: unknown): keyof typeof EXIT {

@@ -83,7 +83,7 @@ async function openAll(dir: string, values: Record<string, unknown>) {
         NATIONAL.map(async kind => {
           const chain = await connectChain(dir, { country, kind })
           chains.push(chain)
-          return chain.as()
+          return chain.reader()
         }),
       )
       return { country, artifact, certification, vulnerability }

@@ -57,7 +57,7 @@ export async function withChain<T>(values: Values, name: ChainName, use: (chain:
 
 /** Reads a chain. */
 export const reading = <T>(values: Values, name: ChainName, use: (chain: RuleChain) => Promise<T>): Promise<T> =>
-  withChain(values, name, async chain => use(await chain.as()))
+  withChain(values, name, async chain => use(await chain.reader()))
 
 export type Performed = { chain: string; rule: string; receipt: RuleReceipt | undefined }
 

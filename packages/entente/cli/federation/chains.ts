@@ -19,7 +19,13 @@ export type OpenChain = {
   provider: ClosableProvider
   /** Addresses of its contracts. */
   contracts: Readonly<Record<string, string>>
-  /** @param privateKey of the party that signs; without one the chain is only read */
+  /** To read, with proof under the seals of the chain's validators. */
+  reader(): Promise<RuleChain>
+  /**
+   * As the process that keeps it says, without proof.
+   *
+   * @param privateKey of the party that signs; without one the chain is only read
+   */
   as(privateKey?: string): Promise<RuleChain>
 }
 
@@ -88,23 +94,24 @@ export async function openChain(
   ])
   const { kind } = name
   const contracts = contractAddresses(kind, deployer)
+  const open = (more: { account?: ReturnType<typeof accountFromKey>; validators?: string[] }) =>
+    openEvmRuleChain({
+      provider,
+      chainId: config.chainId,
+      kind,
+      contracts,
+      ...more,
+      ...(config.kind === 'embedded'
+        ? { finality: 'instant', gasLimit: GAS_LIMIT, pollMs: 5, timeoutMs: 30_000 }
+        : { finality: finalityOf(config) }),
+    })
   return {
     name,
     config,
     provider,
     contracts,
-    as: privateKey =>
-      openEvmRuleChain({
-        provider,
-        chainId: config.chainId,
-        kind,
-        contracts,
-        ...(config.validators === undefined ? {} : { validators: config.validators }),
-        ...(privateKey === undefined ? {} : { account: accountFromKey(privateKey) }),
-        ...(config.kind === 'embedded'
-          ? { finality: 'instant', gasLimit: GAS_LIMIT, pollMs: 5, timeoutMs: 30_000 }
-          : { finality: finalityOf(config) }),
-      }),
+    reader: () => open(config.validators === undefined ? {} : { validators: config.validators }),
+    as: privateKey => open(privateKey === undefined ? {} : { account: accountFromKey(privateKey) }),
   }
 }
 
