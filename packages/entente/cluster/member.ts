@@ -505,7 +505,10 @@ export async function openMember(options: MemberOptions): Promise<Member> {
       running = run(of)
       for (const until = now() + START_MS; now() < until && !closed && !of.notary.halted; await change(SEEK_MS)) {
         if (leads) return
-        if (link?.isOpen) return await ask()
+        if (!link?.isOpen) continue
+        await ask()
+        // Who writes may only just begin: without its first checkpoint there are no collections.
+        if (of.notary.log.head) return
       }
     },
     state: () => ({

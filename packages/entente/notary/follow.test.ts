@@ -112,6 +112,25 @@ test('a follower goes on by what was added, and needs no store for it: the same 
   assert.deepEqual((await audit({ store, vkey: key.vkey, anchors: [] })).problems, [])
 })
 
+test('tiles and bundles that are of a later head already do not stand in the way of what is added', async t => {
+  const { store, lies, told, notary } = open(t)
+  const leader = await notary(alone)
+  await leader.lead(COLLECTIONS)
+  await leader.submit(newRequest(leader, 10))
+  const [head, collections] = [await store.head(), await store.collections()]
+  await leader.submit(newRequest(leader, 7))
+  Object.assign(lies, { head, collections })
+  const follower = await notary(alone, told)
+  assert.deepEqual(follower.log.head, head)
+  await leader.submit(newRequest(leader, 300))
+  follower.extend(leader.log.since(follower.log.size) as Growth, leader.log.head as StoredHead)
+  assert.equal(follower.log.size, leader.log.size)
+  const [ours, theirs] = await Promise.all([follower, leader].map(({ log }) => log.tiles.bundle(0)))
+  assert.deepEqual(ours?.bytes, theirs?.bytes)
+  for (const row of await store.records(1, { from: 0, limit: 1000, text: 'all' }))
+    assert.equal((await follower.reader.open(row)).ok, true, `record ${row.seq}`)
+})
+
 test('what was added and is not what the checkpoint says is not taken', async t => {
   const { notary } = open(t)
   const leader = await notary(alone)

@@ -177,14 +177,17 @@ async function load(
     })
   }
   const index = Math.floor(head.size / 256)
-  const lastBundle = head.size % 256 === 0 ? new Uint8Array(0) : await store.entryBundle(index)
-  if (!lastBundle) throw broken(`entry bundle ${index} is missing`)
-  const bundle = decodeBundle(lastBundle)
-  for (let i = 0; i < head.size % 256; i++) {
+  const width = head.size % 256
+  const stored = width === 0 ? new Uint8Array(0) : await store.entryBundle(index)
+  if (!stored) throw broken(`entry bundle ${index} is missing`)
+  const bundle = decodeBundle(stored)
+  for (let i = 0; i < width; i++) {
     const hash = i < bundle.count ? Buffer.from(hashLeaf(entryOf(bundle, i))) : undefined
-    if (!hash?.equals((tiles.get(0)?.data ?? lastBundle).subarray(i * 32, i * 32 + 32)))
+    if (!hash?.equals((tiles.get(0)?.data ?? stored).subarray(i * 32, i * 32 + 32)))
       throw broken(`entry ${index * 256 + i} does not match its leaf`)
   }
+  // It may be of a later head already: what is added to this one would stand behind that.
+  const lastBundle = stored.subarray(0, Math.max(0, (bundle.offsets[width] as number) - 2))
   const state = { head, root: checkpoint.root, tree, edge: { size: head.size, tiles, lastBundle }, collections }
   await checkHeads(store, state)
   return state
