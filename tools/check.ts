@@ -5,7 +5,7 @@ import { root, sources } from './files.ts'
 
 // Whatever starts processes, chains or browsers, and what is random for seconds, is for `npm test`.
 const slow =
-  /[/\\](e2e|crash|commands|embedded)[/\\]|(contracts|browser|conformance|client|faults|notary|bytes|tls|limits|proof|tree|backtracking|entente|differential|network|doctor|rotate)\.test\.ts$/
+  /[/\\](e2e|crash|commands|embedded)[/\\]|test[/\\]federation[/\\]|(contracts|browser|conformance|client|faults|notary|bytes|tls|limits|proof|tree|backtracking|entente|differential|network|doctor|rotate)\.test\.ts$/
 const tests = ['packages', 'chaincode', 'test']
   .flatMap(sources)
   .filter(f => f.endsWith('.test.ts') && !slow.test(f))

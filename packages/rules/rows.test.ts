@@ -49,13 +49,34 @@ test('every function that takes a call belongs to a row', () => {
       assert.ok(known.has(name) || helpers.includes(name), name)
 })
 
+const root = join(import.meta.dirname, '..', '..')
+const read = (...path: string[]) => readFileSync(join(root, ...path), 'utf8')
+
 test('docs/rules.md has every row as it is here, with files that exist', () => {
-  const docs = join(import.meta.dirname, '..', '..', 'docs')
-  const text = readFileSync(join(docs, 'rules.md'), 'utf8')
+  const lines = read('docs', 'rules.md').split('\n')
+  const fabric = read('test', 'federation', 'fabric.test.ts')
   for (const [row, { action, by }] of Object.entries(ROWS)) {
-    const line = text.split('\n').find(l => l.startsWith(`| ${row} | ${action} | `))
+    const line = lines.find(l => l.startsWith(`| ${row} | ${action} | `))
     assert.ok(line, `row ${row}`)
     for (const name of by) assert.ok(line.includes(`\`${name}\``), name)
-    for (const [, path = ''] of line.matchAll(/\]\(([^)]+)\)/g)) assert.ok(existsSync(join(docs, path)), path)
+    const paths = [...line.matchAll(/\]\(\.\.\/([^)]+)\)/g)].map(([, path = '']) => path)
+    for (const path of paths) assert.ok(existsSync(join(root, path)), path)
+    for (const folder of ['packages/rules', 'contracts/src', 'test/federation', 'contracts/test'])
+      assert.ok(
+        paths.some(path => path.startsWith(`${folder}/`)),
+        `row ${row} has no link to ${folder}`,
+      )
+    const foundry = paths.find(path => path.startsWith('contracts/test/')) as string
+    assert.ok(rowsOf(read(foundry)).has(Number(row)), `${foundry} has no test of row ${row}`)
+    assert.ok(fabric.includes(` obeys(${row}, `) && fabric.includes(` refuses(${row}, `), `row ${row} on Fabric`)
   }
 })
+
+/** Rows that tests of a Solidity file name: `_row18`, `_rows27and28`, `_rows8to11`. */
+function rowsOf(source: string): Set<number> {
+  const rows = new Set<number>()
+  for (const [, first, word, last] of source.matchAll(/_rows?([0-9]+)(?:(to|and)([0-9]+))?\(/g))
+    for (let n = Number(first); n <= Number(last ?? first); n += word === 'and' ? Number(last) - Number(first) : 1)
+      rows.add(n)
+  return rows
+}
