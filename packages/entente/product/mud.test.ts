@@ -62,9 +62,9 @@ test('what RFC 8520 does not allow is refused', () => {
     file({ systeminfo: 'x'.repeat(61) }),
     file({ 'from-device-policy': policy('missing') }),
     file({}, [acl('from'), acl('from'), acl('to')]),
-    file({}, [{ ...one, type: 'eth-acl-type' }, acl('to')]),
+    file({}, [{ ...one, type: 'ipx-acl-type' }, acl('to')]),
     file({}, [{ ...one, aces: { ace: [...one.aces.ace, ...one.aces.ace] } }, acl('to')]),
-    file({}, [{ ...one, aces: { ace: [{ name: 'a', actions: { forwarding: 'reject' } }] } }, acl('to')]),
+    file({}, [{ ...one, aces: { ace: [{ name: 'a', actions: { forwarding: 'log' } }] } }, acl('to')]),
   ])
     assert.throws(
       () => parseMud(text),

@@ -69,7 +69,16 @@ const check = createShape(
   Type.Object({ 'ietf-mud:mud': MudShape, 'ietf-access-control-list:acls': Type.Optional(Acls) }),
 )
 
-const TYPES: ReadonlySet<string> = new Set(['ipv4-acl-type', 'ipv6-acl-type', 'mixed-eth-ipv4-acl-type'])
+/** Identities of RFC 8519, 4.1: kinds of access lists, and what an entry does with what it matches. */
+const TYPES: ReadonlySet<string> = new Set([
+  'ipv4-acl-type',
+  'ipv6-acl-type',
+  'eth-acl-type',
+  'mixed-eth-ipv4-acl-type',
+  'mixed-eth-ipv6-acl-type',
+  'mixed-eth-ipv4-ipv6-acl-type',
+])
+const ACTIONS: ReadonlySet<string> = new Set(['accept', 'drop', 'reject'])
 /** RFC 3339, as YANG's date-and-time (RFC 6991). */
 const DATE = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d{1,9})?(?:Z|[+-]\d{2}:\d{2})$/
 
@@ -125,10 +134,8 @@ function aclNames(acls: Static<typeof Acls> | undefined): Set<string> {
     const entries = new Set(aces.ace.map(ace => ace.name))
     if (entries.size !== aces.ace.length) throw notThat(`two entries of ${JSON.stringify(name)} have one name`)
     for (const { actions } of aces.ace) {
-      // Section 2: a MUD file accepts or drops, nothing else.
-      const action = actions.forwarding.split(':').at(-1)
-      if (action !== 'accept' && action !== 'drop')
-        throw notThat(`an entry of ${JSON.stringify(name)} neither accepts nor drops`)
+      const action = actions.forwarding.split(':').at(-1) ?? ''
+      if (!ACTIONS.has(action)) throw notThat(`an entry of ${JSON.stringify(name)} does ${action.slice(0, 80)}`)
     }
   }
   return names
