@@ -59,7 +59,6 @@ test('what RFC 8520 does not allow is refused', () => {
     file({ 'is-supported': undefined }),
     file({ 'cache-validity': 0 }),
     file({ 'cache-validity': 169 }),
-    file({ systeminfo: 'x'.repeat(61) }),
     file({ 'from-device-policy': policy('missing') }),
     file({}, [acl('from'), acl('from'), acl('to')]),
     file({}, [{ ...one, type: 'ipx-acl-type' }, acl('to')]),
