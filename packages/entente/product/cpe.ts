@@ -48,7 +48,7 @@ export const formatCpe = (cpe: Cpe): string => `cpe:2.3:${ATTRIBUTES.map(name =>
 export const plain = (value: string): string => value.replaceAll(/\\(.)/g, '$1')
 
 /**
- * Whether a name is among those that the pattern names (NISTIR 7696, 6.2: each attribute of the pattern a superset of the name's, or equal), its version
+ * Whether a name is among those that the pattern names (NISTIR 7696, 6: each attribute of the pattern a superset of the name's, or equal), its version
  * left out: a pattern's version is one of a name, and what versions are affected is said otherwise.
  */
 export function isProduct(pattern: Cpe, cpe: Cpe): boolean {
@@ -122,7 +122,7 @@ function bindUri(value: string, whole: string): string {
   if (value === '-') return value
   let text: string
   try {
-    // %01 and %02 are unquoted `?` and `*` (NISTIR 7695, 6.1.2.1.3).
+    // %01 and %02 are unquoted `?` and `*` (NISTIR 7695, 6.1.2).
     text = decodeURIComponent(value)
   } catch (cause) {
     throw new ProductError('syntax', notThat(whole).message, { cause })

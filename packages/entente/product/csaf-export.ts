@@ -19,7 +19,7 @@ const GROUPS: Readonly<Record<Status, string>> = {
   not_affected: 'known_not_affected',
   under_investigation: 'under_investigation',
 }
-/** CSAF 2.0, 3.2.3.5.2 */
+/** CSAF 2.0, 3.2.3.5 */
 const FLAGS: ReadonlySet<string> = new Set([
   'component_not_present',
   'inline_mitigations_already_exist',

@@ -29,7 +29,7 @@ test('package URLs are normalised, and a pattern has what it names', () => {
 test('CPE names: both bindings, and patterns that name them', () => {
   const cpe = parseCpe(String.raw`cpe:2.3:a:Microsoft:internet_explorer:8.0.6001:beta:*:*:*:*:*:*`)
   assert.equal(cpe.vendor, 'microsoft')
-  // NISTIR 7695, 6.1.2.4 and 6.2.2.2: a name in both bindings
+  // NISTIR 7695, 6: a name in both bindings
   assert.equal(
     formatCpe(parseCpe('cpe:/a:hp:insight_diagnostics:7.4.0.1570:-:~~online~win2003~x64~')),
     String.raw`cpe:2.3:a:hp:insight_diagnostics:7\.4\.0\.1570:-:*:*:online:win2003:x64:*`,
