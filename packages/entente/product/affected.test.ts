@@ -203,6 +203,20 @@ test('VEX: what a manufacturer says of its product goes before what is said of a
   assert.equal(affectedVersions(both, BOMS)[0]?.reasons[0]?.justification, 'vulnerable_code_not_present')
   assert.deepEqual(states(csaf(tree, { known_affected: ['ssl-in-gate'] })), { 'Gate 7.0': 'affected' })
   assert.deepEqual(states(csaf(tree, { known_affected: ['ssl-in-door'] })), {})
+  // Of a component in this product it is known better; of its other components nothing was said by that.
+  const there = csaf(tree, { known_affected: ['ssl'], known_not_affected: ['ssl-in-gate'] })
+  assert.deepEqual(states(there), { 'Gate 7.0': 'not_affected', 'Gate 7.1': 'affected' })
+  const another = {
+    full_product_names: [...tree.full_product_names, purlProduct('web', 'pkg:npm/web')],
+    relationships: tree.relationships,
+  }
+  const more = csaf(another, { known_affected: ['ssl', 'web'], known_not_affected: ['ssl-in-gate'] })
+  assert.equal(
+    affectedVersions(more, BOMS.slice(0, 1))[0]
+      ?.reasons.map(({ component }) => component)
+      .join(),
+    'web 2.0.0',
+  )
 })
 
 test('by name: with the vendor it counts; where nobody says whose it is somebody must look; another vendor is another product', () => {

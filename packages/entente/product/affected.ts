@@ -51,8 +51,8 @@ type Part = Pick<Component, 'name' | 'version' | 'supplier' | 'purl' | 'cpes' | 
 
 /**
  * Which versions of artifacts an advisory is about, by their own names or those of components in their SBOMs, and why. What is said of a version itself
- * goes before what is said of its components: a manufacturer's VEX says that a component's vulnerability does not affect the product. Silence is no
- * statement: a version that the advisory does not name has no finding.
+ * goes before what is said of its components, and what is said of a component in it before what is said of the component anywhere: so a manufacturer's VEX
+ * says that a component's vulnerability does not affect its product. Silence is no statement: a version that the advisory does not name has no finding.
  *
  * @throws ProductError `too-big` where an advisory names so many products by wildcards that it would take minutes
  */
@@ -61,19 +61,23 @@ export function affectedVersions(advisory: Advisory, boms: readonly Bom[]): Find
   const wholes = boms.map(bom => ({ bom, own: ownParts(bom), index: indexOf(bom.sbom?.components ?? []) }))
   return advisory.vulnerabilities.flatMap(({ id, statements }) =>
     wholes.flatMap(({ bom, own, index }) => {
-      const found = statements.map(statement => {
+      const self: Verdict[] = []
+      const inside: Verdict[] = []
+      const parts: Verdict[] = []
+      for (const statement of statements) {
         count()
         const { within } = statement.product
-        const isThere = within === undefined || own.some(part => isOf(part, within))
-        if (!isThere) return { self: [], parts: [] }
-        const self = within === undefined ? judge(own, statement) : []
+        if (within !== undefined && !own.some(part => isOf(part, within))) continue
+        if (within === undefined) for (const verdict of judge(own, statement)) self.push(verdict)
         const candidates = index.candidates(statement.product)
         for (const _ of candidates) count()
-        return { self, parts: judge(candidates, statement) }
-      })
-      const self = found.flatMap(each => each.self)
-      const isSaid = self.some(({ isSure }) => isSure)
-      const verdicts = isSaid ? self.filter(({ isSure }) => isSure) : [...self, ...found.flatMap(each => each.parts)]
+        const found = within === undefined ? parts : inside
+        for (const verdict of judge(candidates, statement)) found.push(verdict)
+      }
+      const said = self.filter(({ isSure }) => isSure)
+      const known = new Set(inside.map(({ part }) => part))
+      const others = parts.filter(({ part }) => !known.has(part))
+      const verdicts = said.length > 0 ? said : [...self, ...inside, ...others]
       const status = RANK.find(rank => verdicts.some(verdict => verdict.status === rank))
       if (status === undefined) return []
       const reasons = verdicts.filter(verdict => verdict.status === status).map(({ reason }) => reason)
@@ -82,7 +86,7 @@ export function affectedVersions(advisory: Advisory, boms: readonly Bom[]): Find
   )
 }
 
-type Verdict = { status: Finding['status']; isSure: boolean; reason: Reason }
+type Verdict = { part: Part; status: Finding['status']; isSure: boolean; reason: Reason }
 
 /** Of parts that are the statement's product: what it says of their versions. */
 function judge(parts: readonly Part[], statement: Statement): Verdict[] {
@@ -91,6 +95,7 @@ function judge(parts: readonly Part[], statement: Statement): Verdict[] {
     if (match === undefined) return []
     const { by, isSure } = match
     const verdict = (status: Finding['status'], range: string): Verdict => ({
+      part,
       status: isSure ? status : 'undecided',
       isSure,
       reason: {
