@@ -75,6 +75,8 @@ export interface HistoryFilter {
   readonly about?: string
   readonly fromBlock?: number
   readonly toBlock?: number
+  /** Show of each event that it happened, where that can be shown: some milliseconds a block. That nothing is left out no chain shows. */
+  readonly prove?: boolean
 }
 
 export interface RuleEvent extends Event {

@@ -377,6 +377,8 @@ export function createRpc({ store, blocks, chainId, keepStates }: RpcOptions): R
       const tx = store.transaction(data(params[0], 32))
       return tx === undefined ? null : receiptJson(tx)
     },
+    eth_getBlockReceipts: params =>
+      orNull(() => store.transactions(blockOf(params[0]).number).map(transaction => receiptJson(transaction))),
     eth_getTransactionCount: async params =>
       numberToHex(
         params[1] === 'pending'

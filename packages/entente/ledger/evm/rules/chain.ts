@@ -23,7 +23,8 @@ import { abiOf, checkClock, checkCode, type ContractName, CONTRACTS_OF, NATIONAL
 import { encodeRule } from './encode.ts'
 import { readEntity, type View } from './entities.ts'
 import { decodeEvents, subjectTopic, UNINDEXED } from './events.ts'
-import { createProvenState, type PinnedValidators, type ProvenHeader, type ProvenState } from './proven.ts'
+import type { PinnedValidators, ProvenHeader } from './proven/headers.ts'
+import { createProvenState, type ProvenState } from './proven/state.ts'
 import { toRefusal } from './refusal.ts'
 
 export interface EvmRuleChainOptions {
@@ -169,16 +170,27 @@ function createEvmRuleChain(
     return time
   }
 
-  async function toRuleEvents(logs: readonly ChainEvent[]): Promise<RuleEvent[]> {
+  async function toRuleEvents(logs: readonly ChainEvent[], shown?: ProvenState): Promise<RuleEvent[]> {
     const decoded = decodeEvents(logs.filter(log => isOurs.has(log.contract)))
     const list: RuleEvent[] = []
     // One after the other: of a long history there may be thousands of blocks, where the node does not say their times with the events.
     for (const { log, ...event } of decoded) {
       const { transaction, block, blockHash } = log
-      const time = log.time ?? (await timeOf(block, blockHash))
-      list.push({ ...event, transaction, block, blockHash, time, level: 'asked' })
+      const header = shown && (await isLogged(shown, log)) ? await shown.header(block) : undefined
+      const time = header?.time ?? log.time ?? (await timeOf(block, blockHash))
+      list.push({ ...event, transaction, block, blockHash, time, level: header === undefined ? 'asked' : 'proven' })
     }
     return list
+  }
+
+  /** Whether the block's receipts can be shown, and hold this event. Throws LedgerError `corrupt` where they do not. */
+  async function isLogged(shown: ProvenState, { block, index, contract, topics, data }: ChainEvent): Promise<boolean> {
+    const logs = await shown.logs(block)
+    const found = logs?.[index]
+    if (logs === undefined) return false
+    if (found?.contract === contract && found.topics.join() === topics.join() && Buffer.compare(found.data, data) === 0)
+      return true
+    throw new LedgerError('corrupt', `event ${index} of block ${block} is none of those in its receipts: a node lies`)
   }
 
   async function encode<N extends RuleName>(rule: N, args: RuleArguments<N>) {
@@ -272,10 +284,11 @@ function createEvmRuleChain(
       }
     },
 
-    async history({ subject, about, fromBlock = 0, toBlock }: HistoryFilter = {}): Promise<RuleEvent[]> {
+    async history({ subject, about, fromBlock = 0, toBlock, prove }: HistoryFilter = {}): Promise<RuleEvent[]> {
+      const shown = prove === true ? proven : undefined
       const to = Math.min(toBlock ?? Number.MAX_SAFE_INTEGER, (await chain.header()).number)
       const wanted = subject ?? about
-      if (wanted === undefined) return toRuleEvents(await logsOf([], fromBlock, to))
+      if (wanted === undefined) return toRuleEvents(await logsOf([], fromBlock, to), shown)
       // What an event is about is one of its three topics; which one depends on the event.
       const topic = subjectTopic(wanted)
       const filters = [
@@ -287,7 +300,7 @@ function createEvmRuleChain(
       const ordered = [...logs.values()].sort((a, b) => a.block - b.block || a.index - b.index)
       const isWanted = (event: RuleEvent) =>
         (subject === undefined || event.subject === subject) && (about === undefined || event.about === about)
-      return (await toRuleEvents(ordered)).filter(isWanted)
+      return (await toRuleEvents(ordered, shown)).filter(isWanted)
     },
 
     async head() {

@@ -9,7 +9,7 @@ import { rejects } from '../../conformance/anchor.ts'
 import { testAccount } from '../../conformance/evm.ts'
 import { openEvmChain } from '../chain.ts'
 import { createEmbeddedProvider } from '../embedded/provider.ts'
-import type { ClosableProvider, Eip1193Provider } from '../provider.ts'
+import { type ClosableProvider, type Eip1193Provider, RpcError } from '../provider.ts'
 import { openEvmRuleChain } from './chain.ts'
 import { deployRuleChain } from './deploy.ts'
 
@@ -184,6 +184,7 @@ test('a header with another state, without its seals, of another block or of oth
     lying('eth_getBlockByNumber', () => provider.request({ method: 'eth_getBlockByNumber', params: ['0x2', false] })),
   )
   await rejects(other.get('version', id(0xb1), 4), 'corrupt')
+  await rejects(other.get('version', id(0xb1), 5), 'corrupt') // also where that block's header was checked before
   const strangers = validators.map((_, n) => testAccount(310 + n).address)
   await rejects((await open(provider, { validators: strangers })).get('version', id(0xb1)), 'corrupt')
   const [one = ''] = validators
@@ -226,6 +227,52 @@ test('a contract that is another one, or belongs to other parties, is refused wh
   })
   isOpen = true
   await rejects(chain.get('artifact', id(0xa1)), 'mismatch')
+})
+
+test('events are shown by the receipts under a sealed header; what is none of them is refused', async () => {
+  const subject = id(0xb2)
+  const chain = await open(provider)
+  const [registered] = await chain.history({ subject, prove: true })
+  assert.deepEqual([registered?.name, registered?.level], ['VersionRegistered', 'proven'])
+  assert.equal((await chain.history({ subject }))[0]?.level, 'asked')
+  const all = await chain.history({ prove: true })
+  assert.ok(all.length >= 6 && all.every(event => event.level === 'proven'))
+  const without: Eip1193Provider = {
+    request: request =>
+      request.method === 'eth_getBlockReceipts'
+        ? Promise.reject(new RpcError(-32601, 'no such method'))
+        : provider.request(request),
+  }
+  assert.equal((await (await open(without)).history({ subject, prove: true }))[0]?.level, 'asked')
+
+  type Log = { data: string; topics: string[]; logIndex: string }
+  const logs = (change: (log: Log) => Log) =>
+    lying('eth_getLogs', answer => (answer as unknown as Log[]).map(log => change(log)))
+  const receipts = (change: (log: Log) => Log) =>
+    lying('eth_getBlockReceipts', answer =>
+      (answer as unknown as { logs: Log[] }[]).map(one => ({ ...one, logs: one.logs.map(change) })),
+    )
+  const lies: Record<string, Eip1193Provider> = {
+    'data of an event': logs(log => ({ ...log, data: flip(log.data, 5) })),
+    'a topic': logs(log => ({ ...log, topics: log.topics.with(3, id(1)) })),
+    'its place': logs(log => ({ ...log, logIndex: '0x9' })),
+    'both alike': {
+      request: async request => {
+        const answer = structuredClone(await provider.request(request))
+        if (request.method === 'eth_getLogs') for (const log of answer as Log[]) log.data = flip(log.data, 5)
+        if (request.method === 'eth_getBlockReceipts')
+          for (const { logs: of } of answer as { logs: Log[] }[]) for (const log of of) log.data = flip(log.data, 5)
+        return answer
+      },
+    },
+    'a receipt': receipts(log => ({ ...log, data: flip(log.data, 5) })),
+    'no list': lying('eth_getBlockReceipts', () => 'none'),
+    'no receipts': lying('eth_getBlockReceipts', () => []),
+  }
+  for (const [name, node] of Object.entries(lies))
+    await rejects((await open(node)).history({ subject, prove: true }), 'corrupt').catch((error: Error) =>
+      assert.fail(`${name}: ${error.message}`),
+    )
 })
 
 test('contracts of another kind of chain, and addresses that are none, are refused', async () => {

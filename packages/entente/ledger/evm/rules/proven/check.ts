@@ -1,0 +1,31 @@
+import { ProofError } from '@entente/verify/proof'
+import { LedgerError } from '../../../error.ts'
+
+const WHY = 'a node lies, or the validators are not those that are pinned'
+
+/** What a node gave that is contradicted by what is sealed. */
+export const corrupt = (what: string): LedgerError => new LedgerError('corrupt', `${what}: ${WHY}`)
+
+/** What a check of evidence throws, as ours. */
+export function verify<T>(check: () => T): T {
+  try {
+    return check()
+  } catch (cause) {
+    if (!(cause instanceof ProofError)) throw cause
+    throw new LedgerError('corrupt', `what the node gave proves nothing (${cause.message}): ${WHY}`, { cause })
+  }
+}
+
+/** The newest `size` entries; a value is given back by `set`. */
+export function createCache<T>(size: number) {
+  const entries = new Map<string, T>()
+  return {
+    get: (key: string) => entries.get(key),
+    set: (key: string, value: T): T => {
+      entries.delete(key)
+      entries.set(key, value)
+      if (entries.size > size) for (const oldest of entries.keys()) if (entries.delete(oldest)) break
+      return value
+    },
+  }
+}
