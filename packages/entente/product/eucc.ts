@@ -1,7 +1,7 @@
 import { ASSURANCE_LEVELS, extensions, ICT_CERTIFICATE, type IctCertificate, type IctPublication } from '@entente/stix'
 import Type, { type Static } from 'typebox'
 import type { StixObject } from './commitment.ts'
-import { certificateDocument, identityDocument, readCertificate } from './documents.ts'
+import { certificateDocument, type Head, identityDocument, readCertificate } from './documents.ts'
 import { ProductError } from './error.ts'
 import { documentId, subjectId } from './ids.ts'
 import { createShape, readJson } from './input.ts'
@@ -52,7 +52,8 @@ function certified(
   more: Partial<IctCertificate>,
   labels?: string[],
 ): Certified {
-  const identities = new Map<unknown, StixObject>()
+  const identities = new Map<string, { head: Head; contact: string | undefined; roles: string[] }>()
+  /** @returns its STIX id */
   function party(
     name: string | undefined,
     role: string,
@@ -61,14 +62,15 @@ function certified(
   ): string | undefined {
     if (name === undefined || name === '') return undefined
     const id = subjectId('party', name.replaceAll('\n', ' '))
-    const references = url ? [{ source_name: 'website', url }] : undefined
-    const made = identityDocument(
-      { id, name, created, references },
-      { roles: [role], contact: contact.filter(line => line).join('\n') || undefined },
-    )
-    // An authority that certifies is one party, as it was first described.
-    if (!identities.has(made.id)) identities.set(made.id, made)
-    return made.id as string
+    const known = identities.get(id)
+    // An authority that certifies is one party with two roles, described where it is first met.
+    if (known !== undefined) known.roles.push(role)
+    else {
+      const references = url ? [{ source_name: 'website', url }] : undefined
+      const lines = contact.filter(line => line).join('\n')
+      identities.set(id, { head: { id, name, created, references }, contact: lines || undefined, roles: [role] })
+    }
+    return documentId('identity', id)
   }
   // The word CERTIFICATE is the page's, not the number's.
   const number = fields.certificate_id.replace(/^CERTIFICATE /, '')
@@ -119,7 +121,8 @@ function certified(
       ...more,
     },
   )
-  return { certificate, identities: [...identities.values()] }
+  const parties = [...identities.values()].map(({ head, contact, roles }) => identityDocument(head, { contact, roles }))
+  return { certificate, identities: parties }
 }
 
 /** `'19/12/2025'`, with the quotes that some pages have. */
