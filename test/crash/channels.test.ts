@@ -76,7 +76,6 @@ for (const { name: kind, start } of KINDS) {
         const subject = await create(t)
         if (!subject) return
         const { data, file } = configure(temporaryFolder(t), subject.config)
-        await (await startEntente(data, { args: ['--config', file] })).stop()
         const env = { ENTENTE_TEST_CRASH: `${point}:2` }
         const crashed = await startEntente(data, { args: ['--config', file], script: crashing, env })
         for (let i = 0; i < 2; i++) {

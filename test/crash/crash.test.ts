@@ -1,7 +1,7 @@
 // Promise 1: nothing acknowledged is lost. The server is killed at every numbered crash point of notary/sequence.ts and at random
 // under load; after each, everything that was answered with 202 is there, no seq or log index twice, and the audit is clean.
 import assert from 'node:assert/strict'
-import { cpSync, readdirSync, readFileSync } from 'node:fs'
+import { cpSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { before, suite, test } from 'node:test'
 import { auditClean, postUntilDeath } from '../support/killed.ts'
@@ -105,23 +105,27 @@ suite('kill -9 at each crash point', { concurrency: false }, () => {
     ['C2, after the commit, before the write-ahead log is emptied', 'after-commit', true],
   ] as const) {
     test(`a deletion, killed at ${name}: all of it is there, or none of it anywhere`, async t => {
-      const data = join(temporaryFolder(t), 'data')
+      // No ledger has a part in it.
+      const folder = temporaryFolder(t)
+      const [data, file] = [join(folder, 'data'), join(folder, 'entente.yaml')]
+      writeFileSync(file, 'ledgers: []\n')
+      const args = ['--config', file]
       cpSync(prepared, data, { recursive: true })
       const [object, other] = sampleObjects(2, 900) as [Record<string, unknown>, Record<string, unknown>]
       const path = `${OBJECTS}${object['id']}/`
       const post = { objects: [object, other, { ...object, name: 'another content' }] }
-      const first = await startEntente(data)
+      const first = await startEntente(data, { args })
       const { json } = await first.request('POST', OBJECTS, post)
       assert.deepEqual([json.success_count + json.pending_count, json.failure_count], [2, 1])
       await first.stop()
 
-      const crashed = await startEntente(data, { script: crashing, env: { ENTENTE_TEST_CRASH: `${point}:1` } })
+      const crashed = await startEntente(data, { args, script: crashing, env: { ENTENTE_TEST_CRASH: `${point}:1` } })
       await assert.rejects(crashed.request('DELETE', path))
       await crashed.exited
       assert.equal(crashed.child.signalCode, 'SIGKILL')
-      await auditClean(data)
+      await auditClean(data, file)
 
-      const again = await startEntente(data)
+      const again = await startEntente(data, { args })
       const { status } = await again.request('GET', path)
       assert.equal(status, isGone ? 404 : 200)
       if (!isGone) assert.equal((await again.request('DELETE', path)).status, 200)
@@ -131,7 +135,7 @@ suite('kill -9 at each crash point', { concurrency: false }, () => {
       assert.ok(filesWith(data, other['id'] as string).length > 0)
       await again.stop()
       assert.deepEqual(filesWith(data, object['id'] as string), [])
-      await auditClean(data)
+      await auditClean(data, file)
     })
   }
 

@@ -52,7 +52,10 @@ for (const { name: kind, start } of KINDS.filter(k => k.name !== 'embedded')) {
       const folder = temporaryFolder(t)
       const file = join(folder, 'entente.yaml')
       const apiRoots = [{ path: '/api/', title: 'Two collections', collections }]
-      writeFileSync(file, JSON.stringify({ channels: { ...config, audience: ['taxii-read'] }, markings, apiRoots }))
+      writeFileSync(
+        file,
+        JSON.stringify({ channels: { ...config, audience: ['taxii-read'] }, ledgers: [], markings, apiRoots }),
+      )
       const data = join(folder, 'data')
       const server = await startEntente(data, { args: ['--config', file] })
       t.after(() => server.stop())

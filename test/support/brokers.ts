@@ -88,13 +88,13 @@ const APIROOTS = [
   },
 ]
 
-/** A server of which every object goes to the channel EVENTS. */
+/** A server of which every object goes to the channel EVENTS. It has no ledger: none of its ways to a broker leads over one, and an EVM takes longer to start than the server. */
 export function configure(folder: string, channels: Record<string, unknown>): { data: string; file: string } {
   mkdirSync(folder, { recursive: true })
   const file = join(folder, 'entente.yaml')
   // Whoever posts at an even pace needs a connection for each answer that is late.
   const server = { metrics: { port: 0 }, maxConnections: 5000, maxConnectionsPerClient: 0 }
-  writeFileSync(file, JSON.stringify({ server, channels, apiRoots: APIROOTS }))
+  writeFileSync(file, JSON.stringify({ server, channels, ledgers: [], apiRoots: APIROOTS }))
   return { data: join(folder, 'data'), file }
 }
 

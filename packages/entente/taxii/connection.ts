@@ -1,9 +1,22 @@
 import { type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import { Server as TlsServer } from 'node:tls'
+import { type BodyPace, DEFAULT_PACE } from './body.ts'
 import { TaxiiError, toErrorMessage } from './errors.ts'
 import { TAXII } from './media.ts'
 import { clientKey } from './rate.ts'
+
+/** Milliseconds: to send the head of a request, the whole of it, and to begin the next one on a connection that is kept; and how slow a body may be. */
+export type Timeouts = { headersMs: number; requestMs: number; keepAliveMs: number } & BodyPace
+export const DEFAULT_TIMEOUTS: Timeouts = {
+  headersMs: 15_000,
+  requestMs: 300_000,
+  keepAliveMs: 65_000,
+  ...DEFAULT_PACE,
+}
+/** Connections at a time, of all and of one client; more are closed at once. */
+export const DEFAULT_CONNECTIONS = 1000
+export const DEFAULT_CONNECTIONS_PER_CLIENT = 100
 
 /** Bytes and header fields of one request's head. */
 export const MAX_HEAD_BYTES = 16_384

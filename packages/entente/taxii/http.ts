@@ -10,8 +10,18 @@ import Fastify, {
 import { NotaryError } from '#notary/errors.ts'
 import { StoreError } from '#store/store.ts'
 import { challenge, type Principal } from './auth/auth.ts'
-import { type BodyPace, DEFAULT_PACE, readBody } from './body.ts'
-import { checkHead, createConnections, discardRest, limitPerClient, MAX_HEAD_BYTES } from './connection.ts'
+import { readBody } from './body.ts'
+import {
+  checkHead,
+  createConnections,
+  DEFAULT_CONNECTIONS,
+  DEFAULT_CONNECTIONS_PER_CLIENT,
+  DEFAULT_TIMEOUTS,
+  discardRest,
+  limitPerClient,
+  MAX_HEAD_BYTES,
+  type Timeouts,
+} from './connection.ts'
 import type { TaxiiContext } from './context.ts'
 import { TaxiiError, toErrorMessage } from './errors.ts'
 import { sendJson, TAXII } from './media.ts'
@@ -42,18 +52,6 @@ const CIPHERS = [
 ].join(':')
 /** Smaller answers are not worth counting. */
 const COUNTED_BYTES = 65_536
-
-/** Milliseconds: to send the head of a request, the whole of it, and to begin the next one on a connection that is kept; and how slow a body may be. */
-export type Timeouts = { headersMs: number; requestMs: number; keepAliveMs: number } & BodyPace
-export const DEFAULT_TIMEOUTS: Timeouts = {
-  headersMs: 15_000,
-  requestMs: 300_000,
-  keepAliveMs: 65_000,
-  ...DEFAULT_PACE,
-}
-/** Connections at a time, of all and of one client; more are closed at once. */
-export const DEFAULT_CONNECTIONS = 1000
-export const DEFAULT_CONNECTIONS_PER_CLIENT = 100
 
 export type HttpOptions = {
   tls?: SecureContextOptions & { requestCert?: boolean }

@@ -10,7 +10,7 @@ import { createServer } from 'node:http'
 import { TaxiiError } from './errors.ts'
 import { TAXII } from './media.ts'
 import { createMemory } from './memory.ts'
-import { DEFAULT_TIMEOUTS } from './http.ts'
+import { DEFAULT_TIMEOUTS } from './connection.ts'
 import { type RawAnswer, rawRequest, sendRaw } from './test/raw.ts'
 import { basic, indicator, startTestServer, type TestServer } from './test/server.ts'
 

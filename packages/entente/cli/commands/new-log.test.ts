@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { cpSync, existsSync, readdirSync, renameSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { createTaxiiClient } from '@entente/client'
@@ -60,7 +60,29 @@ async function serve(t: TestContext, site: Site, port: number, data: string): Pr
 }
 
 const ORIGIN = 'taxii.example/log/2'
-const RESTORE = ['restore', '--from', 'old', '--data', 'data', '--new-log', ORIGIN]
+
+/** kill -9 at each step: nothing is there under its name, and the next run goes on with the same new log. */
+async function killAtEach(site: Site): Promise<void> {
+  const { folder } = site
+  for (const point of ['N1', 'N2', 'N3']) {
+    const script = `
+      import { restoreBackup } from ${JSON.stringify(join(import.meta.dirname, '../backup.ts'))}
+      const progress = { update: () => {}, end: () => {} }
+      await restoreBackup({ from: 'old', data: 'data', configFile: 'entente.yaml', newer: [], newLog: '${ORIGIN}', progress,
+        fault: point => { if (point === '${point}') process.kill(process.pid, 'SIGKILL') } })`
+    writeFileSync(join(folder, 'kill.mjs'), script)
+    const child = spawn(process.execPath, ['kill.mjs'], { stdio: 'inherit', cwd: folder })
+    const [, signal] = await once(child, 'exit')
+    assert.equal(signal, 'SIGKILL', point)
+    assert.equal(existsSync(join(folder, 'data')), false, 'nothing is there under its name')
+    const key = readFileSync(join(folder, 'data.new-log.key'), 'utf8')
+    if (point === 'N1') writeFileSync(join(folder, 'first.key'), key)
+    assert.equal(key, readFileSync(join(folder, 'first.key'), 'utf8'), point)
+  }
+  const other = ['restore', '--from', 'old', '--data', 'data', '--config', 'entente.yaml', '--new-log', 'other.example']
+  const { code, err } = await entente(other, { cwd: folder })
+  assert.deepEqual([code, /it is the key of the log taxii\.example\/log\/2/.test(err)], [4, true], err)
+}
 
 test('a log that ended goes on as another one, on its ledger too; readers are told what is lost, and that is checked', async t => {
   const site = await loseStore(t)
@@ -73,6 +95,12 @@ test('a log that ended goes on as another one, on its ledger too; readers are to
     $ entente restore --from old --data data --config entente.yaml --new-log "no name"
     entente restore: --new-log no name: a host and path of yours is wanted, such as entente.local/…
     [exit 2]
+  `,
+    { cwd: folder },
+  )
+  await killAtEach(site)
+  await runScript(
+    `
     $ entente restore --from old --data data --config entente.yaml --new-log ${ORIGIN}
     data: … at size 7, as it was …
       ledger local was there already and was left as it is
@@ -92,6 +120,9 @@ test('a log that ended goes on as another one, on its ledger too; readers are to
     readdirSync(folder).filter(name => /part$|new-log/.test(name)),
     [],
   )
+
+  const [key, first] = ['data/log.key', 'first.key'].map(name => readFileSync(join(folder, name), 'utf8'))
+  assert.equal(key, first, 'the key of the first run')
 
   const server = await serve(t, site, site.port, 'data')
   const url = `${server.url}/api/collections/default/`
@@ -119,36 +150,4 @@ test('a log that ended goes on as another one, on its ledger too; readers are to
   assert.deepEqual(again.context.continuations, [note])
   await again.close()
   assert.deepEqual((await run(site, ['audit', '--data', 'data']))['problems'], [])
-})
-
-test('kill -9 at each step: the next run ends the same log in favour of the same other one', async t => {
-  const site = await loseStore(t)
-  const { folder } = site
-  const states: string[] = []
-  for (const point of ['N1', 'N2', 'N3']) {
-    const script = `
-      import { restoreBackup } from ${JSON.stringify(join(import.meta.dirname, '../backup.ts'))}
-      const progress = { update: () => {}, end: () => {} }
-      await restoreBackup({ from: 'old', data: 'data', configFile: 'entente.yaml', newer: [], newLog: '${ORIGIN}', progress,
-        fault: point => { if (point === '${point}') process.kill(process.pid, 'SIGKILL') } })`
-    writeFileSync(join(folder, 'kill.mjs'), script)
-    const child = spawn(process.execPath, ['kill.mjs'], { stdio: 'inherit', cwd: folder })
-    const [, signal] = await once(child, 'exit')
-    assert.equal(signal, 'SIGKILL', point)
-    assert.equal(existsSync(join(folder, 'data')), false, 'nothing is there under its name')
-    states.push(existsSync(join(folder, 'data.new-log.key')) ? 'key' : 'none')
-    if (point === 'N1') cpSync(join(folder, 'data.new-log.key'), join(folder, 'first.key'))
-  }
-  assert.deepEqual(states, ['key', 'key', 'key'])
-  const other = await entente([...RESTORE.slice(0, -1), 'taxii.example/3', '--config', 'entente.yaml'], { cwd: folder })
-  assert.equal(other.code, 4, other.err)
-  const { new_log: made } = await run(site, RESTORE)
-  assert.deepEqual(made.ended, [{ ledger: 'local', latest: 13, size: 5 }])
-  writeFileSync(join(folder, 'log.yaml'), `${CONFIG}log: { keyFile: first.key }\n`)
-  const first = await entente(['log', 'keys', '--data', 'data', '--config', 'log.yaml', '--json'], { cwd: folder })
-  assert.equal(JSON.parse(first.out).keys[0], made.vkey, 'the key of the first run')
-  assert.deepEqual((await run(site, ['audit', '--data', 'data']))['problems'], [])
-  const server = await serve(t, site, 0, 'data')
-  assert.equal(server.notary.halted, undefined)
-  await server.close()
 })
