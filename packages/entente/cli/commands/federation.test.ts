@@ -1,0 +1,273 @@
+import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, test, type TestContext } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { loadKey } from '#ledger/evm/embedded/keys.ts'
+import { subjectId } from '#product/ids.ts'
+import type { RuleArguments, RuleName } from '@entente/rules'
+import { chainOf } from '../federation/act.ts'
+import { readKey } from '../federation/chains.ts'
+import { connectChain } from '../federation/connect.ts'
+import { entente, runScript, startCommand } from './test/script.ts'
+
+const cwd = mkdtempSync(join(tmpdir(), 'entente-federation-'))
+after(() => rmSync(cwd, { recursive: true, force: true, maxRetries: 5 }))
+const run = async (...args: string[]) => {
+  const { code, out, err } = await entente(args, { cwd })
+  assert.equal(code, 0, `entente ${args.join(' ')}\n${out}${err}`)
+  return out
+}
+
+/** TEST KEYS: from a fixed text. */
+const INIT = ['federation', 'init', '--members', 'FR,DE', '--port', '0', '--test-seed', 'entente test federation']
+
+/** A rule, without a process of its own. */
+async function rule<N extends RuleName>(chain: string, key: string, name: N, ...args: RuleArguments<N>): Promise<void> {
+  const dir = join(cwd, 'federation')
+  const [country = '', file = ''] = key.split('/')
+  const open = await connectChain(dir, chainOf(chain))
+  try {
+    await (await open.as(readKey(join(dir, country, 'keys', `${file}.key`)))).run(name, ...args)
+  } finally {
+    await open.provider.close()
+  }
+}
+
+/** `entente federation up --demo`, ready. */
+async function startDemo() {
+  const demo = startCommand(['federation', 'up', '--demo', '--quiet'], { cwd })
+  while (!demo.written.out.includes('ready')) {
+    assert.equal(demo.child.exitCode, null, demo.written.err)
+    await sleep(20)
+  }
+  return demo
+}
+
+const party = (name: string) => subjectId('party', name)
+/** A new key in the folder of a country. @returns its address */
+function keyOf(name: string): string {
+  const [country = '', file = ''] = name.split('/')
+  const seed = (length: number) => createHash('sha256').update(`TEST KEY ${name}`).digest().subarray(0, length)
+  return loadKey(join(cwd, 'federation', country, 'keys'), file, seed).address
+}
+
+const stop = async (t: TestContext, { child, ended }: Awaited<ReturnType<typeof startDemo>>) => {
+  child.kill()
+  const { code, err } = await ended
+  assert.equal(code, 0, err)
+  t.diagnostic('it ends in order')
+}
+
+test('init makes a folder for each country, with keys that nobody else may read; nothing is made twice', async () => {
+  const out = await run(...INIT)
+  assert.match(out, /EU, FR, DE/)
+  const keys = readdirSync(join(cwd, 'federation/FR/keys')).sort()
+  assert.deepEqual(keys, ['coordinator.key', 'deployer.key', 'nab.key', 'ncca.key', 'state.key'])
+  for (const name of keys) assert.equal(statSync(join(cwd, 'federation/FR/keys', name)).mode & 0o777, 0o600)
+  await runScript(
+    `
+    $ entente federation init --members FR
+    entente federation: federation/EU is there already: choose another --dir, or remove it
+    [exit 2]
+    $ entente federation init --members France --dir other
+    entente federation: "France" is no member state: …
+    [exit 2]
+    $ entente check router
+    entente check: …
+    [exit 3]
+    `,
+    { cwd },
+  )
+})
+
+test('from an artifact to its certificate and its vulnerability; killed while it is written, all is found again', async t => {
+  writeFileSync(join(cwd, 'firmware.bin'), 'firmware')
+  writeFileSync(
+    join(cwd, 'bom.json'),
+    JSON.stringify({
+      bomFormat: 'CycloneDX',
+      specVersion: '1.6',
+      metadata: { component: { type: 'device', name: 'router', version: '2.1' } },
+      components: [{ type: 'library', name: 'openssl', version: '3.0.1', purl: 'pkg:generic/openssl@3.0.1' }],
+    }),
+  )
+  writeFileSync(join(cwd, 'report.txt'), 'a report')
+  const demo = await startDemo()
+  assert.match(demo.written.out, /7 chains of EU, DE, FR ready/)
+  assert.match(demo.written.out, /DEMO: everything is in one process/)
+  const [act, until] = [subjectId('party', 'act'), Math.floor(Date.now() / 1000) + 365 * 86_400]
+  const scope = { schemes: [subjectId('scheme', 'EUCC')], categories: [], until }
+  const certifier = keyOf('FR/certifier-1')
+  await rule('FR/certification', 'FR/nab', 'registerParty', {
+    id: party('Certifier 1'),
+    kind: 'cab',
+    country: 'FR',
+    key: certifier,
+    act,
+  })
+  await runScript(
+    `
+    $ entente federation party FR/artifact manufacturer ACME --as FR/ncca
+    FR/artifact: PartyRegistered in block …
+    …
+    $ entente artifact register router --manufacturer ACME --as FR/acme
+    FR/artifact: ArtifactRegistered in block …
+    …
+    $ entente artifact version router 2.1 --firmware firmware.bin --sbom firmware.bin --as FR/acme
+    entente artifact: …
+    [exit 1]
+    $ entente artifact support router --guidance https://acme.example/guide --until 900d --contact psirt --repository https://acme.example/csaf --as FR/acme
+    FR/artifact: SupportSet in block …
+    $ entente artifact version router 2.1 --firmware firmware.bin --sbom bom.json --as FR/acme
+    FR/artifact: VersionRegistered in block …
+    …
+    $ entente certificate issue EUCC-1 --level substantial --holder ACME --versions "router 2.1" --report report.txt --as FR/certifier-1
+    entente certificate: refused by row 18 (issue basic or substantial): NotAccredited (body 0x…); the accreditation body accredits it first: entente certificate accredit. docs/rules.md has the table
+    [exit 1]
+    `,
+    { cwd },
+  )
+  await rule('FR/certification', 'FR/nab', 'accredit', party('Certifier 1'), scope)
+  await rule('FR/certification', 'FR/ncca', 'notifyBody', party('Certifier 1'), '0799', false)
+  await runScript(
+    `
+    $ entente certificate issue EUCC-1 --level basic --holder ACME --versions "router 2.1" --report report.txt --as FR/certifier-1 --preview
+    entente certificate: refused by row 18 (issue basic or substantial): OutOfScope …
+    [exit 1]
+    $ entente certificate issue EUCC-1 --level substantial --holder ACME --versions "router 2.1" --report report.txt --issuer "Certifier 1" --as FR/certifier-1
+    FR/certification: CertificateIssued, VersionCertified in block …
+    …
+    $ entente check "router 2.1" --require level=substantial,no-open-vulns,proven
+    router 2.1 (0x…) at …
+      registered in FR by ACME, firmware 0x…
+      certified  YES, exactly this version
+        EUCC-1 (FR): inForce, substantial, by Certifier 1, until …
+      affected   nothing was said, which is no statement
+      patched    nothing to patch
+      guidance   0x…
+      rests on … of them proven; that histories are whole is what the chains' processes say
+    DEMO: …
+    $ entente check --sbom bom.json --require level=high
+    …
+      NOT MET: no certificate in force of level high or higher names exactly this version
+    1 component of the SBOM that no chain knows
+    DEMO: …
+    [exit 1]
+    $ entente due --country FR
+    WHEN                  IN      WHAT                OF           WHOSE        CHAIN
+    …  364 d   accreditation ends  Certifier 1  Certifier 1  FR/certification
+    …  899 d   support ends        router       ACME         FR/artifact
+    …  1824 d  certificate ends    EUCC-1       ACME         FR/certification
+    `,
+    { cwd },
+  )
+
+  // Killed while parties are registered one after the other: what was answered is there, and what is there is whole.
+  const answered: string[] = []
+  const open = await connectChain(join(cwd, 'federation'), chainOf('DE/artifact'))
+  const ncca = await open.as(readKey(join(cwd, 'federation/DE/keys/ncca.key')))
+  const writing = (async () => {
+    for (let n = 0; ; n++) {
+      const id = party(`manufacturer ${n}`)
+      await ncca.run('registerParty', {
+        id,
+        kind: 'manufacturer',
+        country: 'DE',
+        key: `0x${(n + 1).toString(16).padStart(40, '0')}`,
+        act,
+      })
+      answered.push(id)
+    }
+  })()
+  const isDead = assert.rejects(writing, (error: { code?: string }) => error.code === 'unreachable')
+  while (answered.length < 20) await sleep(5)
+  demo.child.kill('SIGKILL')
+  await demo.ended
+  await Promise.race([isDead, sleep(30_000).then(() => assert.fail('a call to a process that is gone does not end'))])
+  await open.provider.close()
+  const again = await startDemo()
+  const after = await connectChain(join(cwd, 'federation'), chainOf('DE/artifact'))
+  const subjects = new Set((await (await after.as()).history()).map(event => event.subject))
+  await after.provider.close()
+  for (const party of answered) assert.ok(subjects.has(party), `${party} was answered and is not there`)
+  const status = JSON.parse(await run('federation', 'status', '--json')) as {
+    demo: boolean
+    chains: { name: string; problem?: string; validators: string[]; entities: Record<string, number> }[]
+  }
+  assert.equal(status.demo, true)
+  assert.deepEqual(
+    status.chains.map(c => [c.name, c.problem, c.validators.length]),
+    [
+      ['EU', undefined, 4],
+      ...['DE', 'FR'].flatMap(country =>
+        ['artifact', 'certification', 'vulnerability'].map(kind => [`${country}/${kind}`, undefined, 4]),
+      ),
+    ],
+  )
+  assert.equal(status.chains.find(c => c.name === 'FR/certification')?.entities['certificates'], 1)
+
+  const about = subjectId('vulnerability', 'CVE-1')
+  const finder = { id: party('finder'), kind: 'provider' as const, country: 'FR', key: keyOf('FR/finder'), act }
+  await rule('FR/vulnerability', 'FR/coordinator', 'registerParty', finder)
+  await runScript(
+    `
+    $ entente vulnerability announce CVE-1 --report report.txt --version "router 2.1" --until 60d --secret secret.json --as FR/finder
+    FR/vulnerability: VulnerabilityAnnounced in block …
+      CVE-1 is 0x…
+      secret.json opens the commitment: keep it, and to yourself
+    $ entente vulnerability disclose CVE-1 --secret secret.json --as FR/finder
+    entente vulnerability: refused by row 34 (disclose): Embargoed …
+    [exit 1]
+    `,
+    { cwd },
+  )
+  await rule('FR/vulnerability', 'FR/coordinator', 'rejectEmbargo', about)
+  await run('vulnerability', 'disclose', 'CVE-1', '--secret', 'secret.json', '--as', 'FR/finder')
+  // The artifact chain is told of it.
+  const told = await connectChain(join(cwd, 'federation'), chainOf('FR/artifact'))
+  const artifacts = await told.as()
+  while ((await artifacts.get('foreignCase', about)).value?.disclosed === undefined) await sleep(50)
+  await told.provider.close()
+  await runScript(
+    `
+    $ entente artifact label router 2.1 CVE-1 affected --as FR/acme
+    FR/artifact: VersionLabelled in block …
+    $ entente artifact version router 2.2 --firmware report.txt --patches 2.1 --fixes CVE-1 --as FR/acme
+    FR/artifact: VersionRegistered in block …
+    …
+    $ entente check "router 2.1" --require no-open-vulns
+    …
+      certified  YES, exactly this version
+    …
+      affected   YES
+        CVE-1: affected, says ACME on …
+      patched    YES, for all of them
+        router 2.2 fixes CVE-1, not certified
+    …
+      NOT MET: 1 open vulnerability
+    DEMO: …
+    [exit 1]
+    $ entente certificate show EUCC-1 --country FR
+    EUCC-1 (0x…): inForce
+    …
+      public part 0x… matches the chain
+      proven at block …
+    `,
+    { cwd },
+  )
+
+  // A document that was changed is refused, whatever else is right.
+  const { document } = JSON.parse(await run('certificate', 'show', 'EUCC-1', '--country', 'FR', '--json')) as {
+    document: string
+  }
+  const file = join(cwd, 'federation/FR/documents', document.slice(2))
+  assert.ok(existsSync(file))
+  writeFileSync(file, readFileSync(file, 'utf8').replace('EUCC-1', 'EUCC-2'))
+  const { code, err } = await entente(['certificate', 'show', 'EUCC-1', '--country', 'FR'], { cwd })
+  assert.match(err, /is not what the chain has/)
+  assert.equal(code, 4)
+  await stop(t, again)
+})
