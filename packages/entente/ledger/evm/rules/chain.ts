@@ -24,7 +24,7 @@ import { encodeRule } from './encode.ts'
 import { readEntity, type View } from './entities.ts'
 import { decodeEvents, subjectTopic, UNINDEXED } from './events.ts'
 import type { PinnedValidators, ProvenHeader } from './proven/headers.ts'
-import { createProvenState, type ProvenState } from './proven/state.ts'
+import type { ProvenState } from './proven/state.ts'
 import { toRefusal } from './refusal.ts'
 
 export interface EvmRuleChainOptions {
@@ -79,10 +79,16 @@ export async function openEvmRuleChain(options: EvmRuleChainOptions): Promise<Ru
   const checkProven = (address: string, code: Uint8Array) => {
     for (const [name, own] of addresses) if (own === address) checkCode(name, addresses, code)
   }
-  const proven =
-    pinned && createProvenState({ chain, ask, chainId, pinned, checkCode: checkProven, timeoutMs, pollMs, wait })
+  const state = pinned && { chain, ask, chainId, pinned, checkCode: checkProven, timeoutMs, pollMs, wait }
+  // Not before something is read: it brings an EVM, for most of a second.
+  const proven = state && once(async () => (await import('./proven/state.ts')).createProvenState(state))
   await checkKind(chain, kind, addresses)
   return createEvmRuleChain(chain, { kind, addresses, account: account?.address, ask, proven, timeoutMs, pollMs, wait })
+}
+
+function once<T>(load: () => Promise<T>): () => Promise<T> {
+  let loading: Promise<T> | undefined
+  return () => (loading ??= load())
 }
 
 /** The contracts of the three kinds of national chains begin alike, and one node may have several. */
@@ -125,7 +131,7 @@ function createEvmRuleChain(
     addresses: ReadonlyMap<ContractName, string>
     account: string | undefined
     ask: Ask
-    proven: ProvenState | undefined
+    proven: (() => Promise<ProvenState>) | undefined
     timeoutMs: number
     pollMs: number
     wait: (milliseconds: number) => Promise<unknown>
@@ -249,7 +255,7 @@ function createEvmRuleChain(
           throw toRefusal(error)
         })
       ran = Math.max(ran, block)
-      const time = await timeOf(block, blockHash)
+      const time = events[0]?.time ?? (await timeOf(block, blockHash))
       return { transaction, block, blockHash, time, events: await toRuleEvents(events) }
     },
 
@@ -265,11 +271,12 @@ function createEvmRuleChain(
         )
         return { value, level: 'asked', block: header.number, blockHash: header.hash, time: header.time }
       }
+      const state = await proven()
       for (let waited = 0; ; waited += pollMs) {
-        const header = await provenHeader(proven, block)
+        const header = await provenHeader(state, block)
         try {
           const value = await readEntity(
-            viewBy(call => proven.call(header, call)),
+            viewBy(call => state.call(header, call)),
             kind,
             wanted,
             id,
@@ -285,7 +292,7 @@ function createEvmRuleChain(
     },
 
     async history({ subject, about, fromBlock = 0, toBlock, prove }: HistoryFilter = {}): Promise<RuleEvent[]> {
-      const shown = prove === true ? proven : undefined
+      const shown = prove === true ? await proven?.() : undefined
       const to = Math.min(toBlock ?? Number.MAX_SAFE_INTEGER, (await chain.header()).number)
       const wanted = subject ?? about
       if (wanted === undefined) return toRuleEvents(await logsOf([], fromBlock, to), shown)

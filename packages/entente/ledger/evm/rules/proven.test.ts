@@ -11,7 +11,7 @@ import { openEvmChain } from '../chain.ts'
 import { createEmbeddedProvider } from '../embedded/provider.ts'
 import { type ClosableProvider, type Eip1193Provider, RpcError } from '../provider.ts'
 import { openEvmRuleChain } from './chain.ts'
-import { deployRuleChain } from './deploy.ts'
+import { contractAddresses, deployRuleChain } from './deploy.ts'
 
 const CHAIN_ID = 6100
 const id = (n: number) => `0x${n.toString(16).padStart(64, '0')}`
@@ -285,6 +285,33 @@ test('contracts of another kind of chain, and addresses that are none, are refus
   const swapped = { ...contracts, Mirror: contracts['ArtifactRegistry'] as string }
   await rejects(openEvmRuleChain({ ...options, kind: 'artifact', contracts: swapped }), 'mismatch')
   await rejects((await open(provider)).run('registerArtifact', id(1), id(2)), 'refused') // without an account
+})
+
+test('who was cut off in the middle of deploying goes on from there', async () => {
+  for (const sends of [0, 1, 2]) {
+    const deployer = testAccount(320 + sends)
+    let left = sends
+    const dying: Eip1193Provider = {
+      request: request =>
+        request.method !== 'eth_sendRawTransaction' || left-- > 0
+          ? provider.request(request)
+          : Promise.reject(new Error('the connection ended')),
+    }
+    await rejects(
+      deployRuleChain({ provider: dying, chainId: CHAIN_ID, deployer, genesis, timeoutMs: 50, pollMs: 5 }),
+      'unreachable',
+    )
+    const addresses = await deployRuleChain({ provider, chainId: CHAIN_ID, deployer, genesis, pollMs: 5 })
+    assert.deepEqual(addresses, contractAddresses('artifact', deployer.address))
+    const chain = await openEvmRuleChain({
+      provider,
+      chainId: CHAIN_ID,
+      kind: 'artifact',
+      contracts: addresses,
+      finality: 'instant',
+    })
+    assert.equal((await chain.get('party', id(1))).value?.kind, 'ncca')
+  }
 })
 
 test('deploying again finds what is there, and another account creates a chain of its own', async () => {
