@@ -1,10 +1,12 @@
-// Contracts on a development chain, for tests that hold them against the rules: any address may send, at any time, and a refusal is read as its name and row.
+// Contracts on a development chain, for tests that hold them against the rules: any address may send, at any time; a refusal is read as its name and row, and
+// events as the rules tell them.
 import assert from 'node:assert/strict'
 import { after } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import {
   type Call,
   createMemory,
+  type Event,
   found,
   type Genesis,
   type Level,
@@ -16,9 +18,18 @@ import {
   type SchemeInput,
 } from '@entente/rules'
 import fc from 'fast-check'
-import { type Abi, decodeErrorResult, encodeDeployData, encodeFunctionData, type Hex, stringToHex } from 'viem'
+import {
+  type Abi,
+  decodeErrorResult,
+  encodeDeployData,
+  encodeFunctionData,
+  type Hex,
+  hexToBytes,
+  stringToHex,
+} from 'viem'
 import { artifactOf } from '../../contracts/tools/artifact.mts'
 import { startAnvil } from '../../packages/entente/ledger/conformance/anvil.ts'
+import { decodeEvents } from '../../packages/entente/ledger/evm/rules/events.ts'
 import { createHttpProvider } from '../../packages/entente/ledger/evm/http.ts'
 
 export const id = (n: number): Hex => `0x${n.toString(16).padStart(64, '0')}`
@@ -41,10 +52,12 @@ export const toStruct = ({ id, kind, country, key, act }: Party) => ({
 })
 
 export type Refused = { code: string; row: number } | undefined
+/** The error that it reverts with, or its events as the rules have them. */
+export type Sent = { refused: Refused; events: Event[] }
 export type Contract = {
   address: Hex
-  /** At a block time that is later than every one before. @returns the error that it reverts with, if it does */
-  send(from: Hex, name: string, args: readonly unknown[], at: number): Promise<Refused>
+  /** At a block time that is later than every one before. */
+  send(from: Hex, name: string, args: readonly unknown[], at: number): Promise<Sent>
   /** The words of an answer, 32 bytes each. */
   words(name: string, args: readonly unknown[]): Promise<Hex[]>
 }
@@ -85,14 +98,14 @@ async function startEvm(): Promise<Evm | string> {
         send: async (from, name, args, at) => {
           const call = { from, to, data: encode(name, args) }
           await ask('evm_setNextBlockTimestamp', at)
-          const { status, blockNumber } = await send({ ...call, gas: '0x300000' })
-          if (status === '0x1') return undefined
+          const { status, blockNumber, logs } = await send({ ...call, gas: '0x300000' })
+          if (status === '0x1') return { refused: undefined, events: toEvents(logs) }
           const failed = await ask('eth_call', call, blockNumber).then(
             () => assert.fail('a call that reverted does not revert'),
             (error: { data?: Hex }) => error,
           )
           const { errorName, args: values } = decodeErrorResult({ abi, data: failed.data as Hex })
-          return { code: errorName, row: Number(values?.[0]) }
+          return { refused: { code: errorName, row: Number(values?.[0]) }, events: [] }
         },
         words: async (name, args) => {
           const answer: Hex = await ask('eth_call', { to, data: encode(name, args) }, 'latest')
@@ -107,6 +120,28 @@ async function startEvm(): Promise<Evm | string> {
     stop: anvil.stop,
   }
 }
+
+type Log = {
+  address: Hex
+  topics: Hex[]
+  data: Hex
+  transactionHash: Hex
+  blockNumber: Hex
+  blockHash: Hex
+  logIndex: Hex
+}
+const toEvents = (logs: readonly Log[]): Event[] =>
+  decodeEvents(
+    logs.map(({ address, topics, data, transactionHash, blockNumber, blockHash, logIndex }) => ({
+      contract: address,
+      topics,
+      data: hexToBytes(data),
+      transaction: transactionHash,
+      block: Number(blockNumber),
+      blockHash,
+      index: Number(logIndex),
+    })),
+  ).map(({ log: _, ...event }) => event)
 
 /** A chain for the tests of a file, that ends with them. */
 export function useEvm(): Promise<Evm | string> {
@@ -154,10 +189,12 @@ export async function holdAgainst<T>(
       const memory = createMemory()
       await memory.run('', START, call => found(call, genesis))
       const play: Play = async (contract, caller, { name, args, rule }, at) => {
+        const before = memory.events.length
         const refused = await refusalOf(memory.run(caller, at, rule))
         const said = await contract.send(caller, name, args, at)
         const shown = JSON.stringify(args, (_, value) => (typeof value === 'bigint' ? String(value) : value))
-        assert.deepEqual(said, refused, `${name} ${shown} by ${caller}`)
+        const told = memory.events.slice(before).map(event => JSON.parse(JSON.stringify(event)))
+        assert.deepEqual(said, { refused, events: told }, `${name} ${shown} by ${caller}`)
         counts[refused ? 'refused' : 'taken']++
         if (refused) ways.add(`${refused.row} ${refused.code}`)
       }
