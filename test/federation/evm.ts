@@ -141,7 +141,10 @@ const toEvents = (logs: readonly Log[]): Event[] =>
       blockHash,
       index: Number(logIndex),
     })),
-  ).map(({ log: _, ...event }) => event)
+  ).map(event => {
+    const { log: _, ...told } = event
+    return told
+  })
 
 /** A chain for the tests of a file, that ends with them. */
 export function useEvm(): Promise<Evm | string> {
