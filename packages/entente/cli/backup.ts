@@ -16,6 +16,7 @@ import {
 } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import { collectionKey } from '@entente/verify/proof'
+import { parseCheckpoint, parseNote } from '@entente/verify/tlog'
 import type { AuditReport } from '#notary/audit.ts'
 import { openErasedTags } from '#notary/erased.ts'
 import { historyOf, type LogKey, oldKeyFile, openLogKey } from '#notary/key.ts'
@@ -296,6 +297,7 @@ export async function restoreBackup(options: RestoreOptions): Promise<Restored> 
         progress,
         ...(fault ? { fault } : {}),
       }
+      if (own.store.kind !== 'sqlite') await requireRoom(own, target, options.newLog)
       newLog = await beginNewLog({ config: compared, paths }, named)
       compared.log.origin = newLog.origin
       ;({ report, uncompared } = await auditFolder(compared, paths, progress))
@@ -408,6 +410,21 @@ async function tagErased(
     await original.close()
   }
   if (tags.length > 0) await store.take({ erasedTags: tags })
+}
+
+/** Before a log is ended, which can't be taken back: the database holds none, or what an earlier run that was cut off has put there. */
+async function requireRoom(config: Config, paths: Paths, origin: string): Promise<void> {
+  const target = await openStore(config, paths, { create: true })
+  try {
+    const head = await target.head()
+    if (head && parseCheckpoint(parseNote(head.note).text).origin !== origin)
+      throw new CliError(
+        'no',
+        `the database "${config.store.database}" already holds a log, at size ${head.size}: name another one`,
+      )
+  } finally {
+    await target.close()
+  }
 }
 
 /** The file goes once the database has all of it. A restore that was cut off after that finds the same log there, and goes on. */

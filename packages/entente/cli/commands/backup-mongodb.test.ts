@@ -1,6 +1,6 @@
 // `entente backup` beside a server on MongoDB, and `entente restore` into a database, with what was logged after it.
 import assert from 'node:assert/strict'
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { test } from 'node:test'
 import { setTimeout } from 'node:timers/promises'
@@ -71,4 +71,16 @@ test('backup beside a server on MongoDB; restored, what was erased since is eras
   assert.deepEqual([status.status, status.text.includes(ERASED_AFTER)], [200, false], 'nor does a status name it')
   assert.equal((await post(server, sampleObjects(1, 600))).status, 202)
   await server.stop()
+
+  // As another log, into a database of its own; where one is full nothing is ended for it, and a run that was cut off behind it goes on.
+  const origin = ['--new-log', 'taxii.example/2']
+  const full = restore(again, ...origin)
+  assert.deepEqual([full.code, /already holds a log/.test(full.said)], [1, true], full.said)
+  const third = site()
+  const begun = restore(third, ...origin)
+  assert.equal(begun.code, 0, begun.said)
+  renameSync(join(third.data, 'log.key'), `${third.data}.new-log.key`)
+  rmSync(third.data, { recursive: true })
+  const once = restore(third, ...origin)
+  assert.deepEqual([once.json.size, once.json.new_log.vkey], [begun.json.size, begun.json.new_log.vkey], once.said)
 })
