@@ -1,5 +1,5 @@
 // What is stored is delivered, and nothing is lost on the way: the server is killed at each point of notary/outbox.ts and at random under load, and
-// consumers that are not ours get every object that was stored, in order, repetitions only as marked ones.
+// consumers that are not ours get every object that was stored, in order, repetitions only as marked ones; and the broker is killed and away (broker-away.ts).
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { after, before, describe, type TestContext, test } from 'node:test'
@@ -8,6 +8,7 @@ import { assertHeard, type Broker, configure, KINDS, type Subject, storedIn } fr
 import { auditClean, postUntilDeath } from '../support/killed.ts'
 import { createRandom } from '../support/random.ts'
 import { OBJECTS, root, sampleObjects, startEntente, temporaryFolder } from '../support/server.ts'
+import { brokerAway } from './broker-away.ts'
 
 const LONG = process.env['ENTENTE_TEST_LONG'] !== undefined
 const KILLS = LONG ? 100 : 3
@@ -68,6 +69,7 @@ for (const { name: kind, start } of KINDS) {
     })
 
     if (kind === 'embedded') return
+    brokerAway(kind, () => broker)
     for (const [name, point] of [
       ['O1, before anything is sent', 'before-publish'],
       ['O3, after the broker confirmed', 'after-publish'],
