@@ -7,7 +7,7 @@ import { million } from './million.ts'
 import { startMedallion } from './medallion.ts'
 import { cluster } from './cluster.ts'
 import { millionMongodb, mongodb } from './mongodb.ts'
-import { registry } from './registry.ts'
+import { millionRegistry, registry } from './registry.ts'
 import { type Client, createStarted, type Server, type Started, startClient, startServer } from './processes.ts'
 import type { Figure } from './report.ts'
 import { alternate, median, quantile } from './statistics.ts'
@@ -332,6 +332,7 @@ export const benches: Record<string, Bench> = {
   cluster,
   million,
   'million-mongodb': millionMongodb,
+  'million-registry': millionRegistry,
 }
 
 /** Runs one bench in processes of its own, and stops them. */
