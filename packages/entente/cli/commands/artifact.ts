@@ -8,6 +8,7 @@ import { CliError, EXIT } from '../errors.ts'
 import { countryOf, federationDir, perform, reading } from '../federation/act.ts'
 import { findAffected } from '../federation/affected.ts'
 import { openDocuments } from '../federation/documents.ts'
+import { fetchDocument } from '../federation/fetch.ts'
 import {
   formatTime,
   hashOption,
@@ -143,7 +144,6 @@ async function show(values: Values, rest: string[]): Promise<number> {
     throw new CliError('usage', 'Usage: entente artifact show NAME [VERSION] --country FR')
   const names = openNames(federationDir(values))
   const chain = chainOf(values)
-  const documents = openDocuments(federationDir(values), chain.country)
   const id = names.id('artifact', name)
   const found = await reading(values, chain, async open => {
     const artifact = await open.get('artifact', id)
@@ -165,7 +165,15 @@ async function show(values: Values, rest: string[]): Promise<number> {
     return { artifact, versions: wanted.map((one, i) => ({ ...one, labels: labels[i] ?? [] })) }
   })
   const { value } = found.artifact
-  const document = value && documents.read(value.description)
+  const document =
+    value &&
+    (await fetchDocument({
+      dir: federationDir(values),
+      country: chain.country,
+      collection: 'artifacts',
+      id: documentId('infrastructure', id),
+      commitment: value.description,
+    }))
   print(
     isSet(values, 'json'),
     { id, ...value, document, versions: found.versions, level: found.artifact.level, block: found.artifact.block },
@@ -201,7 +209,7 @@ async function affected(values: Values, rest: string[]): Promise<number> {
       `${one.name}: ${one.status} by ${one.vulnerability}`,
       ...one.reasons.slice(0, 3).map(reason => `  ${reason.component} (${reason.by}, versions ${reason.range})`),
     ]),
-    `${counted(findings.length, 'finding')} in ${counted(searched, 'version')} with an SBOM here; ${counted(without, 'version')} without one, of which nothing can be said`,
+    `${counted(findings.length, 'finding')} in ${counted(searched, 'version')} with an SBOM here; ${counted(without, 'version')} without one, looked for by its own name alone`,
   ])
   return findings.some(one => one.status === 'affected' || one.status === 'undecided') ? EXIT.no : EXIT.yes
 }

@@ -5,6 +5,7 @@ import type { Args } from '../commands.ts'
 import { CliError, EXIT } from '../errors.ts'
 import { countryOf, federationDir, perform, reading } from '../federation/act.ts'
 import { openDocuments } from '../federation/documents.ts'
+import { fetchDocument } from '../federation/fetch.ts'
 import { formatTime, hashOption, hashOrText, nowSeconds, parseTime, required, timeOption } from '../federation/input.ts'
 import { importCertificates } from '../federation/import-certificates.ts'
 import { openNames, type Names } from '../federation/names.ts'
@@ -280,7 +281,13 @@ const show: Action = async (values, rest, names) => {
     ])
     return EXIT.no
   }
-  const document = openDocuments(federationDir(values), chain.country).read(value.document)
+  const document = await fetchDocument({
+    dir: federationDir(values),
+    country: chain.country,
+    collection: 'certificates',
+    id: documentId('report', id),
+    commitment: value.document,
+  })
   const state = certificateState(value, nowSeconds())
   print(isSet(values, 'json'), { id, state, ...value, stix: document, events, level, block }, () => [
     `${name} (${id}): ${state}`,
