@@ -53,18 +53,11 @@ export async function importCertificates(values: Record<string, unknown>, folder
   try {
     const countries = [...new Set(members.map(one => one.country))].sort()
     const loaded = await Promise.all(
-      countries.map(country =>
-        here.has(country)
-          ? importCountry(dir, country, data, names, step)
-          : {
-              country,
-              certificates: members.filter(c => c.country === country).length,
-              imported: 0,
-              holders: 0,
-              seconds: 0,
-              missing: 'no member here',
-            },
-      ),
+      countries.map(async (country): Promise<Loaded> => {
+        if (here.has(country)) return importCountry(dir, country, data, names, step)
+        const certificates = members.filter(one => one.country === country).length
+        return { country, certificates, imported: 0, holders: 0, seconds: 0, missing: 'no member here' }
+      }),
     )
     const foreign = here.has(EU)
       ? await recognise(
