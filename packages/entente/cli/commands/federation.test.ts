@@ -1,6 +1,16 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test, type TestContext } from 'node:test'
@@ -253,6 +263,80 @@ test('from an artifact to its certificate and its vulnerability; killed while it
     $ entente certificate show EUCC-1 --country FR
     EUCC-1 (0x…): inForce
     …
+      public part 0x… matches the chain
+      proven at block …
+    `,
+    { cwd },
+  )
+
+  const exported = (format: string) =>
+    run(
+      'vulnerability',
+      'export',
+      'CVE-1',
+      '--country',
+      'FR',
+      '--publisher',
+      'ACME',
+      '--namespace',
+      'https://acme.example',
+      '--format',
+      format,
+    )
+  const csaf = JSON.parse(await exported('csaf')) as Record<string, any>
+  assert.equal(csaf['document'].publisher.category, 'vendor')
+  assert.deepEqual(csaf['vulnerabilities'][0].product_status, { known_affected: [subjectId('version', 'router 2.1')] })
+  const stix = JSON.parse(await exported('stix')) as { objects: { type: string }[] }
+  assert.deepEqual([...new Set(stix.objects.map(({ type }) => type))].sort(), [
+    'note',
+    'relationship',
+    'report',
+    'vulnerability',
+  ])
+
+  // Whoever has none of the country's files reads its documents from its TAXII server.
+  const documents = join(cwd, 'federation/FR/documents')
+  renameSync(documents, `${documents}.aside`)
+  assert.match(await run('artifact', 'show', 'router', '--country', 'FR'), /document +0x[0-9a-f]{64} matches the chain/)
+  renameSync(`${documents}.aside`, documents)
+
+  // Certificates from before, as sec-certs publishes them: each to its country's chain, once.
+  mkdirSync(join(cwd, 'sec-certs'))
+  writeFileSync(
+    join(cwd, 'sec-certs/references.csv'),
+    'cert_id,scheme,refs\nANSSI-1,FR,"{\'BSI-1\'}"\nANSSI-2,FR,set()\nBSI-1,DE,set()\nNIAP-1,US,set()\n',
+  )
+  writeFileSync(
+    join(cwd, 'sec-certs/certificates.csv'),
+    'cert_id,manufacturer,not_valid_before,not_valid_after\nANSSI-1,ACME,2024-01-01,2034-01-01\n',
+  )
+  const { loaded, foreign } = JSON.parse(await run('certificate', 'import', 'sec-certs', '--json')) as {
+    loaded: { country: string; imported: number; holders: number }[]
+    foreign: object[]
+  }
+  assert.deepEqual(
+    loaded.map(({ country, imported, holders }) => [country, imported, holders]),
+    [
+      ['DE', 1, 1],
+      ['FR', 2, 1],
+    ],
+  )
+  const why = 'no agreement is in the framework'
+  assert.deepEqual(foreign, [{ country: 'US', certificates: 1, recognised: 0, why }])
+  await runScript(
+    `
+    $ entente certificate import sec-certs
+    COUNTRY  CERTIFICATES  IMPORTED  HOLDERS  SECONDS
+    DE       1             0         0        …
+    FR       2             0         0        …
+    US: 1 certificate of a third country, 0 recognised (no agreement is in the framework)
+    …
+    $ entente certificate show ANSSI-1 --country FR
+    ANSSI-1 (0x…): inForce
+      certificate under … version 1, imported
+      issued by … to ACME
+      from 2024-01-01T00:00:00Z until 2034-01-01T00:00:00Z
+      …  CertificateImported by FR ncca
       public part 0x… matches the chain
       proven at block …
     `,

@@ -1,0 +1,117 @@
+// How long the library's check takes, warm and with proofs verified, on the chains of one country with N artifacts.
+// node bench/check.ts [N]
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { subjectId } from '../packages/entente/product/ids.ts'
+import { checkVersion, type CountryChains } from '../packages/entente/registry/check.ts'
+import { readKey } from '../packages/entente/cli/federation/chains.ts'
+import { loadCountry } from '../packages/entente/cli/federation/config.ts'
+import { EUCC } from '../packages/entente/cli/federation/demo.ts'
+import { initFederation } from '../packages/entente/cli/federation/init.ts'
+import { startFederation } from '../packages/entente/cli/federation/up.ts'
+import { median, quantile } from './statistics.ts'
+
+const artifacts = Number(process.argv[2] ?? 200)
+const WRITERS = 16
+const HASH = `0x${'1'.repeat(64)}`
+const DAY = 86_400
+const dir = mkdtempSync(join(tmpdir(), 'entente-check-'))
+initFederation({ dir, members: ['FR'], port: 0, testSeed: 'entente bench' })
+for (const country of ['EU', 'FR']) {
+  const file = join(dir, country, 'federation.yaml')
+  writeFileSync(file, `${readFileSync(file, 'utf8')}documents: { serve: false }\n`)
+}
+const federation = await startFederation(
+  dir,
+  ['EU', 'FR'].map(country => loadCountry(dir, country)),
+  { demo: true, log: () => {}, now: Date.now },
+)
+try {
+  const chain = (kind: string) => {
+    const found = federation.chains.find(one => one.name.country === 'FR' && one.name.kind === kind)
+    if (!found) throw new Error(`no chain ${kind}`)
+    return found
+  }
+  const key = (name: string) => readKey(join(dir, 'FR/keys', `${name}.key`))
+  const keyOf = (n: number): `0x${string}` => `0x${(0xbe0c00 + n).toString(16).padStart(64, '0')}`
+  const { accountFromKey } = await import('../packages/entente/ledger/evm/account.ts')
+
+  // Each manufacturer a writer: their transactions share blocks.
+  const started = performance.now()
+  const ncca = await chain('artifact').as(key('ncca'))
+  const makers = Array.from({ length: WRITERS }, (_, n) => ({ id: subjectId('party', `maker ${n}`), key: keyOf(n) }))
+  for (const { id, key } of makers)
+    await ncca.run('registerParty', {
+      id,
+      kind: 'manufacturer',
+      country: 'FR',
+      key: accountFromKey(key).address,
+      act: HASH,
+    })
+  await Promise.all(
+    makers.map(async ({ key }, n) => {
+      const maker = await chain('artifact').as(key)
+      for (let i = n; i < artifacts; i += WRITERS) {
+        const artifact = subjectId('artifact', `artifact ${i}`)
+        await maker.run('registerArtifact', artifact, HASH)
+        await maker.run('setSupport', artifact, {
+          guidance: HASH,
+          until: 4_000_000_000,
+          contact: HASH,
+          repository: HASH,
+        })
+        const files = { firmware: HASH, sbom: HASH, mud: HASH }
+        await maker.run('registerVersion', artifact, subjectId('version', `artifact ${i} 1`), files)
+      }
+    }),
+  )
+  const certification = chain('certification')
+  const [nab, supervision] = [await certification.as(key('nab')), await certification.as(key('ncca'))]
+  const [cab, until] = [subjectId('party', 'CAB'), Math.floor(Date.now() / 1000) + 300 * DAY]
+  await nab.run('registerParty', {
+    id: cab,
+    kind: 'cab',
+    country: 'FR',
+    key: accountFromKey(keyOf(99)).address,
+    act: HASH,
+  })
+  await nab.run('accredit', cab, { schemes: [EUCC.id], categories: [], until })
+  await supervision.run('notifyBody', cab, '0799', false)
+  const version = subjectId('version', 'artifact 0 1')
+  while ((await supervision.get('version', version)).value === undefined)
+    await new Promise(resolve => setTimeout(resolve, 100))
+  const certificate = {
+    scheme: EUCC.id,
+    level: 'substantial' as const,
+    holder: makers[0]?.id ?? '',
+    versions: [version],
+  }
+  const now = Math.floor(Date.now() / 1000)
+  const rest = { components: [], categories: [], document: HASH, report: HASH, van: 0, since: now - 60, until, due: [] }
+  await (await certification.as(keyOf(99))).run('issue', subjectId('certificate', 'C'), { ...certificate, ...rest })
+  const loaded = (performance.now() - started) / 1000
+
+  const country: CountryChains = {
+    country: 'FR',
+    artifact: await chain('artifact').reader(),
+    certification: await certification.reader(),
+    vulnerability: await chain('vulnerability').reader(),
+  }
+  const times: number[] = []
+  let proven = 0
+  for (let i = 0; i < 120; i++) {
+    const before = performance.now()
+    const answer = await checkVersion([country], version, { now: Math.floor(Date.now() / 1000) })
+    if (i >= 20) times.push(performance.now() - before)
+    if (!answer.certified.is) throw new Error('it is certified')
+    proven = answer.evidence.filter(one => one.level === 'proven').length
+  }
+  const [middle, slow] = [median(times), quantile(times, 0.95)].map(ms => ms.toFixed(1))
+  console.log(
+    `${artifacts} artifacts entered in ${loaded.toFixed(0)} s; check: median ${middle} ms, 95 % ${slow} ms, ${proven} readings proven`,
+  )
+} finally {
+  await federation.close()
+  rmSync(dir, { recursive: true, force: true })
+}
