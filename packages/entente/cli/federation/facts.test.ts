@@ -1,0 +1,128 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { createMemoryChain } from '#ledger/memory/rule-chain.ts'
+import type { RuleChain } from '#ledger/rule-chain.ts'
+import { hashText, subjectId } from '#product/ids.ts'
+import { createCountry, DAY, hash, party, START, TERMS } from '#registry/test/country.ts'
+import { createFacts } from './facts.ts'
+import type { ChainKind } from './layout.ts'
+
+const act = hashText('act')
+
+/** A country with its EU chain, and what copies facts between them. TEST KEYS: names. */
+async function createWorld() {
+  const fr = await createCountry('FR')
+  const member = (name: string, kind: 'commission' | 'state', country: string) => ({
+    id: party(name),
+    kind,
+    country,
+    key: name,
+    act,
+  })
+  const eu = await createMemoryChain({
+    genesis: {
+      chain: { kind: 'eu', country: 'EU' },
+      parties: [member('commission', 'commission', 'EU'), member('FR state', 'state', 'FR')],
+      consortium: { numerator: 1, denominator: 2, period: DAY },
+    },
+    now: () => fr.clock.now,
+  })
+  const dir = mkdtempSync(join(tmpdir(), 'entente-facts-'))
+  const file = join(dir, 'facts.json')
+  const logged: string[] = []
+  const own = (kind: ChainKind, key: string): RuleChain => (kind === 'eu' ? eu.as(key) : fr.as(kind, key))
+  const facts = () =>
+    createFacts({
+      country: 'FR',
+      from: kind => own(kind, ''),
+      to: kind => (kind === 'eu' ? undefined : own(kind, 'ncca')),
+      file,
+      log: (_level, message) => logged.push(message),
+    })
+  return { fr, eu, file, logged, facts, end: () => rmSync(dir, { recursive: true }) }
+}
+
+test('authorities, schemes, recognitions, parties, versions and cases come to the chains that need them, once', async t => {
+  const { fr, eu, file, logged, facts, end } = await createWorld()
+  t.after(end)
+  const value = async (
+    chain: 'artifact' | 'certification' | 'vulnerability',
+    kind: 'party' | 'scheme' | 'version' | 'recognition' | 'foreignCase',
+    id: string,
+  ) => (await fr.as(chain, '').get(kind, id)).value
+  await facts().copy()
+  const [scheme, ncca] = [
+    subjectId('scheme', 'new'),
+    { id: party('FR second NCCA'), kind: 'ncca' as const, country: 'FR', key: 'second' },
+  ]
+  await eu.as('commission').run('adoptScheme', scheme, { ...TERMS, scope: subjectId('scope', 'new') })
+  const agreement = { agreement: act, levels: ['high' as const], since: START, until: START + DAY, isEea: true }
+  await eu.as('commission').run('recogniseCountry', 'NO', scheme, agreement)
+  await eu.as('FR state').run('propose', { do: 'seat', authority: ncca, act })
+  const artifact = fr.as('artifact', 'ncca')
+  await artifact.run('registerParty', { id: party('Maker'), kind: 'manufacturer', country: 'SE', key: 'maker', act })
+  const maker = fr.as('artifact', 'maker')
+  const version = subjectId('version', 'maker 1')
+  await maker.run('registerArtifact', subjectId('artifact', 'maker'), act)
+  await maker.run('registerVersion', subjectId('artifact', 'maker'), version, {
+    firmware: hash('f'),
+    sbom: hash('s'),
+    mud: hash('m'),
+  })
+  await maker.run('addKey', 'maker 2')
+  const vulnerability = subjectId('vulnerability', 'CVE-1')
+  await fr.as('vulnerability', 'finder').run('announce', vulnerability, {
+    commitment: hash('c'),
+    artifact: { sealed: hash('sealed') },
+    coordinator: party('FR coordinator'),
+    proposedEnd: START + DAY,
+  })
+
+  const copied = await facts().copy()
+  for (const chain of ['artifact', 'certification', 'vulnerability'] as const)
+    assert.deepEqual((await value(chain, 'party', ncca.id)) as object, {
+      kind: 'ncca',
+      country: 'FR',
+      act,
+      isActive: true,
+      registrar: `0x${'0'.repeat(64)}`,
+      from: 'attested',
+    })
+  assert.ok(await value('certification', 'scheme', scheme))
+  assert.ok(await value('certification', 'recognition', `NO@${scheme}`))
+  for (const chain of ['certification', 'vulnerability'] as const) {
+    assert.ok(await value(chain, 'party', party('Maker')))
+    assert.equal((await fr.as(chain, '').get('key', 'maker 2')).value?.party, party('Maker'))
+  }
+  assert.equal(((await value('certification', 'version', version)) as { from: string }).from, 'attested')
+  assert.ok(await value('artifact', 'foreignCase', vulnerability))
+  // Three authorities' chains, a scheme, a recognition, a manufacturer on two chains, its second key on two, a version, a case.
+  assert.equal(copied, 3 + 1 + 1 + 2 + 2 + 1 + 1)
+
+  assert.equal(await facts().copy(), 0)
+  // As after a crash before it was written how far it had come.
+  const read = readFileSync(file, 'utf8')
+  rmSync(file)
+  assert.equal(await facts().copy(), 0)
+  assert.equal(readFileSync(file, 'utf8'), read)
+  assert.deepEqual(logged, [])
+})
+
+test('what a chain has of its own stays, and that is told; the rest goes on', async t => {
+  const { fr, logged, facts, end } = await createWorld()
+  t.after(end)
+  await facts().copy()
+  const id = party('Twice')
+  const registered = { id, kind: 'manufacturer' as const, country: 'FR', act }
+  await fr.as('vulnerability', 'ncca').run('registerParty', { ...registered, key: 'twice there' })
+  await fr.as('artifact', 'ncca').run('registerParty', { ...registered, key: 'twice' })
+  await fr.as('artifact', 'ncca').run('registerParty', { ...registered, id: party('Next'), key: 'next' })
+  await facts().copy()
+  assert.equal((await fr.as('vulnerability', '').get('party', id)).value?.from, 'own')
+  assert.equal((await fr.as('vulnerability', '').get('party', party('Next'))).value?.from, 'attested')
+  assert.equal((await fr.as('certification', '').get('party', id)).value?.from, 'attested')
+  assert.deepEqual(logged, ['a fact of another chain is refused'])
+})
