@@ -10,6 +10,7 @@ import { openNames } from '../federation/names.ts'
 import { registerParty } from '../federation/party.ts'
 import { readStatus } from '../federation/status.ts'
 import { requireEverybody, startFederation } from '../federation/up.ts'
+import { boundHeap } from '../heap.ts'
 import { createLogger } from '../logger.ts'
 import { counted, print, table } from '../print.ts'
 import { untilAsked } from '../signals.ts'
@@ -57,6 +58,7 @@ function make(values: Values, dir: string): string[] {
 
 /** Runs until SIGINT or SIGTERM. */
 async function up(values: Values, rest: string[]): Promise<number> {
+  boundHeap()
   const dir = federationDir(values)
   const demo = isSet(values, 'demo')
   if (demo && listCountries(dir).length === 0) make(values, dir)

@@ -1,7 +1,7 @@
-import { setFlagsFromString } from 'node:v8'
 import type { Args } from '../commands.ts'
 import { issuerOf } from '../auth-config.ts'
 import { loadConfig } from '../config.ts'
+import { boundHeap } from '../heap.ts'
 import { createLogger } from '../logger.ts'
 import { dataFolder } from '../options.ts'
 import { startServer } from '../serve.ts'
@@ -10,15 +10,9 @@ import { isSet } from '../values.ts'
 import { toChannels } from '../channel-config.ts'
 import { quorumOf } from '../witness-config.ts'
 
-/**
- * By how much the heap may grow before it is collected again. Left to itself V8 waits until a small heap is four times as large: hostile requests
- * made 384 MB of it, and less than 290 so (test/e2e/hostile.test.ts). Smaller values cost much: at 15 percent a full read takes twice the time.
- */
-const HEAP_GROWING_PERCENT = 40
-
 /** Runs until SIGINT or SIGTERM; what is under way is finished then. */
 export async function run({ values }: Args): Promise<number> {
-  setFlagsFromString(`--heap-growing-percent=${HEAP_GROWING_PERCENT}`)
+  boundHeap()
   const { config, paths } = loadConfig({
     file: values['config'] as string | undefined,
     data: dataFolder(values),
