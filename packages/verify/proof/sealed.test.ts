@@ -9,6 +9,7 @@ import { buildTrie } from '../test/trie.ts'
 import {
   type Anchor,
   decodeRlp,
+  decodeTrieNode,
   encodeRlp,
   type PinnedLedger,
   ROOT_AT_SLOT,
@@ -17,6 +18,7 @@ import {
   sealQuorum,
   verifyObject,
   verifySealedHeader,
+  readTrie,
   verifyTrieProof,
 } from './index.ts'
 
@@ -354,6 +356,12 @@ test('trie proofs: every key of random tries, and no other', () => {
         if (all.some(([other]) => other.join() === absent.join())) continue
         assert.throws(() => verifyTrieProof(trie.root, absent, proof), seal)
       }
+      // That a key is not there is shown by the nodes on its way.
+      const nodes = new Map(all.flatMap(([key]) => trie.prove(key)).map(node => [String(keccak_256(node)), node]))
+      const found = all.find(([key]) => key.join() === absent.join())?.[1]
+      const nodeOf = (hash: Uint8Array) => decodeTrieNode(hash, nodes.get(String(hash)), 0)
+      assert.deepEqual(readTrie(trie.root, absent, nodeOf), found)
+      assert.throws(() => readTrie(trie.root, absent, hash => decodeTrieNode(hash, testSeed('node'), 0)), seal)
     }),
     { seed: 20261122, numRuns: 25 },
   )
