@@ -1,5 +1,6 @@
 import { createTaxiiClient } from '@entente/client'
-import { type LogKeys, readLogKeys, verifySuccession } from '@entente/verify/proof'
+import { type LogKeys, readLogKeys, verifyContinuation, verifySuccession } from '@entente/verify/proof'
+import { parseVkey } from '@entente/verify/tlog'
 import { openLogKey } from '#notary/key.ts'
 import { retireKey, rotateKey } from '#notary/rotate.ts'
 import { systemClock } from '#notary/time.ts'
@@ -25,11 +26,17 @@ export async function run({ values, positionals: given }: Args): Promise<number>
 
 async function showKeys(values: Values): Promise<number> {
   const url = textOf(values, 'url')
-  const [keys, isBoth] = url === undefined ? ownKeys(values) : [await keysOf(url), false]
+  const [keys, isBoth, continuations] = url === undefined ? ownKeys(values) : await keysOf(url)
   const { origin, vkeys, successions } = keys
   const json = { format: 'entente/keys/v1', origin, keys: vkeys, successions }
   print(isSet(values, 'json'), json, () => [
     origin,
+    ...continuations
+      .map(verifyContinuation)
+      .map(
+        c =>
+          `  goes on from ${parseVkey(c.from).name}, which ended at size ${c.size} (known to have been at ${c.last}), ${c.time}`,
+      ),
     `  ${vkeys[0]}`,
     ...successions.map(verifySuccession).map(s => `  ${s.to}  since entry ${s.index}, ${s.time}`),
     ...(isBoth ? ['  the key before the last signs as well, until "entente log retire-key"'] : []),
@@ -37,15 +44,16 @@ async function showKeys(values: Values): Promise<number> {
   return EXIT.yes
 }
 
-function ownKeys(values: Values): [LogKeys, boolean] {
+function ownKeys(values: Values): [LogKeys, boolean, readonly string[]] {
   const { config, paths } = openData(values)
-  const { keys, signer } = openLogKey(paths.logKey, config.log.origin ?? defaultOrigin, false)
-  return [keys, signer.also !== undefined]
+  const { keys, signer, continuations } = openLogKey(paths.logKey, config.log.origin ?? defaultOrigin, false)
+  return [keys, signer.also !== undefined, continuations]
 }
 
-async function keysOf(url: string): Promise<LogKeys> {
+async function keysOf(url: string): Promise<[LogKeys, boolean, readonly string[]]> {
   const client = createTaxiiClient({ url })
-  return readLogKeys(await client.logKey(), await client.successions())
+  const keys = readLogKeys(await client.logKey(), await client.successions())
+  return [keys, false, await client.continuations()]
 }
 
 async function rotate(values: Values): Promise<number> {
