@@ -38,14 +38,16 @@ contract CertificateHandler {
 
     function issue(uint8 by, uint8 level, uint8 what, uint16 length, bool isPublic) external {
         if (count > 10) return;
-        uint256 body = bodies[by % 4];
+        // Mostly what takes an approval, or few would be used.
+        uint256 body = by % 3 == 0 ? bodies[by % 4] : HIGH_CAB;
         bytes32 document = documents[what % 3];
-        ICertificateRegistry.NewCertificate memory input = CHAIN.input(uint8(1 << (level % 3)), document);
-        if (isPublic) input.scheme = CHAIN.PUBLIC();
-        input.van = what % 7;
+        ICertificateRegistry.NewCertificate memory input =
+            CHAIN.input(level % 2 == 0 ? HIGH : uint8(1 << (level % 3)), document);
+        if (isPublic && level % 3 == 0) input.scheme = CHAIN.PUBLIC();
+        if (by % 4 == 0) input.van = what % 7;
         input.until = input.since + 181 days + uint64(length) * 1 hours / 2;
         bool isLong = input.until - input.since > 2 * YEAR;
-        (bool isRight, bool isNeeded) = _right(body, input, isPublic);
+        (bool isRight, bool isNeeded) = _right(body, input, isPublic && level % 3 == 0);
         bool isApproved = _isApproved(body, document, isLong);
         CertificateId id = idAt(count);
         vm.prank(keyOf(body));
@@ -94,7 +96,7 @@ contract CertificateHandler {
 
     function approve(uint8 by, uint8 what, bool mayBeLonger) external {
         uint64 until = uint64(block.timestamp) + YEAR;
-        PartyId body = idOf(bodies[by % 4]);
+        PartyId body = idOf(by % 3 == 0 ? bodies[by % 4] : HIGH_CAB);
         vm.prank(keyOf(NCCA));
         try BODIES.approve(body, documents[what % 3], until, mayBeLonger) {} catch {}
     }
