@@ -308,7 +308,7 @@ test('from an artifact to its certificate and its vulnerability; killed while it
   )
   writeFileSync(
     join(cwd, 'sec-certs/certificates.csv'),
-    'cert_id,manufacturer,not_valid_before,not_valid_after\nANSSI-1,ACME,2024-01-01,2034-01-01\n',
+    'cert_id,dgst,manufacturer,not_valid_before,not_valid_after\nANSSI-1,12ab,ACME,2024-01-01,2034-01-01\n',
   )
   const { loaded, foreign } = JSON.parse(await run('certificate', 'import', 'sec-certs', '--json')) as {
     loaded: { country: string; imported: number; holders: number }[]
@@ -318,7 +318,7 @@ test('from an artifact to its certificate and its vulnerability; killed while it
     loaded.map(({ country, imported, holders }) => [country, imported, holders]),
     [
       ['DE', 1, 1],
-      ['FR', 2, 1],
+      ['FR', 2, 2],
     ],
   )
   const why = 'no agreement is in the framework'

@@ -127,6 +127,11 @@ async function importCountry(
     const scheme = data.schemes.get(country)
     if (scheme !== undefined && !there.has(scheme.id))
       await ncca.run('registerNationalScheme', scheme.id, schemeTerms(documents.put(scheme.document), scheme.name), [])
+    for (const [kind, found] of [
+      ['scheme', scheme],
+      ['party', data.issuers.get(country)],
+    ] as const)
+      if (found !== undefined) names.id(kind, found.name)
     const holders = [...new Set(certificates.map(one => one.legacy.holder))]
     const entered = await all(holders, async id => {
       if (there.has(id)) return 0

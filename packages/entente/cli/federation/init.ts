@@ -7,6 +7,7 @@ import type { DisclosurePolicy, Genesis, NewParty } from '@entente/rules'
 import { stringify } from 'yaml'
 import { CliError } from '../errors.ts'
 import { type ChainName, chainIdOf, EU, formatChainName, NATIONAL, pathsOf } from './layout.ts'
+import { openNames } from './names.ts'
 
 const DAY = 86_400
 /** Validators of an embedded chain: one operator has all their keys, and they stay who they are. */
@@ -119,6 +120,12 @@ export function initFederation({ dir, members, port, testSeed }: InitOptions): s
     const genesis = Object.fromEntries(NATIONAL.map(kind => [kind, of(kind)]))
     write(country, genesis, port === 0 ? 0 : port + i + 1)
   }
+  // What ids are called: they are hashes, and people have names.
+  const names = openNames(dir)
+  for (const country of members) for (const kind of [...AUTHORITIES, 'state']) names.id('party', `${country} ${kind}`)
+  for (const member of ['commission', 'enisa']) names.id('party', member)
+  names.id('scheme', 'EUCC')
+  names.keep()
   return countries
 }
 
