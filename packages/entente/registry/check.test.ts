@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import { commit } from '@entente/rules'
 import { subjectId } from '#product/ids.ts'
 import { checkVersion } from './check.ts'
+import { recommend } from './recommend.ts'
 import { createCountry, DAY, hash, party, START, type TestCountry } from './test/country.ts'
 
 const check = async (countries: TestCountry[], version: string, at?: number) => {
@@ -173,4 +174,26 @@ test('Article 55: what holds now, and what held then', async () => {
   fr.clock.now += DAY
   assert.equal((await check([fr], version)).support?.guidance, guidance)
   assert.equal((await check([fr], version, first)).support?.guidance, hash('guidance'))
+})
+
+test('what to do follows from the answers: identify, mitigate, update, replace, watch', async () => {
+  const fr = await createCountry('FR')
+  const [unknown] = recommend(await check([fr], subjectId('version', 'nothing')))
+  assert.deepEqual(unknown, { do: 'identify' })
+  const first = await fr.version('router', 'router 1')
+  assert.deepEqual(recommend(await check([fr], first)), [])
+  const certificate = await fr.certify('EUCC-1', [first])
+  const cve = await disclose(fr, 'CVE-1', first)
+  await fr.as('artifact', 'acme').run('label', first, cve, 'affected')
+  assert.deepEqual(recommend(await check([fr], first)), [{ do: 'mitigate', open: [cve] }])
+  const second = await fr.version('router', 'router 2', { patches: first, fixes: [cve] })
+  const update = { do: 'update', to: second, fixes: [cve], isCertified: false }
+  assert.deepEqual(recommend(await check([fr], first)), [update])
+  await fr.as('certification', 'cab').run('openReview', certificate)
+  const watch = { do: 'watch', certificate, why: 'underReview' }
+  assert.deepEqual(recommend(await check([fr], first)), [update, watch])
+  const { support } = await check([fr], first)
+  assert.ok(support)
+  const replace = { do: 'replace', since: support.until }
+  assert.deepEqual(recommend({ ...(await check([fr], first)), at: support.until }), [update, replace, watch])
 })

@@ -111,11 +111,14 @@ async function support(values: Values, rest: string[]): Promise<number> {
     'artifact support NAME --guidance FILE|URL --until TIME --contact TEXT --repository URL --as KEY',
   )
   const names = openNames(federationDir(values))
+  const documents = openDocuments(federationDir(values), countryOf(values))
+  const kept = (option: string) =>
+    required(hashOrText(values, option, isSet(values, 'preview') ? undefined : documents.keepFile), option)
   const input = {
-    guidance: required(hashOrText(values, 'guidance'), 'guidance'),
+    guidance: kept('guidance'),
     until: required(timeOption(values, 'until', nowSeconds()), 'until'),
-    contact: required(hashOrText(values, 'contact'), 'contact'),
-    repository: required(hashOrText(values, 'repository'), 'repository'),
+    contact: kept('contact'),
+    repository: kept('repository'),
   }
   return perform(values, chainOf(values), 'setSupport', [names.id('artifact', name), input], { names })
 }
@@ -180,12 +183,13 @@ async function show(values: Values, rest: string[]): Promise<number> {
     () => {
       if (value === undefined) return [`${chain.country} has no artifact ${name} (${id})`]
       const { support: article55 } = value
+      const { text } = openDocuments(federationDir(values), chain.country)
       return [
         `${name} (${id}) of ${names.show(value.manufacturer)}`,
         `  document    ${value.description} ${document === undefined ? 'is not here' : 'matches the chain'}`,
         article55 === undefined
           ? '  Article 55  nothing was said'
-          : `  Article 55  guidance ${article55.guidance}, supported until ${formatTime(article55.until)}`,
+          : `  Article 55  guidance ${text(article55.guidance)}, supported until ${formatTime(article55.until)}`,
         ...found.versions.flatMap(one => [
           `  version     ${names.show(one.id)}, firmware ${one.firmware}, since ${formatTime(one.time)}`,
           ...one.labels.map(l => `    ${names.show(l.vulnerability)}: ${l.status}, says ${names.show(l.by)}`),

@@ -1,4 +1,5 @@
 import { type Affected, type Answer, checkVersion, type CountryChains } from '#registry/check.ts'
+import { type Recommendation, recommend } from '#registry/recommend.ts'
 import { parseSbom } from '#product/sbom.ts'
 import { type Level, LEVELS } from '@entente/rules'
 import type { Args } from '../commands.ts'
@@ -6,6 +7,7 @@ import { CliError, EXIT } from '../errors.ts'
 import { federationDir } from '../federation/act.ts'
 import { listCountries } from '../federation/config.ts'
 import { aboutOf, connectChain } from '../federation/connect.ts'
+import { openDocuments } from '../federation/documents.ts'
 import { formatTime, nowSeconds, readInput, timeOption } from '../federation/input.ts'
 import { EU, NATIONAL } from '../federation/layout.ts'
 import { type Names, openNames } from '../federation/names.ts'
@@ -51,11 +53,18 @@ export async function run({ values, positionals }: Args): Promise<number> {
         demo: isDemo,
         met: isMet,
         milliseconds,
-        results: known.map(({ name, answer, unmet }) => ({ name, unmet, ...answer })),
+        results: known.map(({ name, answer, unmet }) => ({
+          name,
+          unmet,
+          ...answer,
+          recommendations: recommend(answer),
+        })),
         unknown: results.length - known.length,
       },
       () => [
-        ...known.flatMap(({ name, answer, unmet }) => show(name, answer, unmet, names, isSet(values, 'evidence'))),
+        ...known.flatMap(({ name, answer, unmet }) =>
+          show(name, answer, unmet, { names, dir, withEvidence: isSet(values, 'evidence') }),
+        ),
         ...(results.length > known.length
           ? [`${counted(results.length - known.length, 'component')} of the SBOM that no chain knows`]
           : []),
@@ -152,7 +161,33 @@ const AFFECTED: Readonly<Record<Affected, string>> = {
   unknown: 'nothing was said, which is no statement',
 }
 
-function show(name: string, answer: Answer, unmet: readonly string[], names: Names, withEvidence: boolean): string[] {
+function wordsOf(one: Recommendation, names: Names): string {
+  const list = (ids: readonly string[]) => ids.map(names.show).join(', ')
+  switch (one.do) {
+    case 'identify':
+      return 'compare name, version and hash of the firmware with what its manufacturer says'
+    case 'update':
+      return `update to ${names.show(one.to)}, which fixes ${list(one.fixes)}${one.isCertified ? '; it is certified' : '; it has no certificate of its own'}`
+    case 'mitigate':
+      return `follow the guidance, or ask the contact: there is no patch for ${list(one.open)}`
+    case 'replace':
+      return `plan its replacement: support ended on ${formatTime(one.since)}`
+    case 'watch':
+      return `watch ${names.show(one.certificate)}: ${WATCHED[one.why]}`
+  }
+}
+const WATCHED = {
+  suspended: 'it is suspended',
+  underReview: 'it is under review',
+  component: 'a vulnerability of a component was notified',
+}
+
+function show(
+  name: string,
+  answer: Answer,
+  unmet: readonly string[],
+  { names, dir, withEvidence }: { names: Names; dir: string; withEvidence: boolean },
+): string[] {
   const { home, certified, affected, patched, support } = answer
   const lines = [`${name} (${answer.version}) at ${formatTime(answer.at)}`]
   if (home === undefined) lines.push('  no chain has this version: nothing is known of it')
@@ -178,7 +213,12 @@ function show(name: string, answer: Answer, unmet: readonly string[], names: Nam
     lines.push(
       `    ${names.show(p.version)} fixes ${p.fixes.map(names.show).join(', ')}${p.isCertified ? ', certified' : ', not certified'}`,
     )
-  if (support) lines.push(`  guidance   ${support.guidance}, supported until ${formatTime(support.until)}`)
+  if (support) {
+    const { text } = openDocuments(dir, home?.country ?? EU)
+    lines.push(`  guidance   ${text(support.guidance)}, supported until ${formatTime(support.until)}`)
+    lines.push(`  contact    ${text(support.contact)}, advisories at ${text(support.repository)}`)
+  }
+  for (const one of recommend(answer)) lines.push(`  DO         ${wordsOf(one, names)}`)
   const proven = answer.evidence.filter(e => e.level === 'proven').length
   lines.push(
     `  rests on ${counted(answer.evidence.length, 'reading')}, ${proven} of them proven; that histories are whole is what the chains' processes say`,

@@ -27,9 +27,14 @@ export type Documents = {
   put(document: StixObject): string
   /** Undefined where it is not here. @throws ProductError `commitment` where it is another file */
   readFile(hash: string): Buffer | undefined
+  /** What is written there where it is here and one line, such as a URL; else the hash. @throws ProductError `commitment` */
+  text(hash: string): string
   /** Undefined where it is not here. @throws ProductError `commitment` where it is another document */
   read(commitment: string): VerifiedDocument | undefined
 }
+
+const MAX_LINE = 500
+const ONE_LINE = /^[^\p{Cc}\uFFFD]+$/u
 
 export function openDocuments(dir: string, country: string): Documents {
   const folder = join(pathsOf(dir, country).folder, 'documents')
@@ -42,19 +47,23 @@ export function openDocuments(dir: string, country: string): Documents {
   const stored = (hash: string): Buffer | undefined =>
     /^0x[0-9a-f]{64}$/.test(hash) && existsSync(at(hash)) ? readFileSync(at(hash)) : undefined
   const put = (document: StixObject): string => write(commitDocument(document), `${JSON.stringify(document)}\n`)
+  function readFile(hash: string): Buffer | undefined {
+    const bytes = stored(hash)
+    if (bytes === undefined) return undefined
+    const found = hashFile(bytes)
+    if (found === hash) return bytes
+    throw new ProductError('commitment', `${at(hash)} has the hash ${found}: it is not what the chain has; restore it`)
+  }
   return {
     keepFile: bytes => write(hashFile(bytes), bytes),
     keep: document => put(withSalt(document, randomBytes(32))),
     put,
-    readFile(hash) {
-      const bytes = stored(hash)
-      if (bytes === undefined) return undefined
-      const found = hashFile(bytes)
-      if (found === hash) return bytes
-      throw new ProductError(
-        'commitment',
-        `${at(hash)} has the hash ${found}: it is not what the chain has; restore it`,
-      )
+    readFile,
+    text(hash) {
+      const bytes = readFile(hash)
+      return bytes !== undefined && bytes.length <= MAX_LINE && ONE_LINE.test(bytes.toString())
+        ? bytes.toString()
+        : hash
     },
     read(commitment) {
       const bytes = stored(commitment)

@@ -23,11 +23,19 @@ export function hashOption(values: Values, name: string): string | undefined {
   return hashFile(readInput(given))
 }
 
-/** As {@link hashOption}; where there is no such file it is a text, such as a URL. */
-export function hashOrText(values: Values, name: string): string | undefined {
+/**
+ * As {@link hashOption}; where there is no such file it is a text, such as a URL.
+ *
+ * @param hash of what is given, for who keeps it as well
+ */
+export function hashOrText(
+  values: Values,
+  name: string,
+  hash: (bytes: Uint8Array) => string = hashFile,
+): string | undefined {
   const given = textOf(values, name)
   if (given === undefined || HASH.test(given)) return given
-  return hashFile(existsSync(given) ? readInput(given) : Buffer.from(given))
+  return hash(existsSync(given) ? readInput(given) : Buffer.from(given))
 }
 
 export function required<T>(value: T | undefined, name: string): T {
