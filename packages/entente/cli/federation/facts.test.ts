@@ -126,3 +126,30 @@ test('what a chain has of its own stays, and that is told; the rest goes on', as
   assert.equal((await fr.as('certification', '').get('party', id)).value?.from, 'attested')
   assert.deepEqual(logged, ['a fact of another chain is refused'])
 })
+
+test('a chain that is away holds up nothing but what comes from it', async t => {
+  const { fr, eu, file, end } = await createWorld()
+  t.after(end)
+  let isAway = true
+  const away: RuleChain = {
+    ...eu.as(''),
+    head: () => (isAway ? Promise.reject(new Error('EU is away')) : eu.as('').head()),
+  }
+  const facts = createFacts({
+    country: 'FR',
+    from: kind => (kind === 'eu' ? away : fr.as(kind, '')),
+    to: kind => (kind === 'eu' ? undefined : fr.as(kind, 'ncca')),
+    file,
+    log: () => {},
+  })
+  const maker = { id: party('second maker'), kind: 'manufacturer' as const, country: 'FR', key: 'maker', act }
+  await fr.as('artifact', 'ncca').run('registerParty', maker)
+  await assert.rejects(facts.copy(), /EU is away/)
+  assert.equal((await fr.as('vulnerability', '').get('party', maker.id)).value?.from, 'attested')
+  await eu
+    .as('commission')
+    .run('adoptScheme', subjectId('scheme', 'new'), { ...TERMS, scope: subjectId('scope', 'new') })
+  isAway = false
+  await facts.copy()
+  assert.equal((await fr.as('certification', '').get('scheme', subjectId('scheme', 'new'))).value?.from, 'attested')
+})

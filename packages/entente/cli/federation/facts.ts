@@ -120,7 +120,7 @@ export type FactsOptions = {
   log(level: 'info' | 'warn', message: string, details: Record<string, unknown>): void
 }
 export type Facts = {
-  /** Brings what is new. @returns how many facts were entered */
+  /** Brings what is new. @returns how many facts were entered @throws what a chain said that is away, once the others were followed */
   copy(): Promise<number>
 }
 
@@ -145,26 +145,42 @@ export function createFacts({ country, from, to, file, log }: FactsOptions): Fac
     }
   }
 
+  /** What is new on one route. @returns how many facts were entered */
+  async function follow(
+    { from: source, to: target, facts }: (typeof ROUTES)[number],
+    heads: Map<ChainKind, Promise<number>>,
+  ): Promise<number> {
+    const [reading, writing] = [from(source), to(target)]
+    if (reading === undefined || writing === undefined) return 0
+    const route = routeOf(source, target)
+    const fromBlock = (read[route] ?? -1) + 1
+    const final = await (heads.get(source) ?? remember(heads, source, reading))
+    if (fromBlock > final) return 0
+    let entered = 0
+    for (const event of await reading.history({ fromBlock, toBlock: final }))
+      for (const reader of facts) {
+        const fact = await reader(reading, event, country)
+        if (fact !== undefined) entered += await enter(writing, fact, { route, event: event.name })
+      }
+    // A crash before this reads the same events again, and finds their facts entered.
+    read[route] = final
+    writeWhole(file, `${JSON.stringify(read)}\n`)
+    return entered
+  }
+
   return {
     async copy() {
-      let entered = 0
       const heads = new Map<ChainKind, Promise<number>>()
-      for (const { from: source, to: target, facts } of ROUTES) {
-        const [reading, writing] = [from(source), to(target)]
-        if (reading === undefined || writing === undefined) continue
-        const route = routeOf(source, target)
-        const fromBlock = (read[route] ?? -1) + 1
-        const final = await (heads.get(source) ?? remember(heads, source, reading))
-        if (fromBlock > final) continue
-        for (const event of await reading.history({ fromBlock, toBlock: final }))
-          for (const reader of facts) {
-            const fact = await reader(reading, event, country)
-            if (fact !== undefined) entered += await enter(writing, fact, { route, event: event.name })
-          }
-        // A crash before this reads the same events again, and finds their facts entered.
-        read[route] = final
-        writeWhole(file, `${JSON.stringify(read)}\n`)
-      }
+      const failures: unknown[] = []
+      let entered = 0
+      // A chain that is away holds up its own routes alone.
+      for (const route of ROUTES)
+        try {
+          entered += await follow(route, heads)
+        } catch (error) {
+          failures.push(error)
+        }
+      if (failures.length > 0) throw failures[0]
       return entered
     },
   }

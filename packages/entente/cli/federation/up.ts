@@ -223,12 +223,17 @@ async function startFacts({ config, paths }: Country, chains: readonly OpenChain
   let count = 0
   const copy = async () => {
     count += await facts.copy()
+    said = undefined
   }
-  const failed = (error: Error) =>
-    log('warn', 'facts of other chains could not be copied: tried again', {
-      country: config.country,
-      error: error.message,
-    })
+  let said: string | undefined
+  const failed = (error: Error) => {
+    if (said !== error.message)
+      log('warn', 'facts of other chains could not be copied: tried again until it works', {
+        country: config.country,
+        error: error.message,
+      })
+    said = error.message
+  }
   const first = copy().catch(failed)
   const rounds = createRounds(copy, config.facts.intervalMs, failed)
   void first.then(() => rounds.start())
