@@ -38,16 +38,26 @@ export async function connectChain(dir: string, name: ChainName, url?: string): 
   const config = country.config.chains[name.kind]
   if (config === undefined) throw new CliError('usage', `${country.paths.config} has no chain ${formatChainName(name)}`)
   const { createHttpProvider } = await import('#ledger/evm/http.ts')
-  const urls = config.kind === 'evm' ? config.urls : [`${url ?? urlOf(country)}/${name.kind}`]
-  const http = createHttpProvider({ urls })
+  const http = new Map<string, ClosableProvider>()
+  const open = (urls: readonly string[]): ClosableProvider => {
+    const key = urls.join(' ')
+    const provider = http.get(key) ?? createHttpProvider({ urls })
+    http.set(key, provider)
+    return provider
+  }
   const provider: ClosableProvider = {
-    close: http.close,
-    request: request =>
-      http.request(request).catch(error => {
-        if (config.kind === 'embedded' && error instanceof LedgerError && error.code === 'unreachable')
-          throw notRunning(name.country, error)
-        throw error
-      }),
+    close: async () => void (await Promise.all([...http.values()].map(one => one.close()))),
+    request: async request => {
+      if (config.kind === 'evm') return open(config.urls).request(request)
+      // A process that was started anew may be elsewhere.
+      const at = `${url ?? urlOf(country)}/${name.kind}`
+      return open([at])
+        .request(request)
+        .catch(error => {
+          if (error instanceof LedgerError && error.code === 'unreachable') throw notRunning(name.country, error)
+          throw error
+        })
+    },
   }
   return openChain(country, name, config, provider)
 }
