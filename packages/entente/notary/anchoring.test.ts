@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { LedgerError } from '#ledger/error.ts'
 import { openSqliteStore } from '#store/sqlite/sqlite.ts'
 import { type Anchoring, type AnchoringOptions, createAnchoring } from './anchoring.ts'
 import { isFinal } from './finality.ts'
@@ -260,4 +261,28 @@ test('a ledger that has another root, or more than the store, halts all writing'
     assert.equal(notary.halted?.code, code)
     assert.deepEqual(ledger.appended, [])
   }
+})
+
+test('an anchor that another process overtook is late, and nothing is wrong, also where that is known before the ledger answers', async t => {
+  const { notary, publish, start } = await open(t)
+  const ledger = createTestLedger('ledger')
+  const { append } = ledger.anchor
+  let isOvertaken = false
+  const anchor: typeof ledger.anchor = {
+    ...ledger.anchor,
+    append: async (checkpoint, prove) => {
+      if (isOvertaken) return append(checkpoint, prove)
+      isOvertaken = true
+      await publish()
+      const { head, root } = notary.log
+      await append({ size: notary.log.size, root, note: head?.note ?? '' }, prove)
+      throw new LedgerError('stale', 'a newer checkpoint was anchored')
+    },
+  }
+  await publish()
+  const anchoring = await start({ anchors: [anchor] })
+  await until(() => isOvertaken && finalSize(anchoring, 'ledger') === notary.log.size)
+  assert.equal(notary.halted, undefined)
+  const size = await publish()
+  await until(() => finalSize(anchoring, 'ledger') === size)
 })

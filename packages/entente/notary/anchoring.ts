@@ -69,6 +69,8 @@ type Ledger = {
   lastRound: number
   lastAnchor: number
   lastSeen: number
+  /** Size of the checkpoint that was sent last. */
+  tried: number
   /** What was sent, and is in no block yet. */
   sending: { head: StoredHead; since: number } | undefined
   timer: NodeJS.Timeout | undefined
@@ -92,6 +94,7 @@ export function createAnchoring(options: AnchoringOptions): Anchoring {
     lastRound: 0,
     lastAnchor: 0,
     lastSeen: 0,
+    tried: 0,
     sending: undefined,
     timer: undefined,
     running: undefined,
@@ -232,6 +235,7 @@ export function createAnchoring(options: AnchoringOptions): Anchoring {
     if (!head || anchorAt(l, head) > Date.now()) return
     const { root } = parseCheckpoint(parseNote(head.note).text)
     fault?.('before-anchor')
+    l.tried = head.size
     // C3: a crash here anchors nothing; the next round sends the newest checkpoint.
     const receipt = await l.anchor
       .append({ size: head.size, root, note: head.note }, old =>
@@ -296,13 +300,19 @@ export function createAnchoring(options: AnchoringOptions): Anchoring {
       l.failures = 0
       l.state.error = undefined
     } catch (error) {
-      if (error instanceof LedgerError && error.code === 'stale' && (await isBehind())) l.isCompared = false
+      if (error instanceof LedgerError && error.code === 'stale' && (await isBehind(l))) l.isCompared = false
       else failed(l, error)
     }
   }
 
-  /** Whether another process has written, and anchored, since: then this one is late, and nothing is wrong. */
-  const isBehind = () => notary.advance().catch(() => false)
+  /**
+   * Whether another process has written, and anchored, since: then this one is late, and nothing is wrong. It may have found that out before the ledger
+   * answered, so what counts is how far the store is beyond what was tried.
+   */
+  async function isBehind({ tried }: Ledger): Promise<boolean> {
+    await notary.advance().catch(() => false)
+    return notary.log.size > tried
+  }
 
   /** An anchor of the journal that is further than what is known here, if the ledger and the log have it as well. */
   async function seek(l: Ledger, final?: true): Promise<void> {
