@@ -155,7 +155,7 @@ async function writing(network: Network, { makers }: Opened, seconds: number): P
   )
   const rate = ((times.length + makers.length) / (performance.now() - started)) * 1000
   return {
-    figure: '14',
+    figure: '19',
     what: `registrations/s for ${seconds} s, ${network.name}`,
     value: rate,
     unit: '/s',
@@ -220,7 +220,7 @@ async function reading(
       if (n >= 20) times.push(performance.now() - before)
     }
     figures.push({
-      figure: '14',
+      figure: '19',
       what: `six entities of ${artifacts.toLocaleString('en-US')} artifacts, ${level}`,
       value: median(times),
       unit: 'ms',
