@@ -49,10 +49,11 @@ export async function startNode(country: Country, log: Logger): Promise<Node> {
       'usage',
       `${file}: auth.kind is ${config.auth.kind}, and this process publishes as the local user admin: leave it out`,
     )
+  // Before the start: a running server looks for changed users from time to time.
+  if (!existsSync(readerToken)) await makeReader(paths.users, readerToken)
   const { startServer } = await import('../serve.ts')
   const server = await startServer(config, paths, log)
-  if (!existsSync(readerToken)) await makeReader(paths.users, readerToken)
-  const password = readFileSync(paths.adminPassword, 'utf8').trim()
+  const password = process.env['ENTENTE_ADMIN_PASSWORD'] ?? readFileSync(paths.adminPassword, 'utf8').trim()
   const url = `${server.url}${config.apiRoots[0]?.path ?? '/api/'}`
   const client = createTaxiiClient({ url, auth: { kind: 'basic', user: 'admin', password } })
   const collection = (name: CollectionName) => client.collection(`${url}collections/${name}/`)
