@@ -18,19 +18,12 @@ import {
   type SchemeInput,
 } from '@entente/rules'
 import fc from 'fast-check'
-import {
-  type Abi,
-  decodeErrorResult,
-  encodeDeployData,
-  encodeFunctionData,
-  type Hex,
-  hexToBytes,
-  stringToHex,
-} from 'viem'
+import { type Abi, decodeErrorResult, encodeDeployData, encodeFunctionData, type Hex, stringToHex } from 'viem'
 import { artifactOf } from '../../contracts/tools/artifact.mts'
 import { startAnvil } from '../../packages/entente/ledger/conformance/anvil.ts'
 import { decodeEvents } from '../../packages/entente/ledger/evm/rules/events.ts'
 import { createHttpProvider } from '../../packages/entente/ledger/evm/http.ts'
+import { type RpcLog, toEvent } from '../../packages/entente/ledger/evm/rpc.ts'
 
 export const id = (n: number): Hex => `0x${n.toString(16).padStart(64, '0')}`
 /** TEST KEY: an address that nobody has the private key of; the chain lets it send. */
@@ -121,27 +114,8 @@ async function startEvm(): Promise<Evm | string> {
   }
 }
 
-type Log = {
-  address: Hex
-  topics: Hex[]
-  data: Hex
-  transactionHash: Hex
-  blockNumber: Hex
-  blockHash: Hex
-  logIndex: Hex
-}
-const toEvents = (logs: readonly Log[]): Event[] =>
-  decodeEvents(
-    logs.map(({ address, topics, data, transactionHash, blockNumber, blockHash, logIndex }) => ({
-      contract: address,
-      topics,
-      data: hexToBytes(data),
-      transaction: transactionHash,
-      block: Number(blockNumber),
-      blockHash,
-      index: Number(logIndex),
-    })),
-  ).map(event => {
+const toEvents = (logs: readonly RpcLog[]): Event[] =>
+  decodeEvents(logs.map(toEvent)).map(event => {
     const { log: _, ...told } = event
     return told
   })

@@ -14,6 +14,7 @@ import { openEvmRuleChain } from '../../packages/entente/ledger/evm/rules/chain.
 import { deployRuleChain } from '../../packages/entente/ledger/evm/rules/deploy.ts'
 import { openFabricRuleChain } from '../../packages/entente/ledger/fabric/rules.ts'
 import type { RuleChain } from '../../packages/entente/ledger/rule-chain.ts'
+import { EUCC } from '../../packages/entente/registry/eucc.ts'
 import { findFabric, startFabric } from '../support/fabric.ts'
 import { findQuorum, startQuorum } from '../support/quorum.ts'
 import { temporaryFolder } from '../support/server.ts'
@@ -38,22 +39,7 @@ const [SCHEME, CATEGORY, ARTIFACT, VERSION, CERTIFICATE, ACT] = [0x71, 0xc1, 0xa
   string,
   string,
 ]
-const SCHEME_TERMS: SchemeInput = {
-  document: id(1),
-  scope: id(2),
-  adopted: NOW - YEAR,
-  endsAt: undefined,
-  levels: ['substantial', 'high'],
-  maxValidity: 5 * YEAR,
-  allowsDeclaration: false,
-  isPublicOnly: false,
-  authorisedLevels: [],
-  van: { substantial: 2, high: 5 },
-  maxSuspension: 42 * DAY,
-  maxSuspended: YEAR,
-  maxAccreditation: 5 * YEAR,
-  allowsProfiles: true,
-}
+const SCHEME_TERMS: SchemeInput = { ...EUCC.terms, document: id(1), scope: id(2), adopted: NOW - YEAR }
 
 const partyOf = ({ code, key }: Pick<Country, 'code' | 'key'>, role: Role): NewParty => ({
   id: idOf(role),

@@ -143,7 +143,7 @@ test('evidence of something else, or not enough of it', () => {
     'seal',
     /is not in block/,
   )
-  refuses(() => verifyObject(file, { ...trust, bitcoin: [{ ...pin, minWork: pin.minWork + 1n }] }), 'seal', /work/)
+  refuses(() => verifyObject(file, { ...trust, bitcoin: [{ ...pin, minWork: pin.minWork + 1n }] }), 'seal', /\bwork\b/)
   refuses(() => verifyObject(file, { ...trust, bitcoin: [{ ...pin, depth: -1 }] }), 'trust')
   for (const other of [
     { ...checkpoint, origin: 'other.example/log' },

@@ -7,9 +7,9 @@ import { after, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Kind } from '@entente/rules'
 import { subjectId } from '#product/ids.ts'
+import { EUCC } from '#registry/eucc.ts'
 import { chainOf } from '../federation/act.ts'
 import { connectChain } from '../federation/connect.ts'
-import { EUCC } from '../federation/demo.ts'
 import { entente, startCommand } from './test/script.ts'
 
 const cwd = mkdtempSync(join(tmpdir(), 'entente-processes-'))

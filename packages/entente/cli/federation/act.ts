@@ -1,13 +1,13 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import type { RuleChain, RuleReceipt } from '#ledger/rule-chain.ts'
+import type { RuleChain } from '#ledger/rule-chain.ts'
 import { Refusal, type RefusalCode, ROWS, type RuleArguments, type RuleName } from '@entente/rules'
 import { CliError, EXIT } from '../errors.ts'
 import { print } from '../print.ts'
 import { isSet, textOf } from '../values.ts'
 import { type OpenChain, readKey } from './chains.ts'
 import { connectChain } from './connect.ts'
-import { type ChainKind, type ChainName, EU, formatChainName, parseChainName, pathsOf } from './layout.ts'
+import { type ChainName, EU, formatChainName, parseChainName, pathsOf } from './layout.ts'
 import { type Names, openNames } from './names.ts'
 
 type Values = Record<string, unknown>
@@ -27,7 +27,7 @@ export function chainOf(text: string): ChainName {
 }
 
 /** Whose key signs: a file, or COUNTRY/NAME for DIR/COUNTRY/keys/NAME.key. @throws CliError `usage` */
-export function keyFileOf(values: Values): string {
+function keyFileOf(values: Values): string {
   const given = textOf(values, 'as')
   if (given === undefined)
     throw new CliError('usage', 'who signs? Give --as KEYFILE, or such as --as FR/ncca for a key of the folder')
@@ -46,7 +46,7 @@ export function countryOf(values: Values): string {
 }
 
 /** Opens a chain for as long as `use` takes. */
-export async function withChain<T>(values: Values, name: ChainName, use: (chain: OpenChain) => Promise<T>): Promise<T> {
+async function withChain<T>(values: Values, name: ChainName, use: (chain: OpenChain) => Promise<T>): Promise<T> {
   const chain = await connectChain(federationDir(values), name)
   try {
     return await use(chain)
@@ -58,8 +58,6 @@ export async function withChain<T>(values: Values, name: ChainName, use: (chain:
 /** Reads a chain. */
 export const reading = <T>(values: Values, name: ChainName, use: (chain: RuleChain) => Promise<T>): Promise<T> =>
   withChain(values, name, async chain => use(await chain.reader()))
-
-export type Performed = { chain: string; rule: string; receipt: RuleReceipt | undefined }
 
 /**
  * Runs a rule on a chain of the country, signed by `--as`; with `--preview` it only says whether it would be taken.
@@ -144,9 +142,4 @@ export function explain({ code, row, details }: Refusal, names: Names): CliError
     `refused ${by}: ${code}${values.length > 0 ? ` (${values.join(', ')})` : ''}${way === undefined ? '' : `; ${way}`}. docs/rules.md has the table`,
     { details: { refusal: code, row, ...(row === 0 ? {} : { action: ROWS[row]?.action }), details } },
   )
-}
-
-/** Chains of each country that is known here; those of one alone with `--country`. */
-export function chainNames(countries: readonly string[], kinds: readonly ChainKind[]): ChainName[] {
-  return countries.filter(country => country !== EU).flatMap(country => kinds.map(kind => ({ country, kind })))
 }

@@ -1,32 +1,10 @@
 import { join } from 'node:path'
-import { hashText, subjectId } from '#product/ids.ts'
+import { EUCC } from '#registry/eucc.ts'
 import type { RuleChain } from '#ledger/rule-chain.ts'
-import { CONSORTIUM, type NewParty, quorum, type SchemeInput } from '@entente/rules'
+import { CONSORTIUM, type NewParty, quorum } from '@entente/rules'
 import { type OpenChain, readGenesis, readKey } from './chains.ts'
 import type { Country } from './config.ts'
 import { type ChainKind, EU } from './layout.ts'
-
-const DAY = 86_400
-
-/** EUCC as Implementing Regulation (EU) 2024/482 has it: levels (1(2)), five years (12(2)), 42 days and a year of suspension (30), AVA_VAN (4). */
-export const EUCC: { id: string; terms: SchemeInput } = {
-  id: subjectId('scheme', 'EUCC'),
-  terms: {
-    document: hashText('Commission Implementing Regulation (EU) 2024/482'),
-    scope: subjectId('scope', 'EUCC'),
-    adopted: Date.UTC(2025, 1, 27) / 1000,
-    levels: ['substantial', 'high'],
-    maxValidity: 5 * 365 * DAY,
-    allowsDeclaration: false,
-    isPublicOnly: false,
-    authorisedLevels: [],
-    van: { substantial: 2, high: 5 },
-    maxSuspension: 42 * DAY,
-    maxSuspended: 365 * DAY,
-    maxAccreditation: 5 * 365 * DAY,
-    allowsProfiles: true,
-  },
-}
 
 /**
  * What the members of a federation agree on before it can be used, done with everybody's keys: authorities are seated by a quorum (row 1), and the

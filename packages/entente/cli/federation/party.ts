@@ -48,7 +48,7 @@ function makeKey(file: string): string {
 }
 
 /** Of any name a file name. */
-export const fileNameOf = (name: string): string =>
+const fileNameOf = (name: string): string =>
   name
     .toLowerCase()
     .replaceAll(/[^a-z0-9]+/g, '-')

@@ -125,6 +125,3 @@ export function createPublishing({ country, chains, documents, publish, file, lo
     },
   }
 }
-
-/** Chains whose events say what is to be published. */
-export const PUBLISHED: readonly ChainKind[] = ['eu', 'artifact', 'certification', 'vulnerability']

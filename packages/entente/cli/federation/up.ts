@@ -20,7 +20,7 @@ import { createFacts } from './facts.ts'
 import { type ChainKind, EU, formatChainName } from './layout.ts'
 import { openDocuments } from './documents.ts'
 import { type Node, startNode } from './node.ts'
-import { createPublishing, PUBLISHED } from './publishing.ts'
+import { createPublishing } from './publishing.ts'
 import { type RpcServer, startRpcServer } from './rpc-server.ts'
 
 /** For three to some eighty chains in one thread. */
@@ -182,7 +182,7 @@ async function startPublishing(
   log: Logger,
 ): Promise<() => Promise<void>> {
   const read = new Map<ChainKind, RuleChain>()
-  for (const chain of chains) if (PUBLISHED.includes(chain.name.kind)) read.set(chain.name.kind, await chain.as())
+  for (const chain of chains) read.set(chain.name.kind, await chain.as())
   const publishing = createPublishing({
     country,
     chains: read,
@@ -221,11 +221,12 @@ async function startFacts({ config, paths }: Country, chains: readonly OpenChain
     log,
   })
   let count = 0
+  /** Told once, until it works again. */
+  let said: string | undefined
   const copy = async () => {
     count += await facts.copy()
     said = undefined
   }
-  let said: string | undefined
   const failed = (error: Error) => {
     if (said !== error.message)
       log('warn', 'facts of other chains could not be copied: tried again until it works', {

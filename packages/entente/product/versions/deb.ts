@@ -4,14 +4,20 @@ export function compareDeb(a: string, b: string): number {
   return x.epoch - y.epoch || compareParts(x.upstream, y.upstream) || compareParts(x.revision, y.revision)
 }
 
-function splitDeb(version: string): { epoch: number; upstream: string; revision: string } {
-  const colon = version.indexOf(':')
-  const rest = version.slice(colon + 1)
-  const dash = rest.lastIndexOf('-')
+const splitDeb = (text: string) => splitEpoch(text, rest => rest.lastIndexOf('-'))
+
+/** `[epoch:]upstream[-revision]`. @param dash where the revision's is; negative: there is none */
+export function splitEpoch(
+  text: string,
+  dash: (rest: string) => number,
+): { epoch: number; upstream: string; revision: string } {
+  const colon = text.indexOf(':')
+  const rest = text.slice(colon + 1)
+  const at = dash(rest)
   return {
-    epoch: colon < 0 ? 0 : Number(version.slice(0, colon)),
-    upstream: dash < 0 ? rest : rest.slice(0, dash),
-    revision: dash < 0 ? '' : rest.slice(dash + 1),
+    epoch: colon < 0 ? 0 : Number(text.slice(0, colon)),
+    upstream: at < 0 ? rest : rest.slice(0, at),
+    revision: at < 0 ? '' : rest.slice(at + 1),
   }
 }
 

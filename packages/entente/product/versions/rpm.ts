@@ -1,23 +1,14 @@
-import { compareDigits, digitsAt } from './deb.ts'
+import { compareDigits, digitsAt, splitEpoch } from './deb.ts'
 
 /** Versions of RPM packages: `[epoch:]version[-release]`, in the order of rpm-version(7). */
 export function compareRpm(a: string, b: string): number {
   const [x, y] = [splitRpm(a), splitRpm(b)]
-  const order = x.epoch - y.epoch || compareSegments(x.version, y.version)
+  const order = x.epoch - y.epoch || compareSegments(x.upstream, y.upstream)
   // A version without a release is about all releases of it.
-  return order || (x.release === '' || y.release === '' ? 0 : compareSegments(x.release, y.release))
+  return order || (x.revision === '' || y.revision === '' ? 0 : compareSegments(x.revision, y.revision))
 }
 
-function splitRpm(text: string): { epoch: number; version: string; release: string } {
-  const colon = text.indexOf(':')
-  const rest = text.slice(colon + 1)
-  const dash = rest.indexOf('-')
-  return {
-    epoch: colon < 0 ? 0 : Number(text.slice(0, colon)),
-    version: dash < 0 ? rest : rest.slice(0, dash),
-    release: dash < 0 ? '' : rest.slice(dash + 1),
-  }
-}
+const splitRpm = (text: string) => splitEpoch(text, rest => rest.indexOf('-'))
 
 const isAlphanumeric = (character: string | undefined): boolean =>
   character !== undefined && /[A-Za-z0-9]/.test(character)

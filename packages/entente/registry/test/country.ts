@@ -4,28 +4,22 @@ import { hashText, subjectId } from '#product/ids.ts'
 import { createMemoryChain, type MemoryChain } from '#ledger/memory/rule-chain.ts'
 import type { RuleChain } from '#ledger/rule-chain.ts'
 import type { CountryChains } from '../check.ts'
+import { EUCC } from '../eucc.ts'
 
 export const DAY = 86_400
 export const START = 1_800_000_000
-export const SCHEME = subjectId('scheme', 'EUCC')
+export const SCHEME = EUCC.id
 export const CATEGORY = subjectId('category', 'smart cards')
 export const hash = (what: string): string => hashText(what)
 export const party = (name: string): string => subjectId('party', name)
 
+/** EUCC, and *basic* with statements of conformity, which it does not have. */
 export const TERMS: SchemeInput = {
+  ...EUCC.terms,
   document: hash('scheme'),
-  scope: subjectId('scope', 'EUCC'),
   adopted: START - 1000 * DAY,
   levels: ['basic', 'substantial', 'high'],
-  maxValidity: 5 * 365 * DAY,
   allowsDeclaration: true,
-  isPublicOnly: false,
-  authorisedLevels: [],
-  van: { substantial: 2, high: 5 },
-  maxSuspension: 42 * DAY,
-  maxSuspended: 365 * DAY,
-  maxAccreditation: 5 * 365 * DAY,
-  allowsProfiles: true,
 }
 
 export type TestCountry = {
