@@ -130,9 +130,13 @@ export async function assertKept({ servers, db }: Cluster, published: Published)
   assert.deepEqual(published.lessThanBefore, [])
   const list: string[] = []
   for (let next = ''; ; ) {
-    const page: { json: Document } = await (
-      servers[list.length % servers.length] as Cluster['servers'][number]
-    ).request('GET', `${OBJECTS}?limit=5000${next}`)
+    const server = servers[list.length % servers.length] as Cluster['servers'][number]
+    const page = await server.request('GET', `${OBJECTS}?limit=5000${next}`).catch((error: Error) => {
+      const { exitCode, signalCode } = server.child
+      const state = `exit code ${exitCode}, signal ${signalCode}; it said: ${server.output().slice(-4000)}`
+      throw new Error(`the page after ${list.length} objects: ${state}`, { cause: error })
+    })
+    assert.equal(page.status, 200, page.text)
     for (const o of page.json['objects'] ?? []) list.push(o['id'])
     if (page.json['more'] !== true) break
     next = `&next=${page.json['next']}`
