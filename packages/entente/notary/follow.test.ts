@@ -237,6 +237,34 @@ test('who is late and meets rows of the next one has lost as well: nothing is ca
   assert.equal((await store.records(1, { from: 0, limit: 1000, text: 'none' })).length, 600)
 })
 
+test('that holds where this server goes on to what is stored while the batch fails', async t => {
+  const { store, notary } = open(t)
+  const gate = Promise.withResolvers<void>()
+  let isHeld = false
+  const slow: Store & Journal = {
+    ...store,
+    head: async () => {
+      if (isHeld) await gate.promise
+      return store.head()
+    },
+  }
+  let conflicts = 0
+  const first = await notary({ submit: request => second.submit(request), conflict: () => conflicts++ }, slow)
+  const second = await notary(alone)
+  await first.lead(COLLECTIONS)
+  await second.lead(COLLECTIONS)
+  const objects = Array.from({ length: 600 }, () => testObject())
+  await second.submit(testRequest(second, objects))
+  isHeld = true
+  const advanced = first.advance()
+  const status = first.submit(testRequest(first, objects.slice(-2)))
+  await new Promise(resolve => setTimeout(resolve, 50)) // the batch has met the rows, and asks for what is stored as well
+  gate.resolve()
+  assert.equal(await advanced, true)
+  assert.equal((await status).accepted.length, 2)
+  assert.equal(conflicts, 1)
+})
+
 test('a head that is read while its own commit is on its way back is not forked from', async t => {
   const { store, notary } = open(t)
   let halfway: (() => Promise<unknown>) | undefined

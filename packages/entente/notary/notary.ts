@@ -149,10 +149,10 @@ export async function openNotary(options: NotaryOptions): Promise<Notary> {
     await new Promise(resolve => setImmediate(resolve))
     while (waiting.length > 0) {
       const batch = takeBatch()
+      const before = log.size
       try {
         const wrongClock = clockGuard.check()
         if (wrongClock) throw wrongClock
-        const before = log.size
         const { statuses, channels } = await sequence(
           sequencer,
           batch.map(w => w.request),
@@ -161,7 +161,7 @@ export async function openNotary(options: NotaryOptions): Promise<Notary> {
         batch.forEach((w, i) => w.resolve(statuses[i] as StatusRow))
         if (log.size !== before) for (const listener of listeners) listener(channels)
       } catch (error) {
-        const isConflict = (error instanceof StoreError && error.code === 'conflict') || (await isLate(error))
+        const isConflict = (error instanceof StoreError && error.code === 'conflict') || (await isLate(error, before))
         if (isConflict && others) {
           // Nothing of it is stored: whoever writes now takes it.
           leads = false
@@ -185,12 +185,15 @@ export async function openNotary(options: NotaryOptions): Promise<Notary> {
     }
   }
 
-  /** Rows that another process has stored since lie beyond the end of the log that this one knows: they look damaged, and it has lost. */
-  const isLate = async (error: unknown): Promise<boolean> =>
+  /**
+   * Rows that another process has stored since lie beyond the end of the log that the batch began with: they look damaged, and it has lost.
+   * Somebody else here may have gone on to them meanwhile.
+   */
+  const isLate = async (error: unknown, before: number): Promise<boolean> =>
     others !== undefined &&
     error instanceof NotaryError &&
     error.code === 'integrity' &&
-    (await advance().catch(() => false))
+    (log.size > before || (await advance().catch(() => false)) || log.size > before)
 
   /** A deletion is asked for again by who knows what it is of. */
   function handOver(to: Others): void {
