@@ -1,11 +1,12 @@
-// Runs the tests, a line a file; ends with what was skipped and why, and the count.
+// Runs the tests, a line a file; ends with what was skipped and why, and the count. costs.ts says which run at once.
 //   node tools/test.ts [--long] [--files FILE…]
 import { spawnSync } from 'node:child_process'
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { join, relative } from 'node:path'
 import { run } from 'node:test'
 import { parseArgs } from 'node:util'
+import { type Cost, createPlan, formatCosts, parseCosts } from './costs.ts'
 import { root, sources } from './files.ts'
 
 const { values, positionals } = parseArgs({
@@ -52,50 +53,87 @@ const counts = (name: string) => {
   return c
 }
 
-const stream = run({
-  files,
-  concurrency: Math.min(2, availableParallelism()),
-  timeout: values.long ? 3_600_000 : 300_000,
-  cwd: root,
-})
-stream.on('test:pass', data => {
-  if (data.details.type === 'suite') return
-  if (data.skip !== undefined) {
-    counts(fileOf(data)).skipped++
-    skips.push({
-      file: fileOf(data),
-      test: data.name,
-      reason: typeof data.skip === 'string' ? data.skip : 'no reason given',
-    })
-  } else if (data.name !== data.file && fileOf(data) !== data.name) {
-    counts(fileOf(data)).passed++
-    passed++
+const plan = createPlan(
+  files.map(f => relative(root, f)),
+  parseCosts(readFileSync(join(root, 'test', 'costs.txt'), 'utf8')),
+  Math.min(2, availableParallelism()),
+)
+const costs: Cost[] = []
+let cpuBefore = cpuOfChildren()
+await new Promise<void>((resolve, reject) => {
+  const fill = () => {
+    for (const file of plan.start())
+      runFile(file).then(() => {
+        plan.end(file)
+        fill()
+      }, reject)
+    if (plan.isDone()) resolve()
   }
+  fill()
 })
-stream.on('test:fail', data => {
-  const { error } = data.details
-  // A suite or file that failed because of a test inside it is not another failure.
-  if ((error as { failureType?: string }).failureType === 'subtestsFailed') return
-  counts(fileOf(data)).failed++
-  const cause = (error.cause ?? error) as Error
-  failures.push({ file: fileOf(data), test: data.name, error: cause.stack ?? String(cause) })
-})
-stream.on('test:stderr', data => {
-  if (process.env['ENTENTE_TEST_OUTPUT']) process.stderr.write(data.message)
-})
-stream.on('test:stdout', data => {
-  if (process.env['ENTENTE_TEST_OUTPUT'] || /^(measured|skipped|\[bench\])/.test(data.message))
-    process.stdout.write(`      ${data.message.trimEnd()}\n`)
-})
-stream.on('test:summary', data => {
-  if (data.file === undefined) return
-  const c = counts(fileOf(data))
-  const bad = c.failed > 0 || !data.success
+
+async function runFile(file: string): Promise<void> {
+  const begun = performance.now()
+  const stream = run({ files: [join(root, file)], timeout: values.long ? 3_600_000 : 300_000, cwd: root })
+  stream.on('test:pass', data => {
+    if (data.details.type === 'suite') return
+    if (data.skip !== undefined) {
+      counts(fileOf(data)).skipped++
+      skips.push({
+        file: fileOf(data),
+        test: data.name,
+        reason: typeof data.skip === 'string' ? data.skip : 'no reason given',
+      })
+    } else if (data.name !== data.file && fileOf(data) !== data.name) {
+      counts(fileOf(data)).passed++
+      passed++
+    }
+  })
+  stream.on('test:fail', data => {
+    const { error } = data.details
+    // A suite or file that failed because of a test inside it is not another failure.
+    if ((error as { failureType?: string }).failureType === 'subtestsFailed') return
+    counts(fileOf(data)).failed++
+    const cause = (error.cause ?? error) as Error
+    failures.push({ file: fileOf(data), test: data.name, error: cause.stack ?? String(cause) })
+  })
+  stream.on('test:stderr', data => {
+    if (process.env['ENTENTE_TEST_OUTPUT']) process.stderr.write(data.message)
+  })
+  stream.on('test:stdout', data => {
+    if (process.env['ENTENTE_TEST_OUTPUT'] || /^(measured|skipped|\[bench\])/.test(data.message))
+      process.stdout.write(`      ${data.message.trimEnd()}\n`)
+  })
+  let success = true
+  stream.on('test:summary', data => (success &&= data.success))
+  for await (const _ of stream);
+
+  const seconds = (performance.now() - begun) / 1000
+  const cpu = cpuOfChildren()
+  costs.push({ file, seconds, cpu: cpu - cpuBefore })
+  const c = counts(file)
   console.log(
-    `${bad ? 'FAIL' : 'ok  '}  ${fileOf(data)}  ${c.passed} passed${c.failed ? `, ${c.failed} FAILED` : ''}${c.skipped ? `, ${c.skipped} skipped` : ''}  ${(data.duration_ms / 1000).toFixed(1)} s`,
+    `${c.failed > 0 || !success ? 'FAIL' : 'ok  '}  ${file}  ${c.passed} passed${c.failed ? `, ${c.failed} FAILED` : ''}${c.skipped ? `, ${c.skipped} skipped` : ''}  ${seconds.toFixed(1)} s, CPU ${(cpu - cpuBefore).toFixed(1)} s`,
   )
-})
-for await (const _ of stream);
+  cpuBefore = cpu
+}
+
+/**
+ * CPU seconds of child processes that have ended and were waited for, and of theirs (proc(5), /proc/PID/stat, cutime and cstime, in hundredths): what is
+ * more when a test file ends was that file's. 0 where there is no /proc.
+ */
+function cpuOfChildren(): number {
+  try {
+    const stat = readFileSync('/proc/self/stat', 'utf8')
+    const [cutime, cstime] = stat
+      .slice(stat.lastIndexOf(')') + 2)
+      .split(' ')
+      .slice(13, 15)
+    return (Number(cutime) + Number(cstime)) / 100
+  } catch {
+    return 0
+  }
+}
 
 for (const f of failures)
   console.log(
@@ -111,6 +149,11 @@ if (skips.length > 0) {
 }
 mkdirSync(join(root, 'test-results'), { recursive: true })
 writeFileSync(join(root, 'test-results', 'skips.json'), JSON.stringify(skips, null, 2))
-console.log(`\n${files.length} files, ${((performance.now() - started) / 1000).toFixed(0)} s`)
+const cpuSeconds = costs.reduce((sum, c) => sum + c.cpu, 0)
+const isWhole = !values.files && !values.long && cpuSeconds > 0
+if (isWhole) writeFileSync(join(root, 'test-results', 'costs.txt'), formatCosts(costs))
+console.log(
+  `\n${files.length} files, ${((performance.now() - started) / 1000).toFixed(0)} s, CPU ${cpuSeconds.toFixed(0)} s${isWhole ? '; test-results/costs.txt lists what took longest' : ''}`,
+)
 console.log(`${passed} passed, ${failures.length} failed, ${skips.length} skipped`)
 process.exitCode = failures.length > 0 || passed === 0 ? 1 : 0
