@@ -92,6 +92,7 @@ describe('several servers', { concurrency: false, skip }, () => {
       }
     })
     const killed = Date.now()
+    const still = { from: 0, to: 0 }
 
     await t.test('stopped for a while and let go on, it does no harm: it follows', async t2 => {
       const at = await cluster.sequencer()
@@ -99,11 +100,14 @@ describe('several servers', { concurrency: false, skip }, () => {
       t2.after(() => old.child.kill('SIGCONT'))
       const before = (await old.request('GET', '/readyz')).json
       old.child.kill('SIGSTOP')
+      still.from = Date.now()
       // Asked of it while it stands still: done once by whoever writes then.
       const held = newObjects(1)
       const late = post(old, held)
       await Promise.all([post(server(at + 1)), post(server(at + 2))])
+      still.to = Date.now()
       old.child.kill('SIGCONT')
+      assert.ok(still.to - still.from < 10_000, `a takeover took ${still.to - still.from} ms`)
       await late
       await post(old)
       const ready = (await old.request('GET', '/readyz')).json
@@ -134,10 +138,13 @@ describe('several servers', { concurrency: false, skip }, () => {
       const isDuring = (p: { at: number; ms: number }) =>
         kills.some(k => p.at + p.ms >= k && p.at < k + TAKEOVER_MS && p.at + p.ms <= killed)
       const around = published.times.filter(isDuring)
-      const longest = Math.max(...published.times.map(p => p.ms))
+      // What was sent to the server that stood still is answered once it goes on.
+      const stoodStill = (p: { at: number; ms: number }) =>
+        Math.max(0, Math.min(p.at + p.ms, still.to) - Math.max(p.at, still.from))
+      const longest = Math.max(...published.times.map(p => p.ms - stoodStill(p)))
       const said = [...published.refused].map(([what, count]) => `${count} × ${what}`).join(', ')
       process.stdout.write(
-        `measured: ${published.acknowledged.size} objects acknowledged; POST in the ${TAKEOVER_MS / 1000} s after a kill: 99th percentile ${p99(around)} ms, of all ${p99(published.times)} ms, longest ${longest} ms; answers besides: ${said || 'none'}\n`,
+        `measured: ${published.acknowledged.size} objects acknowledged; POST in the ${TAKEOVER_MS / 1000} s after a kill: 99th percentile ${p99(around)} ms, of all ${p99(published.times)} ms, longest ${longest} ms, but for the ${still.to - still.from} ms in which a server stood still; answers besides: ${said || 'none'}\n`,
       )
       assert.ok(longest < 10_000, `a POST took ${longest} ms`)
       await assertKept(cluster, published)
