@@ -6,10 +6,11 @@ import { root, sources } from './files.ts'
 /** Room -> rooms it may import. A room may always import itself. */
 const ARROWS: Record<string, string[]> = {
   'verify/sha256': [],
+  'verify/ed25519': [],
   'verify/json': [],
-  'verify/tlog': ['verify/sha256'],
+  'verify/tlog': ['verify/sha256', 'verify/ed25519'],
   'verify/proof': ['verify/sha256', 'verify/json', 'verify/tlog'],
-  'verify/cose': ['verify/sha256', 'verify/tlog', 'verify/proof'],
+  'verify/cose': ['verify/sha256', 'verify/ed25519', 'verify/tlog', 'verify/proof'],
   stix: [],
   rules: ['verify/sha256'],
   client: ['verify/json', 'verify/tlog', 'verify/proof'],
@@ -105,7 +106,7 @@ function resolve(specifier: string, from: string): string | undefined {
   }
   if (!specifier.startsWith('#')) return undefined
   const packageRoot = relative(root, from).split(sep).slice(0, 2).join('/')
-  if (specifier === '#sha256') return join(root, packageRoot, 'sha256', 'node.ts')
+  if (specifier === '#sha256' || specifier === '#ed25519') return join(root, packageRoot, specifier.slice(1), 'node.ts')
   return join(root, packageRoot, specifier.slice(1))
 }
 

@@ -33,6 +33,7 @@ const FOLDERS: Record<string, string> = {
 }
 const IMPORTS = {
   '#sha256': '/verify/sha256/web.ts',
+  '#ed25519': '/verify/ed25519/web.ts',
   '#json/': '/verify/json/',
   '#tlog/': '/verify/tlog/',
   '#proof/': '/verify/proof/',
@@ -115,14 +116,16 @@ test('the vectors verify in a browser, and a change is refused there', { skip, t
     records: 5,
   })
   assert.deepEqual(missing, [])
-  assert.ok(served.includes('/verify/sha256/web.ts') && !served.includes('/verify/sha256/node.ts'))
+  for (const room of ['sha256', 'ed25519'])
+    assert.ok(served.includes(`/verify/${room}/web.ts`) && !served.includes(`/verify/${room}/node.ts`))
 })
 
-test('no source of the package imports Node but sha256/node.ts', async () => {
+test('no source of the package imports Node but sha256/node.ts and ed25519/node.ts', async () => {
   const { glob } = await import('node:fs/promises')
   const sources: string[] = []
-  for await (const file of glob('{json,tlog,proof,cose,sha256}/*.ts', { cwd: root })) sources.push(file)
-  const outside = sources.filter(file => !file.endsWith('.test.ts') && file !== path.join('sha256', 'node.ts'))
+  for await (const file of glob('{json,tlog,proof,cose,sha256,ed25519}/*.ts', { cwd: root })) sources.push(file)
+  const outside = sources.filter(file => !file.endsWith('.test.ts') && path.basename(file) !== 'node.ts')
+  assert.equal(sources.filter(file => path.basename(file) === 'node.ts').length, 2)
   assert.ok(outside.length > 30)
   for (const file of outside) {
     const text = readFileSync(path.join(root, file), 'utf8')

@@ -1,5 +1,5 @@
 import { decode, encode } from 'cborg'
-import { ed25519 } from '@noble/curves/ed25519.js'
+import { verifyEd25519 } from '#ed25519'
 import { sha256 } from '#sha256'
 import { asProofError, ProofError } from '#proof/error.ts'
 import { ED25519, equalHashes, HASH_SIZE, hashLeaf, rootFromInclusion, type VerifierKey } from '#tlog/index.ts'
@@ -83,8 +83,7 @@ export function verifyCoseReceipt(
   }
   const [size, index, path] = proof
   const root = asProofError(() => rootFromInclusion(index, size, hashLeaf(entry), path))
-  // RFC 8032 and nothing laxer, as for checkpoints
-  if (!ed25519.verify(signature, toBeSigned(header, root), key.publicKey, { zip215: false }))
+  if (!verifyEd25519(signature, toBeSigned(header, root), key.publicKey))
     throw new ProofError('log', `${key.name} did not sign that this entry is at ${index} in the tree of size ${size}`)
   return { key, index, size, root }
 }

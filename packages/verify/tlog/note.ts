@@ -1,4 +1,4 @@
-import { ed25519 } from '@noble/curves/ed25519.js'
+import { verifyEd25519 } from '#ed25519'
 import { decodeBase64, encodeBase64 } from './base64.ts'
 import { cosignedMessage } from './cosignature.ts'
 import { TlogError } from './error.ts'
@@ -137,19 +137,18 @@ const isSame = (a: NoteSignature, b: NoteSignature): boolean =>
 /** Throws, or returns the time of a cosignature. */
 function verifySignature(key: VerifierKey, message: Uint8Array, signature: Uint8Array): bigint | undefined {
   if (key.algorithm === ED25519) {
-    verifyEd25519(key, message, signature, ED25519_SIGNATURE_SIZE)
+    requireSigned(key, message, signature, ED25519_SIGNATURE_SIZE)
     return undefined
   }
   const timestamp = signature.length < 8 ? 0n : new DataView(signature.buffer, signature.byteOffset, 8).getBigUint64(0)
   if (timestamp > MAX_TIMESTAMP) throw new TlogError('unverified', `the cosignature of ${key.name} has no valid time`)
-  verifyEd25519(key, cosignedMessage(message, timestamp), signature, COSIGNATURE_SIZE)
+  requireSigned(key, cosignedMessage(message, timestamp), signature, COSIGNATURE_SIZE)
   return timestamp
 }
 
-function verifyEd25519(key: VerifierKey, message: Uint8Array, signature: Uint8Array, size: number): void {
+function requireSigned(key: VerifierKey, message: Uint8Array, signature: Uint8Array, size: number): void {
   const proper = signature.length === size
-  // RFC 8032 and nothing laxer: zip215 would take encodings of points that others refuse
-  if (!proper || !ed25519.verify(signature.slice(-ED25519_SIGNATURE_SIZE), message, key.publicKey, { zip215: false })) {
+  if (!proper || !verifyEd25519(signature.slice(-ED25519_SIGNATURE_SIZE), message, key.publicKey)) {
     throw new TlogError('unverified', `the signature of ${key.name} does not verify`)
   }
 }
