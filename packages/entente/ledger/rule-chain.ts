@@ -1,4 +1,5 @@
-import type { Entities, Event, Kind, RuleArguments, RuleName } from '@entente/rules'
+import type { Entities, Event, Kind, Refusal, RuleArguments, RuleName } from '@entente/rules'
+import type { LedgerError } from './error.ts'
 
 /**
  * Port: one chain of the federation, whatever it runs on. Whoever uses it speaks the words of packages/rules; the adapter knows how its
@@ -22,6 +23,14 @@ export interface RuleChain {
   /** Runs a rule as a transaction. MUST resolve only once it is in a block. */
   run<N extends RuleName>(rule: N, ...args: RuleArguments<N>): Promise<RuleReceipt>
 
+  /**
+   * Runs rules that do not depend on each other, each as a transaction of its own, many of them under way at a time; in which order they take effect is not
+   * said. MUST resolve once each is in a block or has failed, with what `run` would have answered or thrown, in the order of `calls`: what
+   * becomes of one MUST NOT change what becomes of the others. Each takes effect at most once, and MAY be in no journal: whoever is killed meanwhile asks the
+   * chain what it has, so this is for rules that are refused the second time.
+   */
+  runAll(calls: readonly RuleCall[]): Promise<(RuleReceipt | Refusal | LedgerError)[]>
+
   /** An entity as it is at a block (the newest when left out), with what shows it. Undefined where there is none, which is shown as well. */
   get<K extends Kind>(kind: K, id: string, block?: number): Promise<Reading<Entities[K] | undefined>>
 
@@ -34,6 +43,9 @@ export interface RuleChain {
   /** Waits for what runs. After it every method throws `unreachable`. MAY be called twice. */
   close(): Promise<void>
 }
+
+/** A rule with its arguments. */
+export type RuleCall = { [N in RuleName]: { readonly rule: N; readonly args: RuleArguments<N> } }[RuleName]
 
 export interface RuleChainIdentity {
   readonly ledger: RuleChain['ledger']

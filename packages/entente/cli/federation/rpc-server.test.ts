@@ -43,6 +43,21 @@ test('requests and errors go through as they are', async t => {
   await assert.rejects(provider.request({ method: 'eth_broken' }), { code: -32603 })
 })
 
+test('several in one request: each has its own answer, and none is begun before the one ahead of it', async t => {
+  const { url, raw } = await start(t)
+  const provider = createHttpProvider({ urls: [`${url}/artifact`] })
+  const asked = ['eth_a', 'eth_call', 'eth_b', 'eth_full'].map(method => ({ method }))
+  const [a, call, b, full] = await provider.requestAll(asked)
+  assert.deepEqual(a, { status: 'fulfilled', value: { method: 'eth_a', params: [] } })
+  assert.deepEqual(b, { status: 'fulfilled', value: { method: 'eth_b', params: [] } })
+  assert.ok(call?.status === 'rejected' && full?.status === 'rejected')
+  assert.deepEqual([call.reason.code, call.reason.data, full.reason.code], [3, '0x1234', -32005])
+  const many = Array.from({ length: 129 }, (_, id) => ({ id, method: 'eth_x' }))
+  assert.equal((await raw('/artifact', { body: JSON.stringify(many) })).status, 400)
+  // What is no call does not take the others with it.
+  assert.match((await raw('/artifact', { body: '[{"id":7,"method":"eth_x"},null]' })).text, /"id":7,"result".*-32600/)
+})
+
 test('web pages, other names, other paths, too much, and what is no JSON-RPC are refused', async t => {
   const { raw } = await start(t)
   const body = JSON.stringify({ id: 1, method: 'eth_x' })

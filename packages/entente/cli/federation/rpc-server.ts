@@ -7,6 +7,8 @@ import { CliError } from '../errors.ts'
 
 /** A signed transaction of 128 KiB as hexadecimal, and room for the rest. */
 const MAX_BODY = 512 * 1024
+/** Calls of one request. */
+const MAX_CALLS = 128
 const MAX_CONNECTIONS = 1024
 
 export type RpcServer = { url: string; close(): Promise<void> }
@@ -41,16 +43,24 @@ export async function startRpcServer(
     const chain = chains.get((request.url ?? '').slice(1))
     if (chain === undefined) return refuse(404, `no such chain: ${[...chains.keys()].join(', ')} are here`)
     if (request.method !== 'POST') return refuse(405, 'JSON-RPC goes by POST')
-    let call: { id?: unknown; method?: unknown; params?: unknown } | null
+    let call: unknown
     try {
-      call = JSON.parse(await readBody(request)) as typeof call
+      call = JSON.parse(await readBody(request))
     } catch (error) {
       return refuse(400, error instanceof Error ? error.message : 'no JSON')
     }
-    if (typeof call !== 'object' || call === null || typeof call.method !== 'string')
-      return refuse(400, 'a JSON-RPC request is wanted: {"id", "method", "params"}')
-    const { method, params = [] } = call
-    const id = typeof call.id === 'string' || typeof call.id === 'number' ? call.id : null
+    if (!Array.isArray(call)) return answerOne(chain, call)
+    if (call.length === 0 || call.length > MAX_CALLS)
+      return refuse(400, `${call.length} calls in one request: 1 to ${MAX_CALLS}`)
+    // All are under way at once, begun in their order: transactions of an account come with their nonces in order, and share a block.
+    return { status: 200, body: (await Promise.all(call.map(one => answerOne(chain, one)))).map(({ body }) => body) }
+  }
+
+  async function answerOne(chain: Eip1193Provider, call: unknown): Promise<{ status: number; body: unknown }> {
+    const { id: given, method, params = [] } = (call ?? {}) as { id?: unknown; method?: unknown; params?: unknown }
+    if (typeof method !== 'string')
+      return { status: 400, body: failure(null, -32600, 'a JSON-RPC request is wanted: {"id", "method", "params"}') }
+    const id = typeof given === 'string' || typeof given === 'number' ? given : null
     if (!Array.isArray(params)) return { status: 200, body: failure(id, -32602, 'params is no list') }
     try {
       const result = method === 'entente_process' ? about : await chain.request({ method, params })

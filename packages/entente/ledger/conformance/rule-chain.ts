@@ -21,7 +21,7 @@ import type { Finality } from '../chain.ts'
 import { LedgerError } from '../error.ts'
 import { onLedger } from './again.ts'
 import { createMemoryChain, type MemoryChain } from '../memory/rule-chain.ts'
-import type { ReadingLevel, RuleChain, RuleEvent, RuleReceipt } from '../rule-chain.ts'
+import type { ReadingLevel, RuleCall, RuleChain, RuleEvent, RuleReceipt } from '../rule-chain.ts'
 
 export interface RuleChainSubject {
   /** The chain as party `n` signs on it; each call opens it anew. */
@@ -67,6 +67,8 @@ interface Play {
   /** The block's time, as near as can be known before. */
   now(): Promise<number>
   run<N extends RuleName>(by: number, rule: N, ...args: RuleArguments<N>): Promise<RuleReceipt>
+  /** Independent of each other, in one go. @returns how each ended: names of its events, or the code by which it was refused */
+  runAll(by: number, calls: readonly RuleCall[]): Promise<string[]>
   refuses<N extends RuleName>(
     by: number,
     row: number,
@@ -161,6 +163,21 @@ function createPlay(
       queue = same
       assert.deepEqual(receipt.events.map(plain), (await same).events.map(plain), rule)
       return receipt
+    },
+    async runAll(by, calls) {
+      const outcomes = await chainOf(by).runAll(calls)
+      for (const outcome of outcomes) {
+        if (outcome instanceof Error) continue
+        newest = Math.max(newest, outcome.block)
+        setTime(outcome.time)
+      }
+      const ends = (list: typeof outcomes) =>
+        list.map(one => {
+          if (one instanceof LedgerError) throw one
+          return one instanceof Refusal ? `${one.code} ${one.row}` : names(one.events).join()
+        })
+      assert.deepEqual(ends(outcomes), ends(await twin.as(keys[by] as string).runAll(calls)))
+      return ends(outcomes)
     },
     async refuses(by, row, code, rule, ...args) {
       const isSo = (error: unknown) => {
@@ -328,7 +345,7 @@ const certificationGenesis = (party: Play['party']): Genesis => ({
   parties: [party(0, 'ncca'), party(1, 'nab')],
 })
 
-async function certificates({ chains, key, party, now, run, refuses, agrees }: Play): Promise<void> {
+async function certificates({ chains, key, party, now, run, runAll, refuses, agrees }: Play): Promise<void> {
   const [C1, C2, OLD, V1] = [id(0xc1), id(0xc2), id(0xc9), id(0xb1)]
   const [cab, holder] = [party(2, 'cab').id, party(4, 'holder').id]
   const start = await now()
@@ -374,7 +391,13 @@ async function certificates({ chains, key, party, now, run, refuses, agrees }: P
   await refuses(2, 20, 'Missing', 'issue', C2, { ...input, level: 'high' })
   await refuses(1, 18, 'WrongRole', 'issue', C2, input)
   const legacy = { scheme: SCHEME, issuer: id(0x77), holder, components: [], document: id(0xd3), since: 1_600_000_000 }
+  const importOf = (one: string): RuleCall => ({ rule: 'importLegacy', args: [one, legacy] })
   await Promise.all([run(2, 'openReview', C1), run(0, 'importLegacy', OLD, legacy)])
+  const many = Array.from({ length: 40 }, (_, n) => importOf(n === 7 ? OLD : id(0xf00 + n)))
+  const ends = await runAll(0, [...many, importOf('none')])
+  const expected = many.map((_, n) => (n === 7 ? 'Exists 17' : 'CertificateImported'))
+  assert.deepEqual(ends, [...expected, 'Invalid 0'])
+  await agrees('certificate', id(0xf06), id(0xf08), id(0xf27))
   const closed = await run(2, 'closeReview', C1, {
     do: 'replace',
     reason: id(4),

@@ -10,14 +10,30 @@ import { type RpcBlock, headerOf, validatorsOf } from './header.ts'
 import type { Call } from './pending.ts'
 import type { ClosableProvider, Eip1193Provider } from './provider.ts'
 import { parseHeader } from './qbft.ts'
-import { type Ask, type RpcLog, type RpcReceipt, askOf, isIndexing, isNoMethod, toEvent } from './rpc.ts'
+import {
+  type Ask,
+  type AskAll,
+  type RpcLog,
+  type RpcReceipt,
+  askAllOf,
+  askOf,
+  isIndexing,
+  isNoMethod,
+  toEvent,
+} from './rpc.ts'
 import { createSubmitter } from './submit.ts'
+import { submitAll } from './submit-all.ts'
 
 /** Chain on an EVM, with what only an EVM has. */
 export interface EvmChain extends Chain {
   readonly kind: 'evm'
   /** As in the port, or at a block that is named. */
   call(call: { contract: string; data: Uint8Array }, block?: number): Promise<Uint8Array>
+  /**
+   * Runs calls that do not depend on each other, many of them under way at a time; in which order they take effect is not said. Each takes effect at
+   * most once, and none is in the journal. The receipt of each, or the LedgerError, as of `submit`, by which it failed.
+   */
+  submitAll(calls: readonly { contract: string; data: Uint8Array }[]): Promise<(ChainReceipt | LedgerError)[]>
   /** Code at an address of the newest block; empty when there is none. */
   code(address: string): Promise<Uint8Array>
   /** Addresses of the contracts that the account created, or may have created, with its first transactions (at most `limit`). */
@@ -66,9 +82,17 @@ export async function openEvmChain(options: EvmChainOptions): Promise<EvmChain> 
   let queue: Promise<unknown> = Promise.resolve()
 
   const answered = askOf(provider)
-  const ask: Ask = async (method, ...params) => {
+  const allAnswered = askAllOf(provider)
+  const mustBeOpen = () => {
     if (closing !== undefined) throw new LedgerError('unreachable', 'the ledger was closed; open it again')
+  }
+  const ask: Ask = async (method, ...params) => {
+    mustBeOpen()
     return answered(method, ...params)
+  }
+  const askAll: AskAll = async (method, calls) => {
+    mustBeOpen()
+    return allAnswered(method, calls)
   }
   const isClosed = () => closing !== undefined
   const timing = { timeoutMs, pollMs, replaceAfterMs, wait, now }
@@ -98,6 +122,23 @@ export async function openEvmChain(options: EvmChainOptions): Promise<EvmChain> 
     const mined = await submitter.submit(call)
     if (Number(mined.status) === 1) return toReceipt(mined)
     throw await whyReverted(call, mined)
+  }
+
+  async function submitAllNow(calls: readonly Call[]): Promise<(ChainReceipt | LedgerError)[]> {
+    await submitter.settle()
+    const ended = await submitAll(calls, { ask, askAll, account, chainId, timeoutMs, pollMs, wait, now })
+    const outcomes: (ChainReceipt | LedgerError)[] = []
+    for (const [at, one] of ended.entries()) {
+      if (one.is === 'done') outcomes.push(toReceipt(one.receipt))
+      else if (one.is === 'unknown') outcomes.push(one.error)
+      else outcomes.push(await submitNow(calls[at] as Call).catch(failureOf))
+    }
+    return outcomes
+  }
+
+  function failureOf(error: unknown): LedgerError {
+    if (error instanceof LedgerError) return error
+    throw error
   }
 
   async function whyReverted({ contract, data }: Call, mined: RpcReceipt): Promise<LedgerError> {
@@ -146,6 +187,10 @@ export async function openEvmChain(options: EvmChainOptions): Promise<EvmChain> 
     },
     submit: ({ contract, data }) =>
       inTurn(() => submitNow({ contract: contract?.toLowerCase(), data: bytesToHex(data) })),
+    submitAll: calls =>
+      inTurn(() =>
+        submitAllNow(calls.map(({ contract, data }) => ({ contract: contract.toLowerCase(), data: bytesToHex(data) }))),
+      ),
     settle: () => inTurn(() => submitter.settle()),
     receipt,
     call: async ({ contract, data }, block) =>

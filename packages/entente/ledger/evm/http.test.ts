@@ -51,6 +51,31 @@ test('the next node is asked when one gives no answer, and stays first', async t
   }
 })
 
+test('several in one go: answers in any order; a node that takes no batch is asked one at a time', async t => {
+  const reversed: Handler = (body, response) => {
+    const calls = body as unknown as { id: number; method: string }[]
+    const answers = calls.map(({ id, method }) => ({ jsonrpc: '2.0', id, result: method }))
+    response.end(JSON.stringify(answers.reverse()))
+  }
+  const one: Handler = (body, response) =>
+    Array.isArray(body)
+      ? answer({ error: { code: -32600, message: 'no batches' } })(body as never, response, undefined as never)
+      : response.end(JSON.stringify({ jsonrpc: '2.0', id: body.id, result: body.method }))
+  for (const handler of [reversed, one]) {
+    const { url } = await node(t, handler)
+    const provider = createHttpProvider({ urls: [url] })
+    const found = await provider.requestAll([{ method: 'a' }, { method: 'b' }])
+    assert.deepEqual(
+      found.map(each => each.status === 'fulfilled' && each.value),
+      ['a', 'b'],
+    )
+    await provider.close()
+  }
+  const silent = await node(t, (_, response) => response.end('[]'))
+  const [lost] = await createHttpProvider({ urls: [silent.url] }).requestAll([{ method: 'a' }])
+  assert.equal(lost?.status, 'rejected')
+})
+
 test('a node that says no is believed', async t => {
   const first = await node(t, answer({ error: { code: 3, message: 'execution reverted', data: '0x01' } }))
   const second = await node(t, answer({ result: '0x7' }))

@@ -1,6 +1,14 @@
+/** What JSON-RPC is asked. */
+export interface RpcRequest {
+  readonly method: string
+  readonly params?: readonly unknown[]
+}
+
 /** EIP-1193: the one function through which this room talks to an EVM chain. */
 export interface Eip1193Provider {
-  request(request: { method: string; params?: readonly unknown[] }): Promise<unknown>
+  request(request: RpcRequest): Promise<unknown>
+  /** Several in this order and in one go, each with an outcome of its own. Left out: they are asked for at the same time. */
+  requestAll?(requests: readonly RpcRequest[]): Promise<PromiseSettledResult<unknown>[]>
 }
 
 /** A provider that holds something open. */

@@ -37,6 +37,23 @@ export const askOf =
     }
   }
 
+/** Several JSON-RPC calls of one method, by the parameters of each; the answer of each, or the LedgerError. */
+export type AskAll = <T>(method: string, calls: readonly (readonly unknown[])[]) => Promise<(T | LedgerError)[]>
+
+export const askAllOf =
+  (provider: Eip1193Provider): AskAll =>
+  async <T>(method: string, calls: readonly (readonly unknown[])[]) => {
+    const requests = calls.map(params => ({ method, params }))
+    const failed = (error: unknown) => asLedgerError(method, error)
+    const settled =
+      provider.requestAll === undefined
+        ? await Promise.allSettled(requests.map(request => provider.request(request)))
+        : await provider
+            .requestAll(requests)
+            .catch((error: unknown) => requests.map(() => ({ status: 'rejected' as const, reason: error })))
+    return settled.map(one => (one.status === 'fulfilled' ? (one.value as T) : failed(one.reason)))
+  }
+
 /** What a provider threw as ours: the chain's own no, or no answer. */
 function asLedgerError(method: string, error: unknown): LedgerError {
   if (error instanceof LedgerError) return error

@@ -6,17 +6,17 @@ import {
   type Kind,
   Refusal,
   type RefusalCode,
-  type RuleArguments,
   type RuleName,
 } from '@entente/rules'
 import { LedgerError } from '../error.ts'
 import { createMemoryJournal, type SubmitJournal } from '../journal.ts'
 import type { HistoryFilter, Reading, RuleChain, RuleEvent, RuleReceipt } from '../rule-chain.ts'
+import { runEach } from '../run-each.ts'
 import { parseAnswer } from './answer.ts'
 import { type FabricBlock, type FabricTransaction, parseBlock, parseHeight, parseTransactions } from './block.ts'
 import { type FabricConnectionOptions, openFabricConnection } from './connection.ts'
 import { ChaincodeRefusal, isOutOfStep } from './refusal.ts'
-import { createSubmitter } from './submit.ts'
+import { createSubmitter, type Submitter } from './submit.ts'
 
 export interface FabricRuleChainOptions extends FabricConnectionOptions {
   /** What was endorsed is written there before it is sent to the orderers. Left out: only this process knows. */
@@ -46,6 +46,8 @@ interface Done extends FabricBlock {
 }
 /** Blocks that are asked for at once. */
 const AT_ONCE = 16
+/** Transactions under way at once, where they do not depend on each other. */
+const LANES = 32
 
 /**
  * A chain of the federation in our chaincode on a Fabric channel: one chaincode, by its name, is one chain. Who signs is the identity of the
@@ -62,7 +64,8 @@ export async function openFabricRuleChain(options: FabricRuleChainOptions): Prom
     ...options,
     callTimeoutMs: Math.min(options.callTimeoutMs ?? 15_000, timeoutMs),
   })
-  const submitter = createSubmitter({ connection, journal, timeoutMs, pollMs, wait, now })
+  const timing = { timeoutMs, pollMs, wait, now }
+  const submitter = createSubmitter({ connection, journal, ...timing })
   const query = (name: string, ...args: string[]) => connection.evaluate(name, [fabricChannel, ...args], 'qscc')
   const newest = async () => parseHeight(await query('GetChainInfo')) - 1
 
@@ -103,14 +106,14 @@ export async function openFabricRuleChain(options: FabricRuleChainOptions): Prom
     return list
   }
 
-  async function submit(name: RuleName, args: string): Promise<string> {
+  async function submit(by: Submitter, name: RuleName, args: string): Promise<string> {
     const call = ['rule', name, args]
-    const ended = await submitter.settle()
+    const ended = await by.settle()
     // This call itself was under way, from before or from an earlier process.
     if (ended !== undefined && ended.call.join('\n') === call.join('\n')) return ended.transaction
     for (const end = now() + timeoutMs; ; await wait(pollMs)) {
       try {
-        const { is, transaction } = await submitter.submit('rule', [name, args])
+        const { is, transaction } = await by.submit('rule', [name, args])
         if (is === 'valid' && transaction !== undefined) return transaction
       } catch (error) {
         if (!isOutOfStep(error)) throw error
@@ -137,6 +140,13 @@ export async function openFabricRuleChain(options: FabricRuleChainOptions): Prom
     }
   }
 
+  const runBy =
+    (by: Submitter): RuleChain['run'] =>
+    async (rule, ...args) => {
+      checkArguments(rule, args)
+      return receiptOf(await submit(by, rule, JSON.stringify(args)).catch(throwRefusal))
+    }
+
   return {
     ledger: 'fabric',
     account,
@@ -150,10 +160,17 @@ export async function openFabricRuleChain(options: FabricRuleChainOptions): Prom
       await connection.evaluate('rule', [rule, JSON.stringify(args)]).catch(throwRefusal)
     },
 
-    async run<N extends RuleName>(rule: N, ...args: RuleArguments<N>) {
-      checkArguments(rule, args)
-      return inTurn(async () => receiptOf(await submit(rule, JSON.stringify(args)).catch(throwRefusal)))
-    },
+    run: (rule, ...args) => inTurn(() => runBy(submitter)(rule, ...args)),
+
+    runAll: calls =>
+      inTurn(async () => {
+        await submitter.settle()
+        // Each of them knows what it has under way, and only until this process ends.
+        const lanes = Array.from({ length: Math.min(LANES, calls.length) }, () =>
+          runBy(createSubmitter({ connection, journal: createMemoryJournal(), ...timing })),
+        )
+        return runEach(calls, ...lanes)
+      }),
 
     async get<K extends Kind>(kind: K, id: string, at?: number): Promise<Reading<Entities[K] | undefined>> {
       const head = await newest()

@@ -10,6 +10,7 @@ import {
   type Memory,
 } from '@entente/rules'
 import { LedgerError } from '../error.ts'
+import { runEach } from '../run-each.ts'
 import type { HistoryFilter, Reading, RuleChain, RuleEvent } from '../rule-chain.ts'
 
 export interface MemoryChainOptions {
@@ -92,6 +93,8 @@ export async function createMemoryChain({
 
   function as(account: string): RuleChain {
     let isClosed = false
+    const run: RuleChain['run'] = (name, ...args) =>
+      open(() => inTurn(() => seal(account, name, call => invokeRule(call, name, args))))
     const open = <T>(run: () => Promise<T>): Promise<T> =>
       isClosed ? Promise.reject(new LedgerError('unreachable', 'the chain was closed; open it again')) : run()
     return {
@@ -103,7 +106,8 @@ export async function createMemoryChain({
           const trial = overlay(memory)
           await trial.run(account, timeNow(), call => invokeRule(call, name, args))
         }),
-      run: (name, ...args) => open(() => inTurn(() => seal(account, name, call => invokeRule(call, name, args)))),
+      run,
+      runAll: calls => runEach(calls, run),
       get: <K extends Kind>(kind: K, id: string, block?: number) =>
         open(async (): Promise<Reading<Entities[K] | undefined>> => {
           const at = blockOf(block)

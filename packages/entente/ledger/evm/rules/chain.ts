@@ -4,13 +4,14 @@ import {
   checkArguments,
   type Entities,
   type Kind,
+  Refusal,
   type RuleArguments,
   type RuleName,
   ZERO,
 } from '@entente/rules'
 import type { Hex } from 'viem'
 import { bytesToHex, decodeFunctionResult, encodeFunctionData, hexToBytes } from 'viem/utils'
-import type { ChainEvent, ChainHeader } from '../../chain.ts'
+import type { ChainEvent, ChainHeader, ChainReceipt } from '../../chain.ts'
 import { LedgerError } from '../../error.ts'
 import type { SubmitJournal } from '../../journal.ts'
 import type { HistoryFilter, Reading, RuleChain, RuleChainIdentity, RuleEvent, RuleReceipt } from '../../rule-chain.ts'
@@ -65,7 +66,10 @@ export async function openEvmRuleChain(options: EvmRuleChainOptions): Promise<Ru
   const addresses = contractsOf(kind, contracts)
   const chain = await openEvmChain({
     ...rest,
-    provider: { request: request => provider.request(request) },
+    provider: {
+      request: request => provider.request(request),
+      ...(provider.requestAll && { requestAll: requests => provider.requestAll?.(requests) ?? Promise.resolve([]) }),
+    },
     account: account ?? accountOfNode(NOBODY),
   })
   const ask = askOf(provider)
@@ -189,6 +193,17 @@ function createEvmRuleChain(
     return list
   }
 
+  async function toRuleReceipt({ transaction, block, blockHash, events }: ChainReceipt): Promise<RuleReceipt> {
+    ran = Math.max(ran, block)
+    const time = events[0]?.time ?? (await timeOf(block, blockHash))
+    return { transaction, block, blockHash, time, events: await toRuleEvents(events) }
+  }
+
+  function requireSigner(): void {
+    if (account === undefined)
+      throw new LedgerError('refused', 'the chain was opened for reading: name the account that signs')
+  }
+
   /** Whether the block's receipts can be shown, and hold this event. Throws LedgerError `corrupt` where they do not. */
   async function isLogged(shown: ProvenState, { block, index, contract, topics, data }: ChainEvent): Promise<boolean> {
     const logs = await shown.logs(block)
@@ -247,16 +262,31 @@ function createEvmRuleChain(
     },
 
     async run(rule, ...args): Promise<RuleReceipt> {
-      if (account === undefined)
-        throw new LedgerError('refused', 'the chain was opened for reading: name the account that signs')
-      const { transaction, block, blockHash, events } = await chain
-        .submit(await encode(rule, args))
-        .catch((error: unknown) => {
-          throw toRefusal(error)
-        })
-      ran = Math.max(ran, block)
-      const time = events[0]?.time ?? (await timeOf(block, blockHash))
-      return { transaction, block, blockHash, time, events: await toRuleEvents(events) }
+      requireSigner()
+      const receipt = await chain.submit(await encode(rule, args)).catch((error: unknown) => {
+        throw toRefusal(error)
+      })
+      return toRuleReceipt(receipt)
+    },
+
+    async runAll(calls) {
+      requireSigner()
+      const encoded = await Promise.all(
+        calls.map(({ rule, args }) =>
+          encode(rule, args).catch((error: unknown) => {
+            if (error instanceof Refusal) return error
+            throw error
+          }),
+        ),
+      )
+      const sent = await chain.submitAll(encoded.flatMap(one => (one instanceof Refusal ? [] : [one])))
+      const outcomes: (RuleReceipt | Refusal | LedgerError)[] = []
+      for (const one of encoded) {
+        const outcome = one instanceof Refusal ? one : (sent.shift() as ChainReceipt | LedgerError)
+        if (outcome instanceof Refusal) outcomes.push(outcome)
+        else outcomes.push(outcome instanceof LedgerError ? toRefusal(outcome) : await toRuleReceipt(outcome))
+      }
+      return outcomes
     },
 
     async get<K extends Kind>(wanted: K, id: string, block?: number): Promise<Reading<Entities[K] | undefined>> {

@@ -6,7 +6,7 @@ import { type AbiError, ERRORS } from './contracts.ts'
 import { fromCountry, fromPartyKind } from './values.ts'
 
 /** A contract's own error as the rules name it; anything else as it came. */
-export function toRefusal(error: unknown): unknown {
+export function toRefusal<E>(error: E): E | Refusal {
   if (!(error instanceof LedgerError) || error.code !== 'refused' || !(error.cause instanceof ContractRefusal))
     return error
   const decoded = decode(error.cause.data)
