@@ -2,9 +2,9 @@
 // keys and was not changed since, no more; see docs/decisions/0002-embedded-ledger.md.
 import type { TypedTransaction } from '@ethereumjs/tx'
 import type { Hex } from 'viem'
-import { bytesToHex, hexToBytes, keccak256 } from 'viem/utils'
-import { sign } from 'viem/accounts'
+import { bytesToHex, hexToBytes } from 'viem/utils'
 import { LedgerError } from '../../error.ts'
+import { createCache } from '../cache.ts'
 import {
   BFT_MIX_HASH,
   FIELD,
@@ -18,6 +18,7 @@ import {
   scalar,
   sealMessage,
 } from '../qbft.ts'
+import { keccak256, sign } from './crypto.ts'
 import type { Key } from './keys.ts'
 import { BLOCK_GAS_LIMIT, EMPTY_ROOT, type Executed, type Machine, createMachine } from './machine.ts'
 import { type NodeKey, childrenOf } from './nodes.ts'
@@ -83,25 +84,17 @@ export async function openBlocks({
   now,
 }: BlocksOptions): Promise<Blocks> {
   const addresses = validators.map(({ address }) => address)
-  const cache = new Map<NodeKey, Uint8Array>()
-  const remember = (key: NodeKey, data: Uint8Array) => {
-    cache.set(key, data)
-    for (const oldest of cache.keys()) {
-      if (cache.size <= CACHED_NODES) break
-      cache.delete(oldest)
-    }
-  }
+  const cache = createCache<Uint8Array>(CACHED_NODES)
   const read = (key: NodeKey): Uint8Array | undefined => {
     const known = cache.get(key)
     if (known !== undefined) return known
     const data = store.node(key)
     if (data === undefined) return undefined
     checkNode(key, data)
-    remember(key, data)
-    return data
+    return cache.set(key, data)
   }
   const checkNode = (key: NodeKey, data: Uint8Array) => {
-    const hash = keccak256(data).slice(2)
+    const hash = Buffer.from(keccak256(data)).toString('hex')
     if (hash !== key.slice(-64)) throw corrupt(`node ${key} hashes to ${hash}`)
   }
   const corrupt = (what: string) =>
@@ -153,7 +146,7 @@ export async function openBlocks({
       new Uint8Array(8), // nonce
     ]
     const hash = sealMessage(unsealed)
-    const seals = await Promise.all(validators.map(({ privateKey }) => sealWith(hash, privateKey)))
+    const seals = validators.map(({ privateKey }) => sign(hexToBytes(hash), hexToBytes(privateKey)))
     const extra = formatExtra({ validators: addresses.map(a => hexToBytes(a)), seals, round: 0 })
     const fields = unsealed.map((field, i) => (i === FIELD.extra ? extra : field))
     const block = parse({ number, hash: hexToBytes(qbftHash(fields)), header: encodeHeader(fields) })
@@ -185,7 +178,7 @@ export async function openBlocks({
         { cause },
       )
     }
-    for (const [key, data] of executed.written) remember(key, data)
+    for (const [key, data] of executed.written) cache.set(key, data)
     return block
   }
 
@@ -315,9 +308,4 @@ export async function openBlocks({
       return { blocks: head.number + 1, transactions, nodes: stored, head: bytesToHex(head.hash) }
     },
   }
-}
-
-async function sealWith(hash: Hex, privateKey: Hex): Promise<Uint8Array> {
-  const { r, s, yParity = 0 } = await sign({ hash, privateKey })
-  return Buffer.concat([hexToBytes(r), hexToBytes(s), Uint8Array.of(yParity)])
 }

@@ -9,6 +9,7 @@ import { Caches, MerkleStateManager } from '@ethereumjs/statemanager'
 import { type TypedTransaction, createTxFromRLP } from '@ethereumjs/tx'
 import { type Account, Address, createAccount } from '@ethereumjs/util'
 import { type RunTxResult, createVM, encodeReceipt, runTx } from '@ethereumjs/vm'
+import { ecrecover, keccak256 } from './crypto.ts'
 import type { NodeKey } from './nodes.ts'
 import { type StoredReceipt } from './receipt.ts'
 import { scalar } from '../qbft.ts'
@@ -38,6 +39,8 @@ export interface Executed {
   readonly outcomes: readonly Outcome[]
   /** Transactions that could not run (nonce, gas, sender) or that a contract refused: in no block, without effect. */
   readonly rejected: readonly { readonly transaction: TypedTransaction; readonly reason: Refusal }[]
+  /** The last ones, from the first whose gas limit the block had no room for: for the next block. */
+  readonly left: readonly TypedTransaction[]
   /** Trie nodes and code that were written, some of them only on the way. */
   readonly written: ReadonlyMap<NodeKey, Uint8Array>
 }
@@ -104,7 +107,11 @@ export const createCommon = (chainId: number): Common =>
   new FixedCommon({
     chain: { ...Mainnet, name: 'entente', chainId },
     hardfork: Hardfork.Berlin,
-    customCrypto: { sha256: message => Uint8Array.from(createHash('sha256').update(message).digest()) },
+    customCrypto: {
+      keccak256,
+      ecrecover,
+      sha256: message => Uint8Array.from(createHash('sha256').update(message).digest()),
+    },
   })
 
 export function createMachine({ chainId, read, blockHash }: MachineOptions): Machine {
@@ -158,10 +165,12 @@ export function createMachine({ chainId, read, blockHash }: MachineOptions): Mac
       const outcomes: Outcome[] = []
       const rejected: { transaction: TypedTransaction; reason: Refusal }[] = []
       let gasUsed = 0
-      for (const tx of transactions) {
+      let left: readonly TypedTransaction[] = []
+      await state.checkpoint() // around all of them: what they write goes into the tries once, at the end
+      for (const [i, tx] of transactions.entries()) {
         if (gasUsed + Number(tx.gasLimit) > BLOCK_GAS_LIMIT) {
-          rejected.push({ transaction: tx, reason: { message: 'the block is full' } })
-          continue
+          left = transactions.slice(i)
+          break
         }
         await state.checkpoint()
         let result: RunTxResult
@@ -200,7 +209,7 @@ export function createMachine({ chainId, read, blockHash }: MachineOptions): Mac
           },
         })
       }
-      await state.flush()
+      await state.commit()
       return {
         stateRoot: hex(trie.root()),
         transactionsRoot: transactionTrie.root(),
@@ -209,6 +218,7 @@ export function createMachine({ chainId, read, blockHash }: MachineOptions): Mac
         gasUsed,
         outcomes,
         rejected,
+        left,
         written,
       }
     },

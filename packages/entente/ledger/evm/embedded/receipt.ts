@@ -1,8 +1,9 @@
 // What the store keeps of a transaction's outcome: RLP [gas used, cumulative gas, sender, created contract, logs], the Bloom
 // filter left out because it follows from the logs, the status because all succeeded.
 import { createHash } from 'node:crypto'
-import { bytesToNumber, fromRlp, keccak256, toRlp } from 'viem/utils'
+import { bytesToNumber, fromRlp, toRlp } from 'viem/utils'
 import { scalar } from '../qbft.ts'
+import { keccak256 } from './crypto.ts'
 
 export interface StoredLog {
   readonly address: Uint8Array
@@ -64,7 +65,7 @@ export function logKeys(logs: readonly StoredLog[]): Uint8Array[] {
 export function bloomOf(logs: readonly StoredLog[]): Uint8Array {
   const bloom = new Uint8Array(256)
   for (const value of logs.flatMap(({ address, topics }) => [address, ...topics])) {
-    const hash = keccak256(value, 'bytes')
+    const hash = keccak256(value)
     for (const i of [0, 2, 4]) {
       const bit = (((hash[i] ?? 0) << 8) | (hash[i + 1] ?? 0)) & 2047
       const at = 255 - (bit >> 3)

@@ -3,6 +3,7 @@ import type { TypedTransaction } from '@ethereumjs/tx'
 import type { Hex } from 'viem'
 import { bytesToHex, hexToBytes, numberToHex } from 'viem/utils'
 import { LedgerError } from '../../error.ts'
+import { createCache } from '../cache.ts'
 import { RpcError } from '../provider.ts'
 import type { Block, Blocks } from './blocks.ts'
 import { BLOCK_GAS_LIMIT } from './machine.ts'
@@ -13,10 +14,14 @@ import type { Store, StoredTransaction } from './store.ts'
 const MAX_TRANSACTION = 128 * 1024
 /** Transactions that wait for a block. */
 const MAX_POOL = 256
+/** Transactions of one block, during which nothing else is answered. */
+const MAX_BLOCK = 64
 const MAX_LOGS = 10_000
 const MAX_SLOTS = 64
 /** Gas of a call: a loop without end takes about a second for each million. */
 const MAX_CALL_GAS = 10_000_000
+/** Blocks whose receipts are kept: each of those who wait for one asks for its own. */
+const RECENT_BLOCKS = 8
 const ZERO_ADDRESS = new Uint8Array(20)
 
 export interface RpcOptions {
@@ -37,7 +42,6 @@ interface Waiting {
   readonly tx: TypedTransaction
   readonly hash: Hex
   readonly from: Hex
-  readonly gas: number
   readonly resolve: (hash: Hex) => void
   readonly reject: (reason: unknown) => void
 }
@@ -48,6 +52,7 @@ export function createRpc({ store, blocks, chainId, keepStates }: RpcOptions): R
   let sealing: Promise<void> | undefined
 
   const receiptOf = (tx: StoredTransaction): StoredReceipt => parseReceipt(tx.receipt)
+  const receipts = createCache<readonly unknown[]>(RECENT_BLOCKS)
 
   // --- writing
 
@@ -76,9 +81,7 @@ export function createRpc({ store, blocks, chainId, keepStates }: RpcOptions): R
     if (tx.nonce !== next)
       throw refused(`nonce too ${tx.nonce < next ? 'low' : 'high'}: next nonce ${next}, tx nonce ${tx.nonce}`)
     if (pool.length >= MAX_POOL) throw new RpcError(-32005, `${MAX_POOL} transactions are waiting: try again later`)
-    const sealed = new Promise<Hex>((resolve, reject) =>
-      pool.push({ tx, hash, from, gas: Number(tx.gasLimit), resolve, reject }),
-    )
+    const sealed = new Promise<Hex>((resolve, reject) => pool.push({ tx, hash, from, resolve, reject }))
     sealing ??= sealAll(now).finally(() => (sealing = undefined))
     return { sealed }
   }
@@ -87,18 +90,13 @@ export function createRpc({ store, blocks, chainId, keepStates }: RpcOptions): R
   async function sealAll(now: number): Promise<void> {
     await new Promise(resolve => setImmediate(resolve)) // what was sent together shares a block
     while (pool.length > 0) {
-      for (
-        let gas = 0;
-        pool[0] !== undefined && gas + pool[0].gas <= BLOCK_GAS_LIMIT;
-        gas += inBlock.at(-1)?.gas ?? 0
-      ) {
-        inBlock.push(...pool.splice(0, 1))
-      }
+      inBlock.push(...pool.splice(0, MAX_BLOCK))
       try {
-        const { rejected } = await blocks.seal(
+        const { rejected, left } = await blocks.seal(
           inBlock.map(({ tx }) => tx),
           now,
         )
+        pool.unshift(...inBlock.splice(inBlock.length - left.length))
         for (const { tx, hash, resolve, reject } of inBlock) {
           const reason = rejected.find(({ transaction }) => transaction === tx)?.reason
           if (reason === undefined) resolve(hash)
@@ -286,9 +284,24 @@ export function createRpc({ store, blocks, chainId, keepStates }: RpcOptions): R
       .flatMap(tx => receiptOf(tx).logs.map(log => ({ log, tx })))
       .map(({ log, tx }, index) => ({ log, tx, json: logJson(log, block, tx, index) }))
 
-  function receiptJson(tx: StoredTransaction) {
-    const receipt = receiptOf(tx)
-    const block = blockOf(numberToHex(tx.block))
+  /** The receipts of a block, in its order. */
+  function receiptsOf(block: Block): readonly unknown[] {
+    const key = String(block.number)
+    return receipts.get(key) ?? receipts.set(key, blockReceipts(block))
+  }
+
+  function blockReceipts(block: Block): unknown[] {
+    let logs = 0
+    return store.transactions(block.number).map(tx => {
+      const receipt = receiptOf(tx)
+      const json = receiptJson(tx, block, receipt, logs)
+      logs += receipt.logs.length
+      return json
+    })
+  }
+
+  /** @param firstLog place of its first log in the block */
+  function receiptJson(tx: StoredTransaction, block: Block, receipt: StoredReceipt, firstLog: number) {
     const parsed = machine.parse(tx.raw)
     return {
       transactionHash: bytesToHex(tx.hash),
@@ -303,9 +316,7 @@ export function createRpc({ store, blocks, chainId, keepStates }: RpcOptions): R
       gasUsed: numberToHex(receipt.gasUsed),
       cumulativeGasUsed: numberToHex(receipt.cumulativeGas),
       effectiveGasPrice: '0x0',
-      logs: logsOf(block)
-        .filter(({ tx: of }) => of.position === tx.position)
-        .map(({ json }) => json),
+      logs: receipt.logs.map((log, i) => logJson(log, block, tx, firstLog + i)),
       logsBloom: bytesToHex(bloomOf(receipt.logs)),
     }
   }
@@ -375,10 +386,9 @@ export function createRpc({ store, blocks, chainId, keepStates }: RpcOptions): R
     },
     eth_getTransactionReceipt: params => {
       const tx = store.transaction(data(params[0], 32))
-      return tx === undefined ? null : receiptJson(tx)
+      return tx === undefined ? null : receiptsOf(blockOf(numberToHex(tx.block)))[tx.position]
     },
-    eth_getBlockReceipts: params =>
-      orNull(() => store.transactions(blockOf(params[0]).number).map(transaction => receiptJson(transaction))),
+    eth_getBlockReceipts: params => orNull(() => receiptsOf(blockOf(params[0]))),
     eth_getTransactionCount: async params =>
       numberToHex(
         params[1] === 'pending'

@@ -1,9 +1,10 @@
 import { type SealedHeader, verifyCliqueHeader, verifySealedHeader } from '@entente/verify/proof'
 import { bytesToHex } from 'viem/utils'
 import { LedgerError } from '../../../error.ts'
+import { createCache } from '../../cache.ts'
 import type { EvmChain } from '../../chain.ts'
 import { cliqueDepth } from '../../finality.ts'
-import { corrupt, createCache, verify } from './check.ts'
+import { corrupt, verify } from './check.ts'
 
 /** Who seals the chain, as its reader knows it from elsewhere. */
 export interface PinnedValidators {

@@ -4,8 +4,9 @@ import { decodeRlp, encodeRlp } from '@entente/verify/proof'
 import type { Hex } from 'viem'
 import { hexToBytes, numberToHex } from 'viem/utils'
 import { scalar } from '../../qbft.ts'
+import { createCache } from '../../cache.ts'
 import { type Ask, isNoMethod } from '../../rpc.ts'
-import { corrupt, createCache } from './check.ts'
+import { corrupt } from './check.ts'
 import type { ProvenHeader } from './headers.ts'
 
 export interface ProvenLog {

@@ -2,8 +2,9 @@ import { decodeRlp, decodeTrieNode, readTrie, type RlpItem } from '@entente/veri
 import type { Hex } from 'viem'
 import { bytesToHex, hexToBytes, keccak256, numberToHex } from 'viem/utils'
 import { LedgerError } from '../../../error.ts'
+import { createCache } from '../../cache.ts'
 import type { Ask } from '../../rpc.ts'
-import { corrupt, createCache, verify } from './check.ts'
+import { corrupt, verify } from './check.ts'
 import type { ProvenHeader } from './headers.ts'
 
 export interface ProvenAccount {
