@@ -80,6 +80,25 @@ export async function recogniseCountry(
   call.state.emit({ name: 'CountryRecognised', subject: scheme, by, status: country })
 }
 
+/** What the framework says of a third country's certificate. */
+export type RecognitionState = 'recognised' | 'noAgreement' | 'notInForce' | 'notCovered'
+
+/**
+ * Whether a third country's certificate counts as one of an EU scheme at a time (EUCC 44): an agreement is in force, and it is for the certificate's level.
+ * One of which no level is known is covered where every level of the scheme is: it can have no other.
+ */
+export function recognitionState(
+  agreement: Recognition | undefined,
+  { levels }: Pick<Scheme, 'levels'>,
+  level: Scheme['levels'][number] | undefined,
+  now: Seconds,
+): RecognitionState {
+  if (agreement === undefined) return 'noAgreement'
+  if (now < agreement.since || now >= agreement.until) return 'notInForce'
+  const wanted = level === undefined ? levels : [level]
+  return wanted.every(one => agreement.levels.includes(one)) ? 'recognised' : 'notCovered'
+}
+
 /** From its adoption until certificates are no longer issued under it. */
 export const isInForce = ({ adopted, endsAt }: Scheme, now: Seconds): boolean =>
   adopted <= now && (endsAt === undefined || now < endsAt)

@@ -101,7 +101,7 @@ export type Answer = {
 }
 
 const STRENGTH: readonly ReadingLevel[] = ['asked', 'attested', 'proven']
-const weakest = (levels: readonly ReadingLevel[]): ReadingLevel =>
+export const weakest = (levels: readonly ReadingLevel[]): ReadingLevel =>
   STRENGTH[Math.min(...levels.map(level => STRENGTH.indexOf(level)))] ?? 'asked'
 
 export type CheckOptions = {
@@ -162,8 +162,8 @@ export async function checkVersion(
 
 // --- reading, with a trace of what was read
 
-type NationalChain = 'artifact' | 'certification' | 'vulnerability'
-type Reader = {
+export type NationalChain = 'artifact' | 'certification' | 'vulnerability'
+export type Reader = {
   country: Country
   time: Seconds
   isPast: boolean
@@ -172,7 +172,7 @@ type Reader = {
   history(chain: NationalChain, filter: HistoryFilter): Promise<RuleEvent[]>
 }
 
-function createReader(chains: CountryChains, evidence: Evidence[], time: Seconds, isPast: boolean): Reader {
+export function createReader(chains: CountryChains, evidence: Evidence[], time: Seconds, isPast: boolean): Reader {
   const { country } = chains
   // All is read as of one block of each chain.
   const heads = new Map<NationalChain, Promise<{ block: number }>>()
@@ -259,7 +259,7 @@ async function certificateOf(
 }
 
 /** What changes of a certificate, told from its history: old states of a chain need not be there any more. */
-function asOf(certificate: Certificate, events: readonly RuleEvent[], time: Seconds): Certificate {
+export function asOf(certificate: Certificate, events: readonly RuleEvent[], time: Seconds): Certificate {
   const was = { ...certificate, suspendedUntil: 0, isUnderReview: false, notified: [] as Id[] }
   for (const { name, until = 0, time: at, status = '' } of events) {
     if (name === 'CertificateSuspended' || name === 'SuspensionExtended') was.suspendedUntil = until
