@@ -28,7 +28,7 @@ import { toSource } from './identity.ts'
 import { openAuth } from './open-auth.ts'
 import { toEvidence, toPins } from './ledgers.ts'
 import { startHttp } from './listen.ts'
-import { createMetrics, type Metrics } from './metrics.ts'
+import type { Metrics } from './metrics.ts'
 import { statusRoutes } from './health.ts'
 import { type Fault, type Logger, openLogFolder } from './open-log.ts'
 import { openWitness } from './witness.ts'
@@ -164,13 +164,20 @@ export async function startServer(
       looking.start()
       closers.push(() => looking.close())
     }
+    // Much to load, and to count with each request: only for those who ask for it.
+    const counting = config.server.metrics && (await import('./metrics.ts'))
     let metrics: Metrics | undefined
     const http = await startHttp(
       options => {
         const app = createTaxiiServer(context, options)
         statusRoutes(app, context, auditor?.state, member)
         const answers = witness && witnessRoutes(app, witness)
-        metrics = createMetrics(app, context, { audit: auditor?.state, witnessAnswers: answers, broker, member })
+        metrics = counting?.createMetrics(app, context, {
+          audit: auditor?.state,
+          witnessAnswers: answers,
+          broker,
+          member,
+        })
         return app
       },
       config.server,
