@@ -140,8 +140,22 @@ const BitcoinLedger = object({
   ),
 })
 
-const Endpoint = (description: string) => Type.String({ pattern: '^[^\\s/]{1,253}:[0-9]{1,5}$', description })
-const Pem = (description: string) => Type.String({ minLength: 1, description: `File (PEM) with ${description}` })
+export const Endpoint = (description: string) => Type.String({ pattern: '^[^\\s/]{1,253}:[0-9]{1,5}$', description })
+export const Pem = (description: string) => Type.String({ minLength: 1, description: `File (PEM) with ${description}` })
+
+/** Where our chaincode is on a network. */
+export const FABRIC = {
+  mspId: { pattern: '^[A-Za-z0-9._-]{1,128}$' },
+  fabricChannel: { pattern: '^[a-z][a-z0-9.-]{0,248}$' },
+  chaincode: { pattern: '^[A-Za-z0-9][A-Za-z0-9_-]{0,127}$' },
+  endorsers: Type.Array(Type.String({ pattern: '^[A-Za-z0-9._-]{1,128}$' }), {
+    minItems: 1,
+    maxItems: 64,
+    uniqueItems: true,
+    description:
+      "Organisations (MSP ids) that have to endorse; as few as the chaincode's policy asks for where it is left out",
+  }),
+}
 
 const FabricLedger = object({
   ...common,
@@ -155,20 +169,12 @@ const FabricLedger = object({
     }),
   ),
   tlsCert: Pem("the CAs of the peers' TLS certificates, several behind each other"),
-  mspId: Type.String({ pattern: '^[A-Za-z0-9._-]{1,128}$', description: 'Organisation of the identity that anchors' }),
+  mspId: Type.String({ ...FABRIC.mspId, description: 'Organisation of the identity that anchors' }),
   cert: Pem('its certificate'),
   key: Pem('its private key; nobody else may read it'),
-  fabricChannel: Type.String({ pattern: '^[a-z][a-z0-9.-]{0,248}$' }),
-  chaincode: Type.String({ pattern: '^[A-Za-z0-9][A-Za-z0-9_-]{0,127}$' }),
-  endorsers: Type.Optional(
-    Type.Array(Type.String({ pattern: '^[A-Za-z0-9._-]{1,128}$' }), {
-      minItems: 1,
-      maxItems: 64,
-      uniqueItems: true,
-      description:
-        "Organisations (MSP ids) that have to endorse; as few as the chaincode's policy asks for where it is left out",
-    }),
-  ),
+  fabricChannel: Type.String(FABRIC.fabricChannel),
+  chaincode: Type.String(FABRIC.chaincode),
+  endorsers: Type.Optional(FABRIC.endorsers),
   logId: Type.Optional(
     Type.String({
       pattern: '^[0-9a-f]{64}$',

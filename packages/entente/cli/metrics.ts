@@ -1,11 +1,11 @@
-import type { AddressInfo } from 'node:net'
-import Fastify, { type FastifyInstance } from 'fastify'
+import type { FastifyInstance } from 'fastify'
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
 import type { Member, MemberState } from '#cluster/member.ts'
 import type { AuditorState } from '#notary/auditor.ts'
 import type { TaxiiContext } from '#taxii/context.ts'
 import type { Broker } from './brokers.ts'
 import { brokerMetrics, streamMetrics } from './channel-metrics.ts'
+import { serveMetrics } from './metrics-server.ts'
 import type { WitnessAnswers } from './witness-routes.ts'
 
 export type Metrics = { listen(at: { host: string; port: number }): Promise<string>; close(): Promise<void> }
@@ -116,13 +116,11 @@ export function createMetrics(
       [...witnessAnswers].map(([status, count]) => [String(status), count]),
     )
 
-  let server: FastifyInstance | undefined
+  let server: Awaited<ReturnType<typeof serveMetrics>> | undefined
   return {
     listen: async at => {
-      server = Fastify()
-      server.get('/metrics', async (_request, reply) => reply.type(registry.contentType).send(await registry.metrics()))
-      await server.listen(at)
-      return `http://${at.host}:${(server.server.address() as AddressInfo).port}/metrics`
+      server = await serveMetrics(registry, at)
+      return server.url
     },
     close: async () => {
       await server?.close()

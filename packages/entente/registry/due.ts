@@ -4,26 +4,33 @@ import type { RuleChain, RuleEvent } from '#ledger/rule-chain.ts'
 
 /** Every clock that runs on a chain: what ends or falls due by itself, or what somebody has to have done by then. */
 
+/** Kinds of clocks, by the kinds of chains that have them. */
+export const CLOCKS = {
+  eu: ['scheme ends', 'recognition ends', 'proposal ends'],
+  artifact: ['support ends'],
+  certification: [
+    'suspension ends',
+    'certificate ends',
+    'monitoring is due',
+    'accreditation ends',
+    'authorisation ends',
+    'delegation ends',
+    'approval ends',
+    'scheme ends',
+  ],
+  vulnerability: [
+    'embargo ends',
+    'embargo must be accepted',
+    'early warning (CRA 14(2)(a))',
+    'notification (CRA 14(2)(b))',
+    'final report (CRA 14(2)(c))',
+  ],
+} as const
+
 export type Clock = {
   /** Such as `FR/certification`. */
   chain: string
-  what:
-    | 'embargo ends'
-    | 'embargo must be accepted'
-    | 'early warning (CRA 14(2)(a))'
-    | 'notification (CRA 14(2)(b))'
-    | 'final report (CRA 14(2)(c))'
-    | 'suspension ends'
-    | 'certificate ends'
-    | 'monitoring is due'
-    | 'accreditation ends'
-    | 'authorisation ends'
-    | 'delegation ends'
-    | 'approval ends'
-    | 'support ends'
-    | 'scheme ends'
-    | 'recognition ends'
-    | 'proposal ends'
+  what: (typeof CLOCKS)[keyof typeof CLOCKS][number]
   subject: string
   /** Who has to do something, or whose it is. */
   party: Id | undefined
@@ -85,11 +92,15 @@ export async function readClocks(name: string, chain: RuleChain, now: Seconds): 
   const clocks: Found[] = []
   for (let i = 0; i < tasks.length; i += AT_ONCE)
     clocks.push(...(await Promise.all(tasks.slice(i, i + AT_ONCE).map(run => run()))).flat())
-  return clocks
-    .map(one => ({ chain: name, ...one, isOverdue: one.at <= now }))
-    .filter(one => !one.isOverdue || (MUST.has(one.what) && now - one.at < OVERDUE))
-    .sort((a, b) => a.at - b.at)
+  const all = clocks.map(one => ({ chain: name, ...one, isOverdue: false }))
+  return clocksAt(all, now).sort((a, b) => a.at - b.at)
 }
+
+/** Clocks as they stand at a time after they were read: what ends by itself has gone. */
+export const clocksAt = (clocks: readonly Clock[], now: Seconds): Clock[] =>
+  clocks
+    .map(one => ({ ...one, isOverdue: one.at <= now }))
+    .filter(one => !one.isOverdue || (MUST.has(one.what) && now - one.at < OVERDUE))
 
 /** What somebody has to do; all others end by themselves. */
 const MUST: ReadonlySet<Clock['what']> = new Set([

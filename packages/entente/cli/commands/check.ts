@@ -6,10 +6,11 @@ import type { Args } from '../commands.ts'
 import { CliError, EXIT } from '../errors.ts'
 import { federationDir } from '../federation/act.ts'
 import { listCountries } from '../federation/config.ts'
+import { answerCertificate } from '../federation/answer-certificate.ts'
 import { aboutOf, connectChain } from '../federation/connect.ts'
 import { openDocuments } from '../federation/documents.ts'
 import { formatTime, nowSeconds, readInput, timeOption } from '../federation/input.ts'
-import { EU, NATIONAL } from '../federation/layout.ts'
+import { EU, formatChainName, NATIONAL } from '../federation/layout.ts'
 import { type Names, openNames } from '../federation/names.ts'
 import type { OpenChain } from '../federation/chains.ts'
 import { counted, print } from '../print.ts'
@@ -44,6 +45,15 @@ export async function run({ values, positionals }: Args): Promise<number> {
       const unmet = isPart && answer.home === undefined ? [] : demands.flatMap(demand => demand(answer) ?? [])
       results.push({ name, isPart, answer, unmet })
     }
+    const [first] = results
+    if (sbom === undefined && first !== undefined && first.answer.home === undefined) {
+      const asCertificate = await answerCertificate({
+        ...{ name: first.name, dir, names, countries: opened.countries, now, at, demo: isDemo },
+        ...{ demands: listOf(values, 'require') ?? [] },
+        ...{ isJson: isSet(values, 'json'), withEvidence: isSet(values, 'evidence') },
+      })
+      if (asCertificate !== undefined) return asCertificate
+    }
     const milliseconds = performance.now() - started
     const isMet = results.every(({ unmet }) => unmet.length === 0)
     const known = results.filter(({ isPart, answer }) => !isPart || answer.home !== undefined)
@@ -57,13 +67,19 @@ export async function run({ values, positionals }: Args): Promise<number> {
           name,
           unmet,
           ...answer,
+          onWordOf: wordsOn(answer, opened.chains),
           recommendations: recommend(answer),
         })),
         unknown: results.length - known.length,
       },
       () => [
         ...known.flatMap(({ name, answer, unmet }) =>
-          show(name, answer, unmet, { names, dir, withEvidence: isSet(values, 'evidence') }),
+          show(name, answer, unmet, {
+            names,
+            dir,
+            words: wordsOn(answer, opened.chains),
+            withEvidence: isSet(values, 'evidence'),
+          }),
         ),
         ...(results.length > known.length
           ? [`${counted(results.length - known.length, 'component')} of the SBOM that no chain knows`]
@@ -77,7 +93,7 @@ export async function run({ values, positionals }: Args): Promise<number> {
       ? EXIT.yes
       : EXIT.no
   } finally {
-    await Promise.all(opened.chains.map(chain => chain.provider.close()))
+    await Promise.all(opened.chains.map(chain => chain.close()))
   }
 }
 
@@ -99,6 +115,23 @@ async function openAll(dir: string, values: Record<string, unknown>) {
     }),
   )
   return { countries: opened, chains }
+}
+
+type Word = { chain: string; by: string }
+
+/** Of chains whose readings are not proven: who has to be believed. */
+function wordsOn({ evidence }: Answer, chains: readonly OpenChain[]): Word[] {
+  const isAsked = (name: string) =>
+    evidence.some(e => e.chain === name && e.level !== 'proven' && !e.what.startsWith('history'))
+  return chains.flatMap(({ name, config }) => {
+    const chain = formatChainName(name)
+    if (!isAsked(chain)) return []
+    if (config.kind === 'fabric')
+      return [{ chain, by: `the peer that answered of ${config.endpoints.join(', ')} (Fabric)` }]
+    return [
+      { chain, by: config.kind === 'evm' ? `the node that answered of ${config.urls.join(', ')}` : 'its process' },
+    ]
+  })
 }
 
 /** The product and its components, as versions are called: by package URL, else by name and version. */
@@ -186,7 +219,7 @@ function show(
   name: string,
   answer: Answer,
   unmet: readonly string[],
-  { names, dir, withEvidence }: { names: Names; dir: string; withEvidence: boolean },
+  { names, dir, words: on, withEvidence }: { names: Names; dir: string; words: Word[]; withEvidence: boolean },
 ): string[] {
   const { home, certified, affected, patched, support } = answer
   const lines = [`${name} (${answer.version}) at ${formatTime(answer.at)}`]
@@ -223,6 +256,7 @@ function show(
   lines.push(
     `  rests on ${counted(answer.evidence.length, 'reading')}, ${proven} of them proven; that histories are whole is what the chains' processes say`,
   )
+  for (const { chain, by } of on) lines.push(`  on the word of ${by}: all that ${chain} says`)
   if (withEvidence)
     for (const e of answer.evidence) lines.push(`    ${e.chain}  ${e.what}  ${e.level} at block ${e.block}`)
   for (const reason of unmet) lines.push(`  NOT MET: ${reason}`)

@@ -35,7 +35,7 @@ async function until(chain: string, kind: Kind, id: string): Promise<void> {
   const open = await connectChain(join(cwd, 'federation'), chainOf(chain))
   const reader = await open.as()
   while ((await reader.get(kind, id)).value === undefined) await sleep(100)
-  await open.provider.close()
+  await open.close()
 }
 
 test('a country goes on while the EU process is away, and has what was decided there once it is back', async () => {

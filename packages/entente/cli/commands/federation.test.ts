@@ -45,7 +45,7 @@ async function rule<N extends RuleName>(chain: string, key: string, name: N, ...
   try {
     await (await open.as(readKey(join(dir, country, 'keys', `${file}.key`)))).run(name, ...args)
   } finally {
-    await open.provider.close()
+    await open.close()
   }
 }
 
@@ -202,11 +202,11 @@ test('from an artifact to its certificate and its vulnerability; killed while it
   demo.child.kill('SIGKILL')
   await demo.ended
   await Promise.race([isDead, sleep(30_000).then(() => assert.fail('a call to a process that is gone does not end'))])
-  await open.provider.close()
+  await open.close()
   const again = await startDemo()
   const after = await connectChain(join(cwd, 'federation'), chainOf('DE/artifact'))
   const subjects = new Set((await (await after.as()).history()).map(event => event.subject))
-  await after.provider.close()
+  await after.close()
   for (const party of answered) assert.ok(subjects.has(party), `${party} was answered and is not there`)
   const status = JSON.parse(await run('federation', 'status', '--json')) as {
     demo: boolean
@@ -245,7 +245,7 @@ test('from an artifact to its certificate and its vulnerability; killed while it
   const told = await connectChain(join(cwd, 'federation'), chainOf('FR/artifact'))
   const artifacts = await told.as()
   while ((await artifacts.get('foreignCase', about)).value?.disclosed === undefined) await sleep(50)
-  await told.provider.close()
+  await told.close()
   await runScript(
     `
     $ entente artifact label router 2.1 CVE-1 affected --as FR/acme

@@ -1,7 +1,8 @@
 import { type Kind, type RuleName, RULES } from '@entente/rules'
 import type { Args } from '../commands.ts'
 import { CliError, EXIT } from '../errors.ts'
-import { chainOf, federationDir, perform, reading } from '../federation/act.ts'
+import { chainOf, federationDir, perform, reading, signerOf, withChain } from '../federation/act.ts'
+import { chainsOf } from '../federation/chains.ts'
 import { listCountries, loadCountry } from '../federation/config.ts'
 import { initFederation } from '../federation/init.ts'
 import { formatTime, readInput } from '../federation/input.ts'
@@ -12,12 +13,13 @@ import { readStatus } from '../federation/status.ts'
 import { requireEverybody, startFederation } from '../federation/up.ts'
 import { boundHeap } from '../heap.ts'
 import { createLogger } from '../logger.ts'
-import { counted, print, table } from '../print.ts'
+import { counted, note, print, table } from '../print.ts'
+import { createProgress } from '../progress.ts'
 import { untilAsked } from '../signals.ts'
 import { integerOf, isSet, listOf, positionals, textOf } from '../values.ts'
 
 type Values = Record<string, unknown>
-const USAGE = 'federation init | up | status | party | call | get | history'
+const USAGE = 'federation init | up | status | party | key | call | get | history'
 const DEFAULT_PORT = 6200
 
 /** The chains of a federation on this machine, and every rule of them. */
@@ -27,6 +29,7 @@ export async function run({ values, positionals: [action = '', ...rest] }: Args)
     up,
     status,
     party,
+    key,
     call,
     get,
     history,
@@ -72,8 +75,19 @@ async function up(values: Values, rest: string[]): Promise<number> {
   const countries = chosen.map(country => loadCountry(dir, country))
   if (demo) requireEverybody(countries)
   const started = performance.now()
-  const logger = createLogger(process.stderr, isSet(values, 'quiet') ? 'warn' : 'info')
-  const federation = await startFederation(dir, countries, { demo, log: logger, now: Date.now })
+  // Whoever tries a demo reads a terminal; whoever runs a country keeps its log.
+  const isQuiet = isSet(values, 'quiet') || (demo && !isSet(values, 'verbose'))
+  const log = createLogger(process.stderr, isQuiet ? 'warn' : 'info')
+  const isJson = isSet(values, 'json')
+  const count = countries.reduce((sum, country) => sum + chainsOf(country).length, 0)
+  if (!isJson) note(`starting ${counted(count, 'chain')} of ${chosen.join(', ')}`)
+  const progress = createProgress(isJson)
+  const federation = await startFederation(dir, countries, {
+    demo,
+    log,
+    now: Date.now,
+    progress: progress.update,
+  }).finally(progress.end)
   const asked = untilAsked()
   const seconds = ((performance.now() - started) / 1000).toFixed(1)
   print(
@@ -124,7 +138,7 @@ async function status(values: Values, rest: string[]): Promise<number> {
         chain.runBy === undefined ? '-' : `process ${chain.runBy.pid}`,
         chain.problem ??
           (Object.entries(chain.entities)
-            .map(([name, count]) => `${count} ${name}`)
+            .map(([name, count]) => `${count} ${count === 1 ? singularOf(name) : name}`)
             .join(', ') ||
             'nothing yet'),
       ]),
@@ -134,6 +148,9 @@ async function status(values: Values, rest: string[]): Promise<number> {
   return chains.some(chain => chain.problem !== undefined) ? EXIT.unreachable : EXIT.yes
 }
 
+/** Of what status counts. */
+const singularOf = (nouns: string): string => nouns.replace(/ies$/, 'y').replace(/s$/, '')
+
 async function party(values: Values, rest: string[]): Promise<number> {
   const [chain = '', kind = '', name = ''] = positionals(
     rest,
@@ -141,6 +158,14 @@ async function party(values: Values, rest: string[]): Promise<number> {
     'federation party CHAIN KIND NAME --as KEY',
   )
   return registerParty(values, chainOf(chain), kind, name)
+}
+
+/** What a chain's rules call a key: for genesis files, and for whoever is to be registered by somebody else. */
+async function key(values: Values, rest: string[]): Promise<number> {
+  const [chain = ''] = positionals(rest, ['CHAIN'], 'federation key CHAIN --as KEY')
+  const account = await withChain(values, chainOf(chain), open => open.accountOf(signerOf(values, open)))
+  print(isSet(values, 'json'), { chain, key: account }, () => [account])
+  return EXIT.yes
 }
 
 /** Any rule, by its name: what has no command of its own, or for programs. */

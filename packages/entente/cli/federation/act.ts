@@ -1,11 +1,11 @@
 import { existsSync } from 'node:fs'
-import { join } from 'node:path'
 import type { RuleChain } from '#ledger/rule-chain.ts'
 import { Refusal, type RefusalCode, ROWS, type RuleArguments, type RuleName } from '@entente/rules'
 import { CliError, EXIT } from '../errors.ts'
 import { print } from '../print.ts'
 import { isSet, textOf } from '../values.ts'
-import { type OpenChain, readKey } from './chains.ts'
+import { keyFileOf, type OpenChain, readSigner } from './chains.ts'
+import type { ChainConfig } from './config.ts'
 import { connectChain } from './connect.ts'
 import { type ChainName, EU, formatChainName, parseChainName, pathsOf } from './layout.ts'
 import { type Names, openNames } from './names.ts'
@@ -26,17 +26,20 @@ export function chainOf(text: string): ChainName {
   )
 }
 
-/** Whose key signs: a file, or COUNTRY/NAME for DIR/COUNTRY/keys/NAME.key. @throws CliError `usage` */
-function keyFileOf(values: Values): string {
+/** Whose key signs: a file, or COUNTRY/NAME for DIR/COUNTRY/keys/NAME.key (on Fabric keys/fabric/NAME.key). @throws CliError `usage` */
+function signerFile(values: Values, config: ChainConfig): string {
   const given = textOf(values, 'as')
   if (given === undefined)
     throw new CliError('usage', 'who signs? Give --as KEYFILE, or such as --as FR/ncca for a key of the folder')
   const [country = '', name, rest] = given.split('/')
-  const inFolder = join(pathsOf(federationDir(values), country).keys, `${name}.key`)
-  return /^[A-Z]{2}$/.test(country) && name !== undefined && rest === undefined && existsSync(inFolder)
-    ? inFolder
-    : given
+  if (!/^[A-Z]{2}$/.test(country) || name === undefined || rest !== undefined) return given
+  const inFolder = keyFileOf(config, pathsOf(federationDir(values), country), name)
+  return existsSync(inFolder) || !existsSync(given) ? inFolder : given
 }
+
+/** Of `--as`, as the chain takes it. @throws CliError `usage` */
+export const signerOf = (values: Values, { config }: OpenChain): string =>
+  readSigner(config, signerFile(values, config))
 
 /** `--country`, or that of `--as FR/…`. @throws CliError `usage` */
 export function countryOf(values: Values): string {
@@ -46,12 +49,12 @@ export function countryOf(values: Values): string {
 }
 
 /** Opens a chain for as long as `use` takes. */
-async function withChain<T>(values: Values, name: ChainName, use: (chain: OpenChain) => Promise<T>): Promise<T> {
+export async function withChain<T>(values: Values, name: ChainName, use: (chain: OpenChain) => Promise<T>): Promise<T> {
   const chain = await connectChain(federationDir(values), name)
   try {
     return await use(chain)
   } finally {
-    await chain.provider.close()
+    await chain.close()
   }
 }
 
@@ -73,10 +76,9 @@ export async function perform<N extends RuleName>(
   { names, json = {}, lines = [] }: { names?: Names; json?: object; lines?: string[] } = {},
 ): Promise<number> {
   const isPreview = isSet(values, 'preview')
-  const key = readKey(keyFileOf(values))
   const shown = formatChainName(name)
   const receipt = await withChain(values, name, async chain => {
-    const signing = await chain.as(key)
+    const signing = await chain.as(signerOf(values, chain))
     try {
       if (!isPreview) return await signing.run(rule, ...args)
       await signing.preview(rule, ...args)

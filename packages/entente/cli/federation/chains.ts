@@ -1,32 +1,33 @@
 import { readFileSync, statSync } from 'node:fs'
 import { isAbsolute, join } from 'node:path'
-import type { EmbeddedHost } from '#ledger/evm/embedded/host.ts'
 import type { ClosableProvider } from '#ledger/evm/provider.ts'
 import type { RuleChain } from '#ledger/rule-chain.ts'
 import type { Genesis } from '@entente/rules'
 import { CliError } from '../errors.ts'
-import { finalityOf } from '../evm-ledger.ts'
-import type { ChainConfig, Country } from './config.ts'
-import { type ChainKind, type ChainName, EU, formatChainName, NATIONAL } from './layout.ts'
-
-/** Gas of a transaction on an embedded chain, where it costs nothing and there is no trial before it: more than any rule needs. */
-const GAS_LIMIT = 10_000_000
+import type { ChainConfig, Country, EvmConfig } from './config.ts'
+import { readIdentity } from './fabric-identity.ts'
+import { type ChainKind, type ChainName, type CountryPaths, EU, formatChainName, NATIONAL } from './layout.ts'
 
 /** A chain that can be asked, and how whoever has a key sees it. */
 export type OpenChain = {
   name: ChainName
   config: ChainConfig
-  provider: ClosableProvider
-  /** Addresses of its contracts. */
-  contracts: Readonly<Record<string, string>>
-  /** To read, with proof under the seals of the chain's validators. */
+  /** What answers its JSON-RPC, where it is an EVM chain. */
+  provider: ClosableProvider | undefined
+  /** To read, with proof under the seals of the chain's validators where it has such. */
   reader(): Promise<RuleChain>
   /**
    * As the process that keeps it says, without proof.
    *
-   * @param privateKey of the party that signs; without one the chain is only read
+   * @param signer what {@link readSigner} has read: a private key, or an identity of Fabric; without one the chain is only read
    */
-  as(privateKey?: string): Promise<RuleChain>
+  as(signer?: string): Promise<RuleChain>
+  /** What the rules know a signer as: an address, or the name of an identity. */
+  accountOf(signer: string): Promise<string>
+  /** Enters what it begins with: once, and on from where whoever was killed had come. */
+  found(genesis: Genesis): Promise<void>
+  /** Closes what was opened of it. */
+  close(): Promise<void>
 }
 
 /** Which chains a country has, in their order. */
@@ -64,76 +65,36 @@ export function readKey(file: string): string {
   return text.startsWith('0x') ? text : `0x${text}`
 }
 
-/** The provider of a chain that this process keeps, or of a network that keeps it. */
-export async function openProvider(
-  country: Country,
-  config: ChainConfig,
-  host: EmbeddedHost,
-): Promise<ClosableProvider> {
-  if (config.kind === 'embedded')
-    return host.open({
-      folder: at(country.paths.folder, config.path),
-      chainId: config.chainId,
-      validators: config.validators.length,
-    })
-  const { createHttpProvider } = await import('#ledger/evm/http.ts')
-  return createHttpProvider({ urls: config.urls })
-}
+/** The file of a party's key in its country's folder: identities of Fabric are in a folder of their own, each a certificate (.crt) and its key. */
+export const keyFileOf = ({ kind }: ChainConfig, { keys }: CountryPaths, name: string): string =>
+  join(keys, ...(kind === 'fabric' ? ['fabric'] : []), `${name}.key`)
 
-/** A chain over its provider; nothing is sent. */
+/** What {@link OpenChain.as} takes, from a file. @throws CliError `usage` */
+export const readSigner = ({ kind }: ChainConfig, file: string): string =>
+  kind === 'fabric' ? readIdentity(file) : readKey(file)
+
+/** A chain over what reaches it; nothing is sent. */
 export async function openChain(
-  { config: { deployer } }: Country,
+  country: Country,
   name: ChainName,
   config: ChainConfig,
-  provider: ClosableProvider,
+  provider: (config: EvmConfig) => Promise<ClosableProvider>,
 ): Promise<OpenChain> {
-  const [{ openEvmRuleChain }, { contractAddresses }, { accountFromKey }] = await Promise.all([
-    import('#ledger/evm/rules/chain.ts'),
-    import('#ledger/evm/rules/deploy.ts'),
-    import('#ledger/evm/account.ts'),
-  ])
-  const { kind } = name
-  const contracts = contractAddresses(kind, deployer)
-  const open = (more: { account?: ReturnType<typeof accountFromKey>; validators?: string[] }) =>
-    openEvmRuleChain({
-      provider,
-      chainId: config.chainId,
-      kind,
-      contracts,
-      ...more,
-      ...(config.kind === 'embedded'
-        ? { finality: 'instant', gasLimit: GAS_LIMIT, pollMs: 5, timeoutMs: 30_000 }
-        : { finality: finalityOf(config) }),
-    })
-  return {
-    name,
-    config,
-    provider,
-    contracts,
-    reader: () => open(config.validators === undefined ? {} : { validators: config.validators }),
-    as: privateKey => open(privateKey === undefined ? {} : { account: accountFromKey(privateKey) }),
-  }
+  if (config.kind !== 'fabric')
+    return (await import('./evm-chain.ts')).openEvmChain(country, name, config, await provider(config))
+  return (await import('./fabric-chain.ts')).openFabricChain(country, name, config)
 }
 
-/** Creates the contracts of a chain, where they are not there yet: once, and on from where whoever was killed had come. */
-export async function foundChain(country: Country, { name, config, provider }: OpenChain): Promise<void> {
-  const [{ deployRuleChain }, { accountFromKey }] = await Promise.all([
-    import('#ledger/evm/rules/deploy.ts'),
-    import('#ledger/evm/account.ts'),
-  ])
+/** What a chain begins with is there: entered now, or before. @throws CliError `usage`, LedgerError, Refusal */
+export async function foundChain(country: Country, chain: OpenChain): Promise<void> {
+  const { name, config } = chain
   const genesis = readGenesis(country, config)
   if (genesis.chain.kind !== name.kind || genesis.chain.country !== name.country)
     throw new CliError(
       'usage',
       `${config.genesis} is what ${genesis.chain.country}/${genesis.chain.kind} begins with, not ${formatChainName(name)}`,
     )
-  const deployer = accountFromKey(readKey(join(country.paths.keys, 'deployer.key')))
-  if (deployer.address !== country.config.deployer)
-    throw new CliError(
-      'usage',
-      `keys/deployer.key of ${name.country} is that of ${deployer.address}, federation.yaml says ${country.config.deployer}: put the right key back`,
-    )
-  await deployRuleChain({ provider, chainId: config.chainId, deployer, genesis, pollMs: 10 })
+  await chain.found(genesis)
 }
 
-const at = (folder: string, path: string): string => (isAbsolute(path) ? path : join(folder, path))
+export const at = (folder: string, path: string): string => (isAbsolute(path) ? path : join(folder, path))

@@ -22,8 +22,8 @@ export const federationCommands: readonly Command[] = [
     {
       name: 'federation',
       summary: "Make and run the federation's chains on this machine, and call any of their rules",
-      usage: 'federation init | up [COUNTRY…] | status | party | call | get | history',
-      subcommands: ['init', 'up', 'status', 'party', 'call', 'get', 'history'],
+      usage: 'federation init | up [COUNTRY…] | status | party | key | call | get | history',
+      subcommands: ['init', 'up', 'status', 'party', 'key', 'call', 'get', 'history'],
       options: {
         ...SIGN,
         members: TEXTS,
@@ -31,6 +31,7 @@ export const federationCommands: readonly Command[] = [
         'test-seed': TEXT,
         demo: FLAG,
         quiet: FLAG,
+        verbose: FLAG,
         key: TEXT,
         of: TEXT,
         act: TEXT,
@@ -39,12 +40,14 @@ export const federationCommands: readonly Command[] = [
         block: TEXT,
       },
       help: {
-        init: 'make a folder for the EU chain and one for each member: keys, what its chains begin with, and federation.yaml',
+        init: 'make a folder for the EU chain and one for each member: keys, what its chains begin with, and federation.yaml, in which each chain may be moved to GoQuorum, geth or Fabric before it begins (docs/federation.md, "Chains on networks")',
         'up COUNTRY': 'run the chains of a country (EU: the EU chain); each country is a process of its own',
         'up --demo':
           'run everything in one process, with the authorities seated and EUCC adopted; made by --members where it is not there',
         status: 'show each chain: head, validators, what is on it, which process runs it (exit 3: one does not answer)',
-        'party CHAIN KIND NAME': 'register a party with its key, which is made where there is none (rows 6 and 13)',
+        'party CHAIN KIND NAME':
+          'register a party with its key, which is made where there is none, except on Fabric (rows 6 and 13)',
+        'key CHAIN': 'what the rules of a chain call the key --as: an address, or on Fabric the name of an identity',
         'call CHAIN RULE JSON':
           'run any rule of packages/rules by its name; JSON, @FILE or - is the list of what it takes',
         'get CHAIN KIND ID': 'show an entity as the rules know it, and how strong the reading is',
@@ -53,7 +56,8 @@ export const federationCommands: readonly Command[] = [
         '--port P': "with init: of the EU's process, the countries' follow (default 6200; 0: any that is free)",
         '--test-seed TEXT': 'with init, for tests only: all keys derive from this text',
         '--demo': 'with up: everything in one process',
-        '--quiet': 'with up: log warnings and errors only',
+        '--quiet': 'with up: log warnings and errors only (with --demo the default)',
+        '--verbose': 'with up --demo: log everything',
         '--key FILE': "with party: its key's file (default: in the folder of the chain's country)",
         '--of C': "with party: where it is seated (default: the chain's country)",
         '--act FILE|HASH': 'with party: what it is registered by',
@@ -197,7 +201,7 @@ export const federationCommands: readonly Command[] = [
         'withdraw NAME': 'for good (row 29)',
         'component NAME COMPONENT VULNERABILITY': "flag a component's vulnerability, or --clear it (row 30)",
         'import FOLDER':
-          "the certificates of sec-certs, each to its country's chain (row 17); of third countries whether they are recognised (row 5)",
+          "the certificates of sec-certs, each to its country's chain (row 17), those of third countries to that of the state which they are related to most; whether these are recognised (row 5). It may be stopped and run again: what is there is passed over",
         '--schemes S,…': 'with accredit and authorise: names of schemes, such as EUCC',
         '--scheme S': 'with issue: name of the scheme (default EUCC)',
         '--categories C,…': 'of what is certified',
@@ -303,7 +307,7 @@ export const federationCommands: readonly Command[] = [
       options: { ...DIR, country: TEXTS, at: TEXT, sbom: TEXT, require: TEXTS, evidence: FLAG },
       help: {
         VERSION:
-          'its name, such as "router 2.1" or a package URL, or its id (exit 1: no chain knows it, or a requirement is not met)',
+          'its name, such as "router 2.1" or a package URL, or its id (exit 1: no chain knows it, or a requirement is not met); or the name of a certificate: its state, what it is built on, and of a third country\'s whether it is recognised',
         '--at TIME': `the answer for a time in the past, from the chains' histories: ${TIME.replace(', or days from now such as 30d', '')}`,
         '--sbom FILE': 'the product of this SBOM and its components, as far as chains know them',
         '--require R,…':
@@ -316,6 +320,7 @@ export const federationCommands: readonly Command[] = [
         'entente check "router 2.1" --require level=substantial,no-open-vulns',
         'entente check "router 2.1" --at 2026-06-01 --evidence',
         'entente check --sbom bom.json --require no-open-vulns --json',
+        'entente check ANSSI-CC-2023/42 --require certified',
       ],
     },
     () => import('../commands/check.ts'),

@@ -6,7 +6,7 @@ import Value from 'typebox/value'
 import { parse } from 'yaml'
 import { describeProblem } from '../problem.ts'
 import { CliError } from '../errors.ts'
-import { Address, Finality } from '../ledger-config.ts'
+import { Address, Endpoint, FABRIC, Finality, Pem } from '../ledger-config.ts'
 import { type CountryPaths, EU, pathsOf } from './layout.ts'
 
 const object = <T extends Record<string, TSchema>>(properties: T) =>
@@ -36,6 +36,27 @@ const Chain = Type.Union([
     genesis: Type.String(),
     finality: Finality,
     validators: Type.Optional(validators),
+    deployer: Type.Optional(
+      Address(
+        'Where several chains of the country are on one network: whose first transactions there are the contracts of this one; its key is keys/deployer-CHAIN.key',
+      ),
+    ),
+  }),
+  object({
+    kind: Type.Literal('fabric'),
+    endpoints: Type.Array(Endpoint('HOST:PORT of a peer whose gateway is asked'), {
+      minItems: 1,
+      maxItems: 16,
+      description: 'Of our own organisation first; the others while the one before is away',
+    }),
+    tlsCert: Pem("the CAs of the peers' TLS certificates, several behind each other"),
+    mspId: Type.String({ ...FABRIC.mspId, description: 'Organisation of the identities in keys/fabric' }),
+    cert: Pem('the certificate of the identity that founds the chain and reads it; it has no right there'),
+    key: Pem('its private key; nobody else may read it'),
+    fabricChannel: Type.String(FABRIC.fabricChannel),
+    chaincode: Type.String({ ...FABRIC.chaincode, description: 'One chaincode, by its name, is one chain' }),
+    endorsers: Type.Optional(FABRIC.endorsers),
+    genesis: Type.String({ description: 'As of an embedded chain; keys are names of identities' }),
   }),
 ])
 
@@ -91,10 +112,21 @@ const CountrySchema = object({
     },
     { additionalProperties: false, default: {} },
   ),
+  metrics: Type.Optional(
+    Type.Object(
+      {
+        host: Type.String({ default: '127.0.0.1' }),
+        port: Type.Integer({ minimum: 0, maximum: 65535, description: '0: any that is free' }),
+      },
+      { additionalProperties: false, description: 'The clocks that run on its chains, for Prometheus' },
+    ),
+  ),
   testKeys: Type.Boolean({ default: false, description: 'The keys derive from a known text: never for anything real' }),
 })
 export type CountryConfig = Static<typeof CountrySchema>
 export type ChainConfig = Static<typeof Chain>
+/** Of a chain in contracts. */
+export type EvmConfig = Extract<ChainConfig, { kind: 'embedded' | 'evm' }>
 export type Country = { config: CountryConfig; paths: CountryPaths }
 
 const compiled = Compile(CountrySchema)

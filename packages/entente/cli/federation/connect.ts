@@ -38,32 +38,33 @@ export async function connectChain(dir: string, name: ChainName, url?: string): 
   const config = country.config.chains[name.kind]
   if (config === undefined) throw new CliError('usage', `${country.paths.config} has no chain ${formatChainName(name)}`)
   const { createHttpProvider } = await import('#ledger/evm/http.ts')
-  const http = new Map<string, ClosableProvider>()
-  const open = (urls: readonly string[]): ClosableProvider => {
+  type Http = ReturnType<typeof createHttpProvider>
+  const http = new Map<string, Http>()
+  const open = (urls: readonly string[]): Http => {
     const key = urls.join(' ')
     const provider = http.get(key) ?? createHttpProvider({ urls })
     http.set(key, provider)
     return provider
   }
-  const provider: ClosableProvider = {
-    close: async () => void (await Promise.all([...http.values()].map(one => one.close()))),
-    request: async request => {
-      if (config.kind === 'evm') return open(config.urls).request(request)
-      // A process that was started anew may be elsewhere.
-      const at = `${url ?? urlOf(country)}/${name.kind}`
-      return open([at])
-        .request(request)
-        .catch(error => {
-          if (error instanceof LedgerError && error.code === 'unreachable') throw notRunning(name.country, error)
-          throw error
-        })
-    },
+  const ask = async <T>(of: (provider: Http) => Promise<T>): Promise<T> => {
+    if (config.kind === 'evm') return of(open(config.urls))
+    // A process that was started anew may be elsewhere.
+    const at = `${url ?? urlOf(country)}/${name.kind}`
+    return of(open([at])).catch(error => {
+      if (error instanceof LedgerError && error.code === 'unreachable') throw notRunning(name.country, error)
+      throw error
+    })
   }
+  const provider = async (): Promise<ClosableProvider> => ({
+    close: async () => void (await Promise.all([...http.values()].map(one => one.close()))),
+    request: request => ask(provider => provider.request(request)),
+    requestAll: requests => ask(provider => provider.requestAll(requests)),
+  })
   return openChain(country, name, config, provider)
 }
 
 /** What the process that keeps a chain says of itself; undefined where it is on a network of others. */
 export async function aboutOf(chain: OpenChain): Promise<About | undefined> {
   if (chain.config.kind !== 'embedded') return undefined
-  return (await chain.provider.request({ method: 'entente_process' })) as About
+  return (await chain.provider?.request({ method: 'entente_process' })) as About | undefined
 }

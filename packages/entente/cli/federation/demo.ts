@@ -1,8 +1,7 @@
-import { join } from 'node:path'
 import { EUCC } from '#registry/eucc.ts'
 import type { RuleChain } from '#ledger/rule-chain.ts'
 import { CONSORTIUM, type NewParty, quorum } from '@entente/rules'
-import { type OpenChain, readGenesis, readKey } from './chains.ts'
+import { keyFileOf, type OpenChain, readGenesis, readSigner } from './chains.ts'
 import type { Country } from './config.ts'
 import { type ChainKind, EU } from './layout.ts'
 
@@ -28,7 +27,8 @@ export async function enactDemo(
   if (missing.length === 0 && adopted.value !== undefined) return
 
   const members = new Map<string, RuleChain>()
-  const memberOf = ({ paths }: Country, name: string) => chain.as(readKey(join(paths.keys, `${name}.key`)))
+  const memberOf = ({ paths }: Country, name: string) =>
+    chain.as(readSigner(chain.config, keyFileOf(chain.config, paths, name)))
   members.set('commission', await memberOf(eu, 'commission'))
   members.set('enisa', await memberOf(eu, 'enisa'))
   for (const country of national) members.set(country.config.country, await memberOf(country, 'state'))

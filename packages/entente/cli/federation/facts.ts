@@ -88,6 +88,13 @@ async function vulnerability(chain: RuleChain, { name, subject }: RuleEvent): Pr
   return { kind: 'case', id: subject, value: { provider, coordinator, disclosed } }
 }
 
+/** EVM chains know addresses, and Fabric names of identities: a party has a key of its own on each technology, and no other chain's is one there. */
+function withKeysOf({ ledger }: RuleChain, fact: Fact): Fact {
+  if (fact.kind !== 'party' || ledger === 'memory') return fact
+  const isAddress = (key: string) => /^0x[0-9a-fA-F]{40}$/.test(key)
+  return { ...fact, keys: fact.keys.filter(key => isAddress(key) === (ledger === 'evm')) }
+}
+
 /** Whether a chain says so already: what was brought before, in a round that ended badly. */
 async function isThere(chain: RuleChain, fact: Fact): Promise<boolean> {
   const same = (found: object | undefined, value: object) =>
@@ -132,7 +139,8 @@ export function createFacts({ country, from, to, file, log }: FactsOptions): Fac
   const read: Record<string, number> = existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : {}
   const routeOf = (source: ChainKind, target: ChainKind) => `${source === 'eu' ? EU : source}>${target}`
 
-  async function enter(target: RuleChain, fact: Fact, at: object): Promise<number> {
+  async function enter(target: RuleChain, said: Fact, at: object): Promise<number> {
+    const fact = withKeysOf(target, said)
     if (await isThere(target, fact)) return 0
     try {
       await target.run('attest', fact)

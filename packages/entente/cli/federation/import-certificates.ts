@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto'
-import { join } from 'node:path'
 import type { RuleChain } from '#ledger/rule-chain.ts'
 import { accountFromKey } from '#ledger/evm/account.ts'
 import { hashText } from '#product/ids.ts'
@@ -10,7 +9,7 @@ import { counted, print, table } from '../print.ts'
 import { createProgress } from '../progress.ts'
 import { isSet } from '../values.ts'
 import { explain, federationDir, reading } from './act.ts'
-import { readKey } from './chains.ts'
+import { keyFileOf, readSigner } from './chains.ts'
 import { listCountries } from './config.ts'
 import { connectChain } from './connect.ts'
 import { EUCC } from '#registry/eucc.ts'
@@ -120,7 +119,7 @@ async function importCountry(
   const certificates = data.certificates.filter(one => one.country === country)
   const documents = openDocuments(dir, country)
   const open = await connectChain(dir, { country, kind: 'certification' })
-  const ncca = await open.as(readKey(join(pathsOf(dir, country).keys, 'ncca.key')))
+  const ncca = await open.as(readSigner(open.config, keyFileOf(open.config, pathsOf(dir, country), 'ncca')))
   try {
     // What is there already, by the history: to prove each would take longer than to enter it.
     const there = new Set((await ncca.history()).map(event => event.subject))
@@ -161,7 +160,7 @@ async function importCountry(
   } catch (error) {
     throw error instanceof Refusal ? explain(error, names) : error
   } finally {
-    await open.provider.close()
+    await open.close()
   }
 }
 

@@ -1,20 +1,19 @@
 import { randomBytes } from 'node:crypto'
 import { existsSync, mkdirSync } from 'node:fs'
-import { dirname, join } from 'node:path'
-import { accountFromKey } from '#ledger/evm/account.ts'
+import { dirname } from 'node:path'
 import { loadKey } from '#ledger/evm/embedded/keys.ts'
 import { hashText } from '#product/ids.ts'
 import { PARTY_KINDS, type PartyKind } from '@entente/rules'
 import { CliError } from '../errors.ts'
 import { textOf } from '../values.ts'
-import { federationDir, perform } from './act.ts'
-import { readKey } from './chains.ts'
+import { federationDir, perform, withChain } from './act.ts'
+import { keyFileOf, readSigner } from './chains.ts'
 import { hashOption } from './input.ts'
 import { type ChainName, pathsOf } from './layout.ts'
 import { openNames } from './names.ts'
 
 /**
- * Rows 6 and 13: enters a party with its key; a key is made where there is none.
+ * Rows 6 and 13: enters a party with its key; a key is made where there is none, except on Fabric.
  *
  * @throws CliError
  */
@@ -28,10 +27,13 @@ export async function registerParty(
     throw new CliError('usage', `"${kind}" is no kind of party: ${PARTY_KINDS.join(', ')}`)
   const names = openNames(federationDir(values))
   const id = names.id('party', name)
-  const file =
-    textOf(values, 'key') ?? join(pathsOf(federationDir(values), chain.country).keys, `${fileNameOf(name)}.key`)
-  const isNew = !existsSync(file)
-  const key = isNew ? makeKey(file) : accountFromKey(readKey(file)).address
+  const { file, key, isNew } = await withChain(values, chain, async open => {
+    const paths = pathsOf(federationDir(values), chain.country)
+    const file = textOf(values, 'key') ?? keyFileOf(open.config, paths, fileNameOf(name))
+    // Identities of Fabric are issued by the CA of an organisation.
+    if (open.config.kind !== 'fabric' && !existsSync(file)) return { file, key: makeKey(file), isNew: true }
+    return { file, key: await open.accountOf(readSigner(open.config, file)), isNew: false }
+  })
   const country = textOf(values, 'of') ?? chain.country
   const act = hashOption(values, 'act') ?? hashText(`${name}, registered as ${kind} without an act`)
   return perform(values, chain, 'registerParty', [{ id, kind: kind as PartyKind, country, key, act }], {

@@ -52,7 +52,7 @@ export async function readStatus(dir: string, countries: readonly string[]): Pro
       const status = {
         name: formatChainName(name),
         ledger: config.kind,
-        validators: config.validators,
+        validators: config.kind === 'fabric' ? undefined : config.validators,
         problem: undefined,
       }
       try {
@@ -71,7 +71,7 @@ export async function readStatus(dir: string, countries: readonly string[]): Pro
           }
           return { ...status, chainId, genesis, contracts, head, entities, runBy: await aboutOf(chain) }
         } finally {
-          await chain.provider.close()
+          await chain.close()
         }
       } catch (error) {
         if (exitName(error) !== 'unreachable') throw error

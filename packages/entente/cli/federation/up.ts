@@ -1,10 +1,9 @@
 import { existsSync, rmSync } from 'node:fs'
-import { createEmbeddedHost } from '#ledger/evm/embedded/host.ts'
+import { createEmbeddedHost, type EmbeddedHost } from '#ledger/evm/embedded/host.ts'
 import type { Eip1193Provider } from '#ledger/evm/provider.ts'
 import { guardProvider } from '#ledger/evm/writers.ts'
 import { openFileJournal } from '#ledger/journal.ts'
 import type { RuleChain } from '#ledger/rule-chain.ts'
-import { join } from 'node:path'
 import { subjectId } from '#product/ids.ts'
 import { CliError } from '../errors.ts'
 import { createRounds } from '#notary/rounds.ts'
@@ -12,12 +11,12 @@ import type { Logger } from '../open-log.ts'
 import { createRegistryReader, type RegistrySet } from '../validator/registry.ts'
 import { followWriters } from '../validator/writers.ts'
 import { writeWhole } from '../whole-file.ts'
-import { chainsOf, foundChain, type OpenChain, openChain, openProvider, readKey } from './chains.ts'
-import type { Country } from './config.ts'
+import { chainsOf, foundChain, keyFileOf, type OpenChain, openChain, readSigner } from './chains.ts'
+import type { ChainConfig, Country } from './config.ts'
 import { connectChain } from './connect.ts'
 import { enactDemo } from './demo.ts'
 import { createFacts } from './facts.ts'
-import { type ChainKind, EU, formatChainName } from './layout.ts'
+import { type ChainKind, type ChainName, EU, formatChainName } from './layout.ts'
 import { openDocuments } from './documents.ts'
 import { type Node, startNode } from './node.ts'
 import { createPublishing } from './publishing.ts'
@@ -39,6 +38,8 @@ export type RunningFederation = {
   about: About
   chains: readonly OpenChain[]
   urls: ReadonlyMap<string, string>
+  /** Where the clocks of a country's chains are told, by its code. */
+  metrics: ReadonlyMap<string, string>
   /** Facts that were brought from chain to chain so far. */
   facts(): number
   close(): Promise<void>
@@ -53,8 +54,18 @@ export type RunningFederation = {
 export async function startFederation(
   dir: string,
   countries: readonly Country[],
-  { demo, log, now }: { demo: boolean; log: Logger; now: () => number },
+  {
+    demo,
+    log,
+    now,
+    progress = () => {},
+  }: { demo: boolean; log: Logger; now: () => number; progress?: (done: number, total: number, what: string) => void },
 ): Promise<RunningFederation> {
+  const nodesToStart = countries.filter(({ config }) => config.documents.serve).length
+  const total =
+    countries.reduce((sum, country) => sum + chainsOf(country).length, 0) + nodesToStart + (demo ? 1 : 0) + 1
+  let done = 0
+  const step = (what: string) => progress(++done, total, what)
   const closers: (() => Promise<unknown>)[] = []
   const closeAll = async () => {
     for (const close of closers.splice(0).reverse()) await close()
@@ -62,21 +73,23 @@ export async function startFederation(
   try {
     const host = createEmbeddedHost({ now, youngMegabytes: YOUNG_MEGABYTES })
     closers.push(() => host.close())
-    const opened = await Promise.all(
-      countries.map(async country => ({
-        country,
-        chains: await Promise.all(
-          chainsOf(country).map(async ({ name, config }) => {
-            const provider = await openProvider(country, config, host)
-            const chain = await openChain(country, name, config, provider)
-            // A crash in here leaves contracts that the next start goes on with.
-            await foundChain(country, chain)
-            return chain
-          }),
-        ),
-      })),
+    const opening = countries.flatMap(country =>
+      chainsOf(country).map(async ({ name, config }) => {
+        const chain = await openOwn(country, name, config, host)
+        closers.push(() => chain.close())
+        // A crash in here leaves contracts that the next start goes on with.
+        await foundChain(country, chain)
+        step(`${formatChainName(name)} is there`)
+        return chain
+      }),
     )
-    const chains = opened.flatMap(one => one.chains)
+    // Where one can't begin the others are waited for: nothing may be under way in chains that are closed.
+    await Promise.allSettled(opening)
+    const chains = await Promise.all(opening)
+    const opened = countries.map(country => ({
+      country,
+      chains: chains.filter(({ name }) => name.country === country.config.country),
+    }))
     const about: About = {
       demo,
       countries: countries.map(({ config }) => config.country),
@@ -90,14 +103,17 @@ export async function startFederation(
     const nodes = new Map<string, Node>()
     closers.push(() => Promise.all([...nodes.values()].map(node => node.close())))
     for (const { country } of opened)
-      if (country.config.documents.serve) nodes.set(country.config.country, await startNode(country, log))
+      if (country.config.documents.serve) {
+        step(`documents of ${country.config.country}`)
+        nodes.set(country.config.country, await startNode(country, log))
+      }
     const urls = new Map<string, string>()
     for (const one of opened) {
       const eu = await euOf(one.country)
       const guards = await Promise.all(
         one.chains
           .filter(chain => chain.config.kind === 'embedded')
-          .map(chain => startGuard(one.country, chain, eu, log)),
+          .flatMap(({ name, provider }) => (provider ? [startGuard(one.country, { name, provider }, eu, log)] : [])),
       )
       closers.push(() => Promise.all(guards.map(({ close }) => close())))
       const node = nodes.get(one.country.config.country)
@@ -106,7 +122,11 @@ export async function startFederation(
       closers.push(server.close)
       urls.set(one.country.config.country, server.url)
     }
-    if (demo) await enactDemo(countries, here)
+    if (demo) {
+      step('authorities are seated by votes')
+      await enactDemo(countries, here)
+    }
+    step('facts are copied between the chains')
     const facts = opened
       .filter(({ country }) => country.config.country !== EU)
       .map(async one => {
@@ -120,15 +140,32 @@ export async function startFederation(
       const node = nodes.get(one.country.config.country)
       if (node) closers.push(await startPublishing(dir, one.country, one.chains, node, log))
     }
-    return { about, chains, urls, facts: () => copying.reduce((sum, one) => sum + one.count(), 0), close: closeAll }
+    const metrics = new Map<string, string>()
+    for (const one of opened) {
+      const served = await startDueMetrics(one.country, one.chains, { log, now })
+      if (!served) continue
+      closers.push(served.close)
+      metrics.set(one.country.config.country, served.url)
+    }
+    const count = () => copying.reduce((sum, one) => sum + one.count(), 0)
+    return { about, chains, urls, metrics, facts: count, close: closeAll }
   } catch (error) {
     await closeAll()
     throw error
   }
 }
 
+/** A chain of a country as its own process opens it. */
+const openOwn = (country: Country, name: ChainName, config: ChainConfig, host: EmbeddedHost): Promise<OpenChain> =>
+  openChain(country, name, config, async of => (await import('./evm-chain.ts')).openProvider(country, of, host))
+
 /** The one entrance of a chain that this process keeps: of its writers, where the EU chain names any, and of nobody else. */
-async function startGuard({ config, paths }: Country, { name, provider }: OpenChain, eu: OpenChain, log: Logger) {
+async function startGuard(
+  { config, paths }: Country,
+  { name, provider }: { name: ChainName; provider: Eip1193Provider },
+  eu: OpenChain,
+  log: Logger,
+) {
   const memory = openFileJournal(paths.writers(name.kind))
   let opened: RuleChain | undefined
   const open = async () => (opened ??= await eu.as())
@@ -201,17 +238,38 @@ async function startPublishing(
   }
 }
 
+/** Tells the clocks that run on the chains of a country, where its configuration says so. */
+async function startDueMetrics(
+  { config: { country, metrics } }: Country,
+  chains: readonly OpenChain[],
+  { log, now }: { log: Logger; now: () => number },
+) {
+  if (metrics === undefined) return undefined
+  const { createDueMetrics } = await import('./due-metrics.ts')
+  const read = await Promise.all(chains.map(async open => ({ name: open.name, chain: await open.as() })))
+  const failed = (chain: string, error: Error) =>
+    log('warn', 'the clocks of a chain could not be read', { chain, error: error.message })
+  const served = await createDueMetrics({ chains: read, now, failed }).listen(metrics)
+  log('info', 'clocks are told', { country, url: served.url })
+  return {
+    url: served.url,
+    close: async () => {
+      await served.close()
+      await Promise.all(read.map(({ chain }) => chain.close()))
+    },
+  }
+}
+
 /** Facts are entered by the NCCA's key: where this process has none, somebody else enters them. */
 async function startFacts({ config, paths }: Country, chains: readonly OpenChain[], eu: OpenChain, log: Logger) {
   const nothing = { first: Promise.resolve(), count: () => 0, close: async () => {} }
-  const keyFile = join(paths.keys, 'ncca.key')
-  if (!existsSync(keyFile)) return nothing
-  const key = readKey(keyFile)
+  const signers = chains.map(chain => ({ chain, file: keyFileOf(chain.config, paths, 'ncca') }))
+  if (!signers.some(({ file }) => existsSync(file))) return nothing
   const reading = new Map<ChainKind, RuleChain>([['eu', await eu.as()]])
   const writing = new Map<ChainKind, RuleChain>()
-  for (const chain of chains) {
+  for (const { chain, file } of signers) {
     reading.set(chain.name.kind, await chain.as())
-    writing.set(chain.name.kind, await chain.as(key))
+    if (existsSync(file)) writing.set(chain.name.kind, await chain.as(readSigner(chain.config, file)))
   }
   const facts = createFacts({
     country: config.country,

@@ -26,7 +26,8 @@ test('the chains of a process take transactions of anybody until the members nam
   const start = () => startFederation(dir, [eu], { demo: false, log: () => {}, now: Date.now })
   let running = await start()
   t.after(() => running.close())
-  const chainId = eu.config.chains.eu?.chainId as number
+  const config = eu.config.chains.eu
+  const chainId = config?.kind === 'embedded' ? config.chainId : assert.fail()
   const ask = async (method: string, ...params: unknown[]) => {
     const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method, params })
     const headers = { 'content-type': 'application/json' }

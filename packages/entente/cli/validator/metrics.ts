@@ -1,6 +1,5 @@
-import type { AddressInfo } from 'node:net'
-import Fastify from 'fastify'
 import { Counter, Gauge, Registry } from 'prom-client'
+import { serveMetrics } from '../metrics-server.ts'
 import type { Round } from './follow.ts'
 
 export type ValidatorMetrics = {
@@ -48,12 +47,6 @@ export function createValidatorMetrics(now: () => number): ValidatorMetrics {
     // Methods come from outside, so they are no labels.
     call: (method, isPassed) =>
       calls.inc({ what: method === 'eth_sendRawTransaction' ? 'transaction' : 'read', passed: String(isPassed) }),
-    async listen({ host, port }) {
-      const server = Fastify()
-      server.get('/metrics', async (_request, reply) => reply.type(registry.contentType).send(await registry.metrics()))
-      await server.listen({ host, port })
-      const url = `http://${host}:${(server.server.address() as AddressInfo).port}/metrics`
-      return { url, close: () => server.close() }
-    },
+    listen: at => serveMetrics(registry, at),
   }
 }
