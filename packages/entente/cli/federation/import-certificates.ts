@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { join } from 'node:path'
 import type { RuleChain } from '#ledger/rule-chain.ts'
 import { accountFromKey } from '#ledger/evm/account.ts'
 import { hashText } from '#product/ids.ts'
