@@ -1,95 +1,107 @@
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
-import type { RuleChain } from '#ledger/rule-chain.ts'
+import type { RuleCall, RuleChain } from '#ledger/rule-chain.ts'
 import { accountFromKey } from '#ledger/evm/account.ts'
 import { hashText } from '#product/ids.ts'
-import { readSecCerts, type SecCert, type SecCerts } from '#product/sec-certs.ts'
-import { LEVELS, Refusal, type SchemeInput } from '@entente/rules'
+import { type Named, readSecCerts, type SecCert, type SecCerts } from '#product/sec-certs.ts'
+import { EUCC } from '#registry/eucc.ts'
+import { rehearse } from '#registry/rehearse.ts'
+import {
+  LEVELS,
+  recognitionId,
+  type RecognitionState,
+  recognitionState,
+  Refusal,
+  type SchemeInput,
+} from '@entente/rules'
 import { CliError, EXIT } from '../errors.ts'
 import { counted, print, table } from '../print.ts'
 import { createProgress } from '../progress.ts'
 import { isSet } from '../values.ts'
-import { explain, federationDir, reading } from './act.ts'
-import { keyFileOf, readSigner } from './chains.ts'
+import { explain, federationDir } from './act.ts'
+import { keyFileOf, type OpenChain, readSigner } from './chains.ts'
 import { listCountries } from './config.ts'
 import { connectChain } from './connect.ts'
-import { EUCC } from '#registry/eucc.ts'
-import { openDocuments } from './documents.ts'
+import { type Documents, openDocuments } from './documents.ts'
+import { type ImportPlan, namesOf, planImport } from './import-plan.ts'
 import { nowSeconds, readInput } from './input.ts'
-import { EU, pathsOf } from './layout.ts'
+import { pathsOf } from './layout.ts'
 import { type Names, openNames } from './names.ts'
+import { WHY } from './recognition.ts'
 
 const DAY = 86_400
-/** Transactions of one key under way at a time: they share blocks. */
-const AT_ONCE = 64
+/** Chains that are written to at the same time: while one makes a block, the next transactions are signed for another. */
+const CHAINS_AT_ONCE = 3
+/** Certificates whose documents are written before their transactions are sent: as many stay without one where somebody is killed. */
+const TOGETHER = 64
 
 type Loaded = {
   country: string
+  /** Those that the data has for this chain, and of these those that third countries issued. */
   certificates: number
+  foreign: number
   imported: number
   holders: number
   seconds: number
   missing?: string
 }
+/** Of a third country on the chain of a member. */
+type Foreign = { country: string; on: string; certificates: number; recognition: RecognitionState; recognised: number }
 
 /**
- * Imports the certificates of sec-certs (crocs-muni): each member state's to its own certification chain, by its NCCA (row 17); of the others
- * it says whether the framework recognises them (row 5). What is there already stays, so whoever was stopped goes on.
+ * Imports the certificates of sec-certs (crocs-muni): each member state's to its own certification chain, by its NCCA (row 17); those of third
+ * countries to the chain of the state that they are related to most, under a scheme whose public part says whose it is, so that the framework
+ * decides whether they are recognised (row 5). What is there already stays, so whoever was stopped goes on.
  *
  * @throws CliError
  */
 export async function importCertificates(values: Record<string, unknown>, folder: string): Promise<number> {
   const dir = federationDir(values)
-  const names = openNames(dir)
   const [references, certificates] = ['references.csv', 'certificates.csv'].map(name => readInput(join(folder, name)))
   if (references === undefined || certificates === undefined) throw new CliError('usage', `${folder} is empty`)
   const data = readSecCerts({ references, certificates }, { salt: () => randomBytes(32), at: new Date().toISOString() })
+  const names = openNames(dir)
   const here = new Set(listCountries(dir))
   const progress = createProgress(isSet(values, 'json'))
   let done = 0
-  const members = data.certificates.filter(one => one.isMember)
-  const step = () => progress.update(++done, members.length, 'certificates')
+  const step = (count: number) => progress.update((done += count), data.certificates.length, 'certificates')
   const started = performance.now()
   try {
-    const countries = [...new Set(members.map(one => one.country))].sort()
-    const loaded = await Promise.all(
-      countries.map(async (country): Promise<Loaded> => {
-        if (here.has(country)) return importCountry(dir, country, data, names, step)
-        const certificates = members.filter(one => one.country === country).length
-        return { country, certificates, imported: 0, holders: 0, seconds: 0, missing: 'no member here' }
-      }),
+    const ended = await inLanes(CHAINS_AT_ONCE, planImport(data), async plan =>
+      here.has(plan.country) ? importPlan(dir, plan, data, names, step) : missing(plan),
     )
-    const foreign = here.has(EU)
-      ? await recognise(
-          values,
-          data.certificates.filter(one => !one.isMember),
-        )
-      : []
-    names.keep()
+    const loaded = ended.map(one => one.loaded)
+    const foreign = ended.flatMap(one => one.foreign)
     progress.end()
     const seconds = (performance.now() - started) / 1000
-    print(isSet(values, 'json'), { loaded, foreign, seconds }, () => [
+    const megabytes = Math.round(process.resourceUsage().maxRSS / 1024)
+    print(isSet(values, 'json'), { loaded, foreign, seconds, megabytes }, () => [
       ...table([
-        ['COUNTRY', 'CERTIFICATES', 'IMPORTED', 'HOLDERS', 'SECONDS'],
+        ['COUNTRY', 'CERTIFICATES', 'FOREIGN', 'IMPORTED', 'HOLDERS', 'SECONDS'],
         ...loaded.map(l => [
-          l.country,
-          String(l.certificates),
-          l.missing ?? String(l.imported),
-          String(l.holders),
+          ...[l.country, String(l.certificates), String(l.foreign), l.missing ?? String(l.imported), String(l.holders)],
           l.seconds.toFixed(1),
         ]),
       ]),
       ...foreign.map(
         f =>
-          `${f.country}: ${counted(f.certificates, 'certificate')} of a third country, ${f.recognised} recognised (${f.why})`,
+          `${counted(f.certificates, 'certificate')} of ${f.country}, a third country, on the chain of ${f.on}: ${f.recognised} recognised (${WHY[f.recognition]})`,
       ),
-      `${seconds.toFixed(1)} s`,
+      `${seconds.toFixed(1)} s, ${megabytes} MB`,
     ])
     return EXIT.yes
   } finally {
     progress.end()
   }
 }
+
+const missing = ({ country, certificates }: ImportPlan): { loaded: Loaded; foreign: Foreign[] } => ({
+  loaded: {
+    ...{ country, certificates: certificates.length, foreign: certificates.filter(one => !one.isMember).length },
+    ...{ imported: 0, holders: 0, seconds: 0, missing: 'no member here' },
+  },
+  foreign: [],
+})
 
 /** A national scheme from before the CSA: no new certificate is issued under it (CSA 57(1)), and it has no level in the CSA's words. */
 const schemeTerms = (document: string, name: string): SchemeInput => ({
@@ -109,99 +121,113 @@ const schemeTerms = (document: string, name: string): SchemeInput => ({
   allowsProfiles: true,
 })
 
-async function importCountry(
-  dir: string,
-  country: string,
-  data: SecCerts,
-  names: Names,
-  step: () => void,
-): Promise<Loaded> {
+async function importPlan(dir: string, plan: ImportPlan, data: SecCerts, names: Names, step: (count: number) => void) {
   const started = performance.now()
-  const certificates = data.certificates.filter(one => one.country === country)
-  const documents = openDocuments(dir, country)
-  const open = await connectChain(dir, { country, kind: 'certification' })
-  const ncca = await open.as(readSigner(open.config, keyFileOf(open.config, pathsOf(dir, country), 'ncca')))
+  const { country } = plan
+  for (const [kind, name] of namesOf(plan, data)) names.id(kind, name)
+  names.keep()
+  const chain = await connectChain(dir, { country, kind: 'certification' })
   try {
-    // What is there already, by the history: to prove each would take longer than to enter it.
-    const there = new Set((await ncca.history()).map(event => event.subject))
-    const scheme = data.schemes.get(country)
-    if (scheme !== undefined && !there.has(scheme.id))
-      await ncca.run('registerNationalScheme', scheme.id, schemeTerms(documents.put(scheme.document), scheme.name), [])
-    for (const [kind, found] of [
-      ['scheme', scheme],
-      ['party', data.issuers.get(country)],
-    ] as const)
-      if (found !== undefined) names.id(kind, found.name)
-    const holders = [...new Set(certificates.map(one => one.legacy.holder))]
-    const entered = await all(holders, async id => {
-      if (there.has(id)) return 0
-      const holder = data.holders.get(id)
-      if (holder === undefined) return 0
-      // Nobody has this key: whoever the holder is gets one from the NCCA (row 13).
-      const { address } = accountFromKey(`0x${randomBytes(32).toString('hex')}`)
-      const act = documents.put(holder.document)
-      await ncca.run('registerParty', { id, kind: 'holder', country: holder.country, key: address, act })
-      names.id('party', holder.name)
-      return 1
-    })
-    const imported = await all(certificates, async one => {
-      const isNew = !there.has(one.id)
-      if (isNew) await importOne(ncca, documents.put(one.document), one)
-      names.id('certificate', one.name)
-      step()
-      return isNew ? 1 : 0
-    })
-    return {
-      country,
-      certificates: certificates.length,
-      imported: sum(imported),
-      holders: sum(entered),
-      seconds: (performance.now() - started) / 1000,
+    const { holders, certificates } = await enter(dir, plan, chain, step)
+    const loaded: Loaded = {
+      ...{
+        country,
+        certificates: plan.certificates.length,
+        foreign: plan.certificates.filter(one => !one.isMember).length,
+      },
+      ...{ imported: certificates, holders, seconds: (performance.now() - started) / 1000 },
     }
+    return { loaded, foreign: await recognise(await chain.reader(), plan) }
   } catch (error) {
     throw error instanceof Refusal ? explain(error, names) : error
   } finally {
-    await open.close()
+    await chain.close()
   }
 }
 
-async function importOne(ncca: RuleChain, document: string, { id, legacy }: SecCert): Promise<void> {
-  const { until, ...rest } = legacy
-  await ncca.run('importLegacy', id, { ...rest, document, ...(until === undefined ? {} : { until }) })
+/** Enters what is not there yet. @returns how many of each */
+async function enter(dir: string, { country, ...plan }: ImportPlan, chain: OpenChain, step: (count: number) => void) {
+  const documents = openDocuments(dir, country)
+  const ncca = await chain.as(readSigner(chain.config, keyFileOf(chain.config, pathsOf(dir, country), 'ncca')))
+  // What is there already, by the history: to prove each would take longer than to enter it.
+  const there = new Set((await ncca.history()).map(event => event.subject))
+  const isNew = ({ id }: { id: string }) => !there.has(id)
+  const [schemes, certificates] = [plan.schemes.filter(isNew), plan.certificates.filter(isNew)]
+  const holders = plan.holders.filter(isNew).map(holder => ({ ...holder, key: nobodysKey() }))
+  step(plan.certificates.length - certificates.length)
+
+  const entering = schemes.map(scheme => callOfScheme(scheme, documents))
+  const registering = holders.map((holder): RuleCall => {
+    const { id, key, country } = holder
+    return { rule: 'registerParty', args: [{ id, kind: 'holder', country, key, act: documents.put(holder.document) }] }
+  })
+  const fresh = new Set([...schemes, ...holders, ...certificates].map(one => one.id))
+  for (const { key } of holders) fresh.add(key)
+  const calls = [...entering, ...registering, ...certificates.map(callOfCertificate)]
+  if (calls.length > 0) await rehearse(await chain.reader(), ncca.account, calls, fresh)
+
+  // Each needs what is before it. A crash anywhere leaves what is on the chain, which the next start passes over.
+  await runAll(ncca, entering)
+  await runAll(ncca, registering)
+  for (let at = 0; at < certificates.length; at += TOGETHER) {
+    const some = certificates.slice(at, at + TOGETHER)
+    // A crash after this leaves documents that no chain has the commitment of: nobody reads or publishes them.
+    for (const { document } of some) documents.put(document)
+    await runAll(ncca, some.map(callOfCertificate))
+    step(some.length)
+  }
+  return { holders: holders.length, certificates: certificates.length }
+}
+
+/** Whoever the holder is gets a key from the NCCA (row 13): nobody has this one. */
+const nobodysKey = (): string => accountFromKey(`0x${randomBytes(32).toString('hex')}`).address
+
+const callOfScheme = ({ id, name, document }: Named, documents: Documents): RuleCall => ({
+  rule: 'registerNationalScheme',
+  args: [id, schemeTerms(documents.put(document), name), []],
+})
+
+export const callOfCertificate = ({ id, legacy: { until, ...legacy } }: SecCert): RuleCall => ({
+  rule: 'importLegacy',
+  args: [id, { ...legacy, ...(until === undefined ? {} : { until }) }],
+})
+
+/** @throws what the first that failed ended with */
+async function runAll(ncca: RuleChain, calls: readonly RuleCall[]): Promise<void> {
+  if (calls.length === 0) return
+  for (const outcome of await ncca.runAll(calls)) if (outcome instanceof Error) throw outcome
 }
 
 /** Whether certificates of third countries are recognised under EUCC: by an agreement, for its levels and time (row 5; EUCC 44). */
-async function recognise(values: Record<string, unknown>, foreign: readonly SecCert[]) {
-  const countries = [...new Set(foreign.map(one => one.country))].sort()
-  return reading(values, { country: EU, kind: 'eu' }, async eu =>
-    Promise.all(
-      countries.map(async country => {
-        const of = foreign.filter(one => one.country === country)
-        const { value } = await eu.get('recognition', `${country}@${EUCC.id}`)
-        const now = nowSeconds()
-        const isLive = value !== undefined && value.since <= now && now < value.until
-        // A certificate without a level in the CSA's words is of none that an agreement has.
-        const recognised = of.filter(
-          one => isLive && one.legacy.level !== undefined && value.levels.includes(one.legacy.level),
-        )
-        const why =
-          value === undefined
-            ? 'no agreement is in the framework'
-            : isLive
-              ? 'they have no level that the agreement has'
-              : 'the agreement is not in force'
-        return { country, certificates: of.length, recognised: recognised.length, why }
-      }),
-    ),
+async function recognise(reader: RuleChain, { country: on, certificates }: ImportPlan): Promise<Foreign[]> {
+  const foreign = Map.groupBy(
+    certificates.filter(one => !one.isMember),
+    one => one.country,
   )
+  const list: Foreign[] = []
+  for (const [country, of] of foreign) {
+    const { value } = await reader.get('recognition', recognitionId(country, EUCC.id))
+    // None of the data has a level in the CSA's words.
+    const recognition = recognitionState(value, EUCC.terms, undefined, nowSeconds())
+    const recognised = recognition === 'recognised' ? of.length : 0
+    list.push({ country, on, certificates: of.length, recognition, recognised })
+  }
+  return list
 }
 
-/** At most {@link AT_ONCE} at a time. */
-async function all<T, R>(list: readonly T[], run: (one: T) => Promise<R>): Promise<R[]> {
+/** At most so many at a time; all have ended when it throws what the first that failed has thrown. */
+async function inLanes<T, R>(lanes: number, list: readonly T[], run: (one: T) => Promise<R>): Promise<R[]> {
   const results: R[] = []
-  for (let i = 0; i < list.length; i += AT_ONCE)
-    results.push(...(await Promise.all(list.slice(i, i + AT_ONCE).map(run))))
+  const failures: unknown[] = []
+  let next = 0
+  const lane = async () => {
+    for (let at = next++; at < list.length && failures.length === 0; at = next++)
+      await run(list[at] as T).then(
+        result => (results[at] = result),
+        error => void failures.push(error),
+      )
+  }
+  await Promise.all(Array.from({ length: lanes }, lane))
+  if (failures.length > 0) throw failures[0]
   return results
 }
-
-const sum = (list: readonly number[]): number => list.reduce((a, b) => a + b, 0)
