@@ -9,9 +9,9 @@ const TAXII = 'application/taxii+json;version=2.1'
 /** A collection of a server, and who asks. */
 export type Side = { url: string; collection: string; authorization: string }
 export type Task = { side: Side } & (
-  | { do: 'post'; from: number; count: number; objects: number; connections: number }
-  /** One object by its path, or two by `match[id]`. */
-  | { do: 'get'; from: number; count: number; each: 1 | 2 }
+  | { do: 'post'; from: number; count: number; objects: number; connections: number; perSecond?: number }
+  /** One object by its path, or two by `match[id]`; one after the other, unless on more connections. */
+  | { do: 'get'; from: number; count: number; each: 1 | 2; connections?: number; perSecond?: number }
   /** The whole collection of `objects` objects in pages, `passes` times. */
   | { do: 'read'; limit: number; objects: number; passes: number }
   /** Each path below the collection once, on one connection. */
@@ -78,11 +78,22 @@ async function expect(
   return answer
 }
 
-/** Runs `work` for 0 to `count` - 1, on so many connections at once. */
-async function spread(count: number, connections: number, work: (i: number) => Promise<void>): Promise<void> {
+/** Runs `work` for 0 to `count` - 1, on so many connections at once; with `perSecond` none of them before its time. */
+async function spread(
+  count: number,
+  connections: number,
+  work: (i: number) => Promise<void>,
+  perSecond = Number.POSITIVE_INFINITY,
+): Promise<void> {
   let next = 0
+  const started = performance.now()
   const lane = async () => {
-    while (next < count) await work(next++)
+    while (next < count) {
+      const i = next++
+      const early = started + (i * 1000) / perSecond - performance.now()
+      if (early > 0) await setTimeout(early)
+      await work(i)
+    }
   }
   await Promise.all(Array.from({ length: connections }, lane))
 }
@@ -125,20 +136,26 @@ async function run(task: Task): Promise<Result> {
       const bodies = Array.from({ length: task.count }, (_, i) => envelope(task.from + i * task.objects, task.objects))
       const answers: Answer[] = []
       const result = await measured(() =>
-        spread(task.count, task.connections, async i => {
-          answers.push(await timed(202, 'POST', path, bodies[i] as Buffer))
-          objects += task.objects
-        }),
+        spread(
+          task.count,
+          task.connections,
+          async i => {
+            answers.push(await timed(202, 'POST', path, bodies[i] as Buffer))
+            objects += task.objects
+          },
+          task.perSecond,
+        ),
       )
       for (const answer of answers) checkStatus(answer.text(), task.objects)
       return result
     }
     case 'get':
       return measured(async () => {
-        for (let i = 0; i < task.count; i++) {
+        const get = async (i: number) => {
           const [one, two] = [idOf(task.from + i), idOf(task.from + i + 1)]
           await timed(200, 'GET', task.each === 1 ? `${path}${one}/` : `${path}?match[id]=${one},${two}`)
         }
+        await spread(task.count, task.connections ?? 1, get, task.perSecond)
         objects = task.count * task.each
       })
     case 'paths':

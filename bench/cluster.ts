@@ -9,11 +9,19 @@ import type { Task } from './client.ts'
 import type { Bench } from './figures.ts'
 import { type Server, startClient, startServer } from './processes.ts'
 import type { Figure } from './report.ts'
-import { alternate, median } from './statistics.ts'
+import { alternate, median, quantile } from './statistics.ts'
 
 /** From a kill on, milliseconds, in which a POST counts as one during a takeover. */
 const TAKEOVER_MS = 5000
 const IDLE_MS = 10_000
+/** Requests a second that both are asked, whatever they can do: what is done for nobody is then the same share of both. */
+const POSTS = 60
+const GETS = 120
+/** Rounds of warming up, at most. */
+const MOST_WARMING = 12
+
+/** CPU in microseconds: of the servers, and of mongod meanwhile. */
+type Cpu = { servers: number; mongod: number }
 
 /** Two servers of one log against one server, on databases of one mongod; and what a takeover costs those who post. */
 export const cluster: Bench = async (run, started, client) => {
@@ -38,24 +46,37 @@ export const cluster: Bench = async (run, started, client) => {
   const two = [await start('first', 'two', true), await start('second', 'two', true)]
   const clients = [client, started.add(startClient())]
 
-  const used = (servers: Server[]) => servers.reduce((sum, s) => sum + cpuOf(s.child.pid as number), 0)
-  /** CPU that servers use when nobody asks anything: seconds a second. A busy machine takes longer over the same requests, and it would count for them. */
-  const idle = new Map<Server[], number>()
+  const used = (servers: Server[]): Cpu => ({
+    servers: servers.reduce((sum, s) => sum + cpuOf(s.child.pid as number), 0),
+    mongod: cpuOf(mongod.pid),
+  })
+  /** What is used a second when nobody asks anything: the lease, looking who writes, mongod's own. A busy machine takes longer over the same requests, and it would count for them. */
+  const idle = new Map<Server[], Cpu>()
   async function beIdle(servers: Server[]): Promise<void> {
-    const [before, started] = [used(servers), performance.now()]
+    const [before, begun] = [used(servers), performance.now()]
     await sleep(IDLE_MS)
-    idle.set(servers, ((used(servers) - before) * 1000) / (performance.now() - started))
+    const [after, seconds] = [used(servers), (performance.now() - begun) / 1000]
+    idle.set(servers, {
+      servers: (after.servers - before.servers) / seconds,
+      mongod: (after.mongod - before.mongod) / seconds,
+    })
   }
 
-  /** Microseconds of CPU a request, of all servers, each of which gets as many. */
-  async function cpu(servers: Server[], count: number, task: (server: number, share: number) => Omit<Task, 'side'>) {
-    const [before, started] = [used(servers), performance.now()]
+  /** CPU a request, of all servers, each of which gets as many. */
+  async function cpu(
+    servers: Server[],
+    count: number,
+    task: (server: number, share: number) => Omit<Task, 'side'>,
+  ): Promise<Cpu> {
+    const [before, begun] = [used(servers), performance.now()]
     const share = count / servers.length
     await Promise.all(
       servers.map((s, i) => (clients[i] as (typeof clients)[number]).run({ side: s.side, ...task(i, share) } as Task)),
     )
-    const background = ((idle.get(servers) ?? 0) * (performance.now() - started)) / 1000
-    return ((used(servers) - before - background) * 1e6) / count
+    const [after, seconds] = [used(servers), (performance.now() - begun) / 1000]
+    const background = idle.get(servers) ?? { servers: 0, mongod: 0 }
+    const a = (of: keyof Cpu) => (after[of] - before[of] - background[of] * seconds) / count
+    return { servers: a('servers'), mongod: a('mongod') }
   }
   const numbers = new Map<Server[], number>()
   const take = (servers: Server[], count: number): number => {
@@ -63,48 +84,81 @@ export const cluster: Bench = async (run, started, client) => {
     numbers.set(servers, at + count)
     return at
   }
-  const posts = (servers: Server[], count: number) => {
-    const from = take(servers, count)
+  const posts = (servers: Server[], count: number, perSecond?: number) => {
+    const from = take(servers, count * 2)
     return cpu(servers, count, (i, share) => ({
       do: 'post',
-      from: from + i * share,
+      from: from + i * share * 2,
       count: share,
       objects: 2,
       connections: 8 / servers.length,
+      ...(perSecond ? { perSecond: perSecond / servers.length } : {}),
     }))
   }
-  const gets = (servers: Server[], count: number) =>
-    cpu(servers, count, (i, share) => ({ do: 'get', from: i * share, count: share, each: 1 }))
+  const gets = (servers: Server[], count: number, perSecond?: number) =>
+    cpu(servers, count, (i, share) => ({
+      do: 'get',
+      from: i * share,
+      count: share,
+      each: 1,
+      connections: 4 / servers.length,
+      ...(perSecond ? { perSecond: perSecond / servers.length } : {}),
+    }))
 
-  const [rounds, count] = run.quick ? [4, 400] : [6, 1600]
-  // Each of the two is asked half as often: both must have compiled what they run.
-  for (const servers of [one, two]) {
-    await posts(servers, count * servers.length)
-    await gets(servers, count * servers.length)
-  }
+  const [rounds, seconds, count] = run.quick ? [4, 3, 400] : [8, 8, 1600]
+  // Of two servers each is asked half as often, and both must have compiled what they run: until a request costs no less than in the round before.
+  for (const servers of [one, two])
+    for (const ask of [posts, gets]) {
+      let [last, level] = [Number.POSITIVE_INFINITY, 0]
+      for (let i = 0; i < MOST_WARMING && level < 2; i++) {
+        const now = (await ask(servers, count * servers.length)).servers
+        level = now > 0.95 * last ? level + 1 : 0
+        last = Math.min(last, now)
+      }
+    }
   await Promise.all([one, two].map(beIdle))
-  const figure = (what: string, pairs: [number, number][]): Figure => {
-    const [a, b] = [0, 1].map(at => Math.round(median(pairs.map(pair => pair[at] as number))))
+  const figure = (what: string, pairs: [Cpu, Cpu][], how: string): Figure => {
+    const middle = (of: keyof Cpu) =>
+      [0, 1].map(at => `${Math.round(median(pairs.map(pair => (pair[at] as Cpu)[of])))}`).join(' : ')
+    const ratios = pairs.map(([ours, other]) => ours.servers / other.servers)
+    const [low, high] = [0.25, 0.75].map(q => quantile(ratios, q).toFixed(2))
     return {
       figure: '18',
       what: `CPU of a ${what}, two servers : one`,
-      value: median(pairs.map(([ours, other]) => ours / other)),
+      value: median(ratios),
       unit: '×',
-      details: `${a} : ${b} µs; idle ${[two, one].map(s => Math.round((idle.get(s) ?? 0) * 1000)).join(' : ')} ms/s`,
+      details: `${middle('servers')} µs, quartiles of ${rounds} rounds ${low} to ${high}; ${how}; mongod ${middle('mongod')} µs`,
       goal: { most: 1.1 },
     }
   }
   const posted = await alternate(
+    rounds,
+    () => posts(two, POSTS * seconds, POSTS),
+    () => posts(one, POSTS * seconds, POSTS),
+  )
+  const full = await alternate(
     rounds,
     () => posts(two, count),
     () => posts(one, count),
   )
   const got = await alternate(
     rounds,
-    () => gets(two, count),
-    () => gets(one, count),
+    () => gets(two, GETS * seconds, GETS),
+    () => gets(one, GETS * seconds, GETS),
   )
-  const figures = [figure('POST of 2 objects', posted), figure('GET by id', got)]
+  const idled = (of: keyof Cpu) => [two, one].map(s => ((idle.get(s)?.[of] ?? 0) / 1000).toFixed(1)).join(' : ')
+  const figures: Figure[] = [
+    figure('POST of 2 objects', posted, `${POSTS} a second`),
+    figure('POST of 2 objects at full speed', full, '8 at a time, which share commits'),
+    figure('GET by id', got, `${GETS} a second`),
+    {
+      figure: '18',
+      what: 'CPU of two servers when nobody asks anything',
+      value: (idle.get(two)?.servers ?? 0) / 1000,
+      unit: 'ms/s',
+      details: `two : one ${idled('servers')} ms/s, mongod for all three ${((idle.get(two)?.mongod ?? 0) / 1000).toFixed(1)} ms/s; not counted above`,
+    },
+  ]
   await Promise.all([...one, ...two].map(s => s.stop()))
   return [...figures, await takeovers(installed.path, join(folder, 'takeovers'), run.quick ? 2 : 5)]
 }
@@ -150,8 +204,8 @@ async function takeovers(path: string, folder: string, kills: number): Promise<F
   }
 }
 
-/** Seconds of CPU that a process has used: user and system, in ticks of a hundredth (proc(5)). */
+/** Microseconds of CPU that a process has used: user and system, in ticks of a hundredth of a second (proc(5)). */
 function cpuOf(pid: number): number {
   const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? []
-  return (Number(fields[11]) + Number(fields[12])) / 100
+  return (Number(fields[11]) + Number(fields[12])) * 10_000
 }

@@ -23,13 +23,13 @@ export type Published = {
 }
 
 /**
- * Publishes at an even rate to all servers in turn for some time, like clients behind a load balancer: what is not answered, or not with 202, is posted
+ * Publishes at an even rate to all servers in turn for some time, or until `end` is called, like clients behind a load balancer: what is not answered, or not with 202, is posted
  * again to the next one. One in ten is read at once on another server, and checkpoints are read of one after the other all the time.
  */
 export function publishTo(
   cluster: Pick<Cluster, 'servers'>,
   options: { perSecond: number; objects: number; ms: number; from?: number },
-): { published: Published; done: Promise<Published> } {
+): { published: Published; done: Promise<Published>; end(): void } {
   const { perSecond, objects: count, ms } = options
   const published: Published = {
     acknowledged: new Map(),
@@ -51,7 +51,7 @@ export function publishTo(
     return turn
   }
   const count1 = (what: string) => published.refused.set(what, (published.refused.get(what) ?? 0) + 1)
-  const end = Date.now() + ms
+  let end = Date.now() + ms
 
   async function post(from: number): Promise<void> {
     const objects = sampleObjects(count, from)
@@ -120,7 +120,7 @@ export function publishTo(
     await reading
     return published
   }
-  return { published, done: publish() }
+  return { published, done: publish(), end: () => void (end = Math.min(end, Date.now())) }
 }
 
 /** Nothing that was acknowledged is missing, on no server; no checkpoint of a size has two roots, and none was followed by a smaller one. */
