@@ -10,7 +10,6 @@ import { EU } from '../federation/layout.ts'
 import { openNames } from '../federation/names.ts'
 import { registerParty } from '../federation/party.ts'
 import { readStatus } from '../federation/status.ts'
-import { requireEverybody, startFederation } from '../federation/up.ts'
 import { boundHeap } from '../heap.ts'
 import { createLogger } from '../logger.ts'
 import { counted, note, print, table } from '../print.ts'
@@ -61,6 +60,7 @@ function make(values: Values, dir: string): string[] {
 
 /** Runs until SIGINT or SIGTERM. */
 async function up(values: Values, rest: string[]): Promise<number> {
+  const { requireEverybody, startFederation } = await import('../federation/up.ts') // a server's parts: no other command loads them
   boundHeap()
   const dir = federationDir(values)
   const demo = isSet(values, 'demo')

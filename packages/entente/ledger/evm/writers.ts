@@ -1,12 +1,6 @@
 // Who may send transactions to a chain, where its technology has no such set itself: a provider that lets only some senders through.
-import {
-  parseTransaction,
-  recoverTransactionAddress,
-  type TransactionSerializable,
-  type TransactionSerialized,
-  serializeTransaction,
-  type Signature,
-} from 'viem'
+import type { Signature, TransactionSerializable, TransactionSerialized } from 'viem'
+import { keccak256, parseTransaction, recoverAddress, serializeTransaction } from 'viem/utils'
 import { type Eip1193Provider, RpcError } from './provider.ts'
 
 /** What anybody may ask of a chain; none of it sends, signs, or costs a node much more than a call. */
@@ -84,9 +78,12 @@ async function senderOf(raw: unknown): Promise<string> {
   const serialized = raw.toLowerCase() as TransactionSerialized
   try {
     const { r, s, v, yParity, ...transaction } = parseTransaction(serialized) as TransactionSerializable & Signature
-    const again = serializeTransaction(transaction as TransactionSerializable, { r, s, v, yParity } as Signature)
-    if (again === serialized)
-      return (await recoverTransactionAddress({ serializedTransaction: serialized })).toLowerCase()
+    const signature = { r, s, v, yParity } as Signature
+    if (serializeTransaction(transaction as TransactionSerializable, signature) === serialized) {
+      // Blobs travel beside a transaction, and are not signed (EIP-4844).
+      const signed = serializeTransaction({ ...transaction, sidecars: undefined } as TransactionSerializable)
+      return (await recoverAddress({ hash: keccak256(signed), signature })).toLowerCase()
+    }
   } catch (cause) {
     throw new RpcError(-32602, `no transaction: ${(cause as Error).message.slice(0, 200)}`)
   }
