@@ -15,7 +15,6 @@ const ARROWS: Record<string, string[]> = {
   rules: ['verify/sha256'],
   client: ['verify/json', 'verify/tlog', 'verify/proof'],
   chaincode: ['verify/tlog', 'rules'],
-  'entente/schema': [],
   'entente/store': [],
   'entente/ledger': ['verify/tlog', 'verify/proof', 'rules'],
   'entente/channel': [],
@@ -29,7 +28,6 @@ const ARROWS: Record<string, string[]> = {
     'stix',
   ],
   'entente/taxii': [
-    'entente/schema',
     'entente/store',
     'entente/notary',
     'entente/channel',
@@ -44,7 +42,6 @@ const ARROWS: Record<string, string[]> = {
   'entente/registry': ['entente/ledger', 'entente/product', 'rules', 'stix', 'verify/json', 'verify/proof'],
   'entente/cluster': ['entente/store', 'entente/notary'],
   'entente/cli': [
-    'entente/schema',
     'entente/store',
     'entente/witness',
     'entente/cluster',

@@ -1,4 +1,4 @@
-import Type, { type Static, type TSchema } from '#schema/type.ts'
+import Type, { type Static, type TSchema } from 'typebox'
 import { ALGORITHMS, type ClaimNames, DEFAULT_CLAIMS } from '#taxii/auth/claims.ts'
 import { isConfidential } from '#taxii/auth/exchange.ts'
 import { CliError } from './errors.ts'

@@ -1,4 +1,4 @@
-import Type, { type Static, type TSchema } from '#schema/type.ts'
+import Type, { type Static, type TSchema } from 'typebox'
 import { CliError } from './errors.ts'
 
 const strict = { additionalProperties: false }

@@ -1,4 +1,4 @@
-import Type from '#schema/type.ts'
+import Type from 'typebox'
 import type { Config } from './config.ts'
 import { CliError } from './errors.ts'
 

@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { dirname, isAbsolute, join, resolve } from 'node:path'
+import Type, { type Static, type TSchema } from 'typebox'
+import { Compile } from 'typebox/compile'
+import Value from 'typebox/value'
 import { parse } from 'yaml'
-import { isValid, problemsOf, withDefaults } from '#schema/check.ts'
-import Type, { type Static, type TSchema } from '#schema/type.ts'
 import { DEFAULT_MEMORY } from '#taxii/memory.ts'
 import { DEFAULT_RATE } from '#taxii/rate.ts'
 import { DEFAULT_CONNECTIONS, DEFAULT_CONNECTIONS_PER_CLIENT, DEFAULT_TIMEOUTS } from '#taxii/connection.ts'
@@ -245,6 +246,8 @@ export const ConfigSchema = object({
 })
 export type Config = Static<typeof ConfigSchema>
 
+const compiled = Compile(ConfigSchema)
+
 /** Where everything of a server lives, absolute. */
 export type Paths = {
   data: string
@@ -286,9 +289,10 @@ export function loadConfig(options: {
   applyEnvironment(merged, env)
   if (options.host !== undefined) merged['server'] = { ...merged['server'], host: options.host }
   if (options.port !== undefined) merged['server'] = { ...merged['server'], port: Number(options.port) }
-  const config = withDefaults(ConfigSchema, merged)
-  if (!isValid(ConfigSchema, config)) {
-    const lines = problemsOf(ConfigSchema, config)
+  const config = Value.Default(ConfigSchema, merged) as Config
+  if (!compiled.Check(config)) {
+    const problems = compiled.Errors(config).filter(e => e.keyword !== 'boolean')
+    const lines = problems
       .slice(0, 5)
       .map(e => `  ${e.instancePath === '' ? '/' : e.instancePath}: ${describeProblem(e)}`)
     throw new CliError('usage', `${file ?? 'the configuration'} is not valid:\n${lines.join('\n')}`)

@@ -1,4 +1,4 @@
-import Type, { type Static, type TSchema } from '#schema/type.ts'
+import Type, { type Static, type TSchema } from 'typebox'
 
 const object = <T extends Record<string, TSchema>>(properties: T) =>
   Type.Object(properties, { additionalProperties: false })

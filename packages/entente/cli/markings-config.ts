@@ -1,4 +1,4 @@
-import Type, { type Static } from '#schema/type.ts'
+import Type, { type Static } from 'typebox'
 import { isTlpId, TLP_LEVELS } from '#taxii/markings.ts'
 import { CliError } from './errors.ts'
 

@@ -1,4 +1,4 @@
-import Type, { type Static, type TSchema } from '#schema/type.ts'
+import Type, { type Static, type TSchema } from 'typebox'
 import { Address, Finality } from './ledger-config.ts'
 
 const object = <T extends Record<string, TSchema>>(properties: T) =>

@@ -1,5 +1,5 @@
 import { COSIGNATURE_V1, parseVkey } from '@entente/verify/tlog'
-import Type, { type Static, type TSchema } from '#schema/type.ts'
+import Type, { type Static, type TSchema } from 'typebox'
 import { CliError } from './errors.ts'
 
 const object = <T extends Record<string, TSchema>>(properties: T) =>

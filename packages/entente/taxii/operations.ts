@@ -1,4 +1,4 @@
-import Type, { type TSchema } from '#schema/type.ts'
+import Type, { type TSchema } from 'typebox'
 import { COSE, EVENT_STREAM, PROOF, RECORDS, TAXII } from './media.ts'
 
 /** What a route is for those who read `/openapi.json`: declared with the route, as its `config.operation`. */
