@@ -8,7 +8,7 @@ import { CliError, EXIT } from '../errors.ts'
 import { countryOf, federationDir, perform, reading } from '../federation/act.ts'
 import { findAffected } from '../federation/affected.ts'
 import { openDocuments } from '../federation/documents.ts'
-import { fetchDocument } from '../federation/fetch.ts'
+import { fetchDocument, fetchVersionDocument } from '../federation/fetch.ts'
 import {
   formatTime,
   hashOption,
@@ -152,7 +152,15 @@ async function show(values: Values, rest: string[]): Promise<number> {
     const artifact = await open.get('artifact', id)
     const events = (await open.history({ about: id })).filter(event => event.name === 'VersionRegistered')
     const versions = await Promise.all(
-      events.map(async ({ subject, time }) => ({ id: subject, time, ...(await open.get('version', subject)).value })),
+      events.map(async ({ subject, time }) => {
+        const { value } = await open.get('version', subject)
+        if (value === undefined)
+          throw new CliError(
+            'evidence',
+            `${subject} is in the history of ${name}, and not on the chain: ask another node`,
+          )
+        return { ...value, id: subject, registered: time }
+      }),
     )
     const wanted =
       number === undefined
@@ -177,9 +185,19 @@ async function show(values: Values, rest: string[]): Promise<number> {
       id: documentId('infrastructure', id),
       commitment: value.description,
     }))
+  // One that is asked for by its number: its document is not the chain's to have, and follows from it.
+  const versions = await Promise.all(
+    found.versions.map(async one => ({
+      ...one,
+      document:
+        number === undefined || document === undefined
+          ? undefined
+          : await fetchVersionDocument({ dir: federationDir(values), country: chain.country }, one, document),
+    })),
+  )
   print(
     isSet(values, 'json'),
-    { id, ...value, document, versions: found.versions, level: found.artifact.level, block: found.artifact.block },
+    { id, ...value, document, versions, level: found.artifact.level, block: found.artifact.block },
     () => {
       if (value === undefined) return [`${chain.country} has no artifact ${name} (${id})`]
       const { support: article55 } = value
@@ -190,8 +208,13 @@ async function show(values: Values, rest: string[]): Promise<number> {
         article55 === undefined
           ? '  Article 55  nothing was said'
           : `  Article 55  guidance ${text(article55.guidance)}, supported until ${formatTime(article55.until)}`,
-        ...found.versions.flatMap(one => [
-          `  version     ${names.show(one.id)}, firmware ${one.firmware}, since ${formatTime(one.time)}`,
+        ...versions.flatMap(one => [
+          `  version     ${names.show(one.id)}, firmware ${one.firmware}, since ${formatTime(one.registered)}`,
+          ...(number === undefined
+            ? []
+            : [
+                `    its document ${one.document === undefined ? 'is not here' : 'is the one that follows from the chain'}`,
+              ]),
           ...one.labels.map(l => `    ${names.show(l.vulnerability)}: ${l.status}, says ${names.show(l.by)}`),
         ]),
         `  ${found.artifact.level} at block ${found.artifact.block}`,

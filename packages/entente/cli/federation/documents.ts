@@ -37,7 +37,7 @@ const MAX_LINE = 500
 const ONE_LINE = /^[^\p{Cc}\uFFFD]+$/u
 
 export function openDocuments(dir: string, country: string): Documents {
-  const folder = join(pathsOf(dir, country).folder, 'documents')
+  const folder = pathsOf(dir, country).documents
   const at = (hash: string) => join(folder, hash.slice(2))
   const write = (hash: string, bytes: string | Uint8Array): string => {
     mkdirSync(folder, { recursive: true, mode: 0o700 })

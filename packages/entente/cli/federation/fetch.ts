@@ -1,6 +1,8 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { ClientError, createTaxiiClient } from '@entente/client'
 import { commitDocument, type StixObject, type VerifiedDocument, verifyDocument } from '#product/commitment.ts'
+import { documentId } from '#product/ids.ts'
+import { type RegisteredVersion, verifyVersionDocument } from '#product/version-document.ts'
 import { loadCountry } from './config.ts'
 import { openDocuments } from './documents.ts'
 import { type CollectionName, nodePaths } from './node.ts'
@@ -34,6 +36,22 @@ export async function fetchDocument({
   const [newest] = versions
   if (newest === undefined) return undefined
   return verifyDocument(versions.find(one => isIt(one, commitment)) ?? newest, commitment)
+}
+
+/**
+ * The document of a version from the country's node, held against what its chain has.
+ *
+ * @param artifact the document of its artifact, verified
+ * @returns undefined where the node does not run, or has none
+ * @throws ProductError `commitment` where it is any other than the one that follows from the chain
+ */
+export async function fetchVersionDocument(
+  { dir, country }: Pick<Wanted, 'dir' | 'country'>,
+  version: RegisteredVersion,
+  artifact: VerifiedDocument,
+): Promise<VerifiedDocument | undefined> {
+  const [newest] = await readVersions(dir, country, 'artifacts', documentId('infrastructure', version.id))
+  return newest && verifyVersionDocument(newest, version, artifact)
 }
 
 /** The newest first. Nothing where the node does not run, or keeps none. */

@@ -40,6 +40,8 @@ export const pathsOf = (dir: string, country: string) => {
     running: join(folder, 'running.json'),
     /** How far the facts of other chains were brought. */
     facts: join(folder, 'facts.json'),
+    /** What the chains have the hashes of. */
+    documents: join(folder, 'documents'),
     /** How far its chains were read for documents to publish. */
     published: join(folder, 'published.json'),
     /** Who wrote to a chain when the EU chain was last seen. */

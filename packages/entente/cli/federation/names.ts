@@ -6,6 +6,8 @@ import { SUBJECTS, type Subject, subjectId } from '#product/ids.ts'
 export type Names = {
   /** The id of a name; what is an id already stays. */
   id(kind: Subject, name: string): string
+  /** A name, where it is known. */
+  known(id: string): string | undefined
   /** A name, or the beginning of the id where none is known. */
   show(id: string): string
   /** Keeps the names of ids that were made since. */
@@ -15,8 +17,11 @@ export type Names = {
 const ID = /^0x[0-9a-f]{64}$/
 const isSubject = (kind: unknown): kind is Subject => (SUBJECTS as readonly unknown[]).includes(kind)
 
+/** The file of them, in the folder of the federation. */
+export const NAMES = 'names.jsonl'
+
 export function openNames(dir: string): Names {
-  const file = join(dir, 'names.jsonl')
+  const file = join(dir, NAMES)
   const known = new Map<string, string>()
   const lines = existsSync(file) ? readFileSync(file, 'utf8').split('\n') : []
   for (const line of lines) {
@@ -32,6 +37,7 @@ export function openNames(dir: string): Names {
       known.set(id, name)
       return id
     },
+    known: id => known.get(id),
     show: id => known.get(id) ?? (ID.test(id) ? `${id.slice(0, 12)}…` : id),
     keep() {
       // A line that is cut off by a crash is no JSON, and left out.

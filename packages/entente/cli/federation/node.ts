@@ -58,9 +58,19 @@ export async function startNode(country: Country, log: Logger): Promise<Node> {
   const client = createTaxiiClient({ url, auth: { kind: 'basic', user: 'admin', password } })
   const collection = (name: CollectionName) => client.collection(`${url}collections/${name}/`)
   // Whoever reads a document finds what its extensions are (STIX 2.1 section 7.3).
-  for (const name of collectionsOf(country.config.country))
-    await collection(name).add([ictIdentity, ...ictExtensionDefinitions])
+  for (const name of collectionsOf(country.config.country)) await addDefinitions(collection(name))
   return { url, collection, close: server.close }
+}
+
+const DEFINITIONS = [ictIdentity, ...ictExtensionDefinitions]
+
+/** Those that are not there yet in this version. */
+async function addDefinitions(collection: TaxiiCollection): Promise<void> {
+  const there = new Set<string>()
+  for await (const { items } of collection.manifest({ ids: DEFINITIONS.map(({ id }) => String(id)) }))
+    for (const { id, version } of items) there.add(`${id} ${Date.parse(version)}`)
+  const missing = DEFINITIONS.filter(({ id, modified }) => !there.has(`${String(id)} ${Date.parse(String(modified))}`))
+  if (missing.length > 0) await collection.add(missing)
 }
 
 export const nodePaths = ({ paths: { folder } }: Country) => ({

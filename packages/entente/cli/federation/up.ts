@@ -17,9 +17,8 @@ import { connectChain } from './connect.ts'
 import { enactDemo } from './demo.ts'
 import { createFacts } from './facts.ts'
 import { type ChainKind, type ChainName, EU, formatChainName } from './layout.ts'
-import { openDocuments } from './documents.ts'
 import { type Node, startNode } from './node.ts'
-import { createPublishing } from './publishing.ts'
+import { startPublishing } from './start-publishing.ts'
 import { type RpcServer, startRpcServer } from './rpc-server.ts'
 
 /** For three to some eighty chains in one thread. */
@@ -138,7 +137,7 @@ export async function startFederation(
     await Promise.all(copying.map(one => one.first))
     for (const one of opened) {
       const node = nodes.get(one.country.config.country)
-      if (node) closers.push(await startPublishing(dir, one.country, one.chains, node, log))
+      if (node) closers.push(await startPublishing(dir, one.country, one.chains, node, { log, now }))
     }
     const metrics = new Map<string, string>()
     for (const one of opened) {
@@ -207,34 +206,6 @@ async function serve(
       await server.close()
       rmSync(paths.running, { force: true })
     },
-  }
-}
-
-/** Puts the documents of a country into its node's collections, as its chains come to have their commitments. @returns how to stop it */
-async function startPublishing(
-  dir: string,
-  { config: { country, facts }, paths }: Country,
-  chains: readonly OpenChain[],
-  node: Node,
-  log: Logger,
-): Promise<() => Promise<void>> {
-  const read = new Map<ChainKind, RuleChain>()
-  for (const chain of chains) read.set(chain.name.kind, await chain.as())
-  const publishing = createPublishing({
-    country,
-    chains: read,
-    documents: openDocuments(dir, country),
-    publish: async (name, documents) => void (await node.collection(name).add(documents)),
-    file: paths.published,
-    log,
-  })
-  const failed = (error: Error) =>
-    log('warn', 'documents could not be published: tried again', { country, error: error.message })
-  const rounds = createRounds(publishing.round, facts.intervalMs, failed)
-  rounds.start()
-  return async () => {
-    await rounds.close()
-    await Promise.all([...read.values()].map(chain => chain.close()))
   }
 }
 
