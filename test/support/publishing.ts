@@ -28,9 +28,16 @@ export type Published = {
  */
 export function publishTo(
   cluster: Pick<Cluster, 'servers'>,
-  options: { perSecond: number; objects: number; ms: number; from?: number },
+  options: {
+    perSecond: number
+    objects: number
+    ms: number
+    from?: number
+    /** POSTs that may be under way: a machine that can't keep up is asked less, else they become ever more. */
+    most?: number
+  },
 ): { published: Published; done: Promise<Published>; end(): void } {
-  const { perSecond, objects: count, ms } = options
+  const { perSecond, objects: count, ms, most = Number.POSITIVE_INFINITY } = options
   const published: Published = {
     acknowledged: new Map(),
     times: [],
@@ -109,10 +116,12 @@ export function publishTo(
 
   async function publish(): Promise<Published> {
     const reading = readCheckpoints()
-    const under: Promise<void>[] = []
+    const under = new Set<Promise<void>>()
     const started = Date.now()
     for (let n = 0; Date.now() < end; n++) {
-      under.push(post((options.from ?? 0) + n * count))
+      while (under.size >= most) await Promise.race(under)
+      const one = post((options.from ?? 0) + n * count).finally(() => under.delete(one))
+      under.add(one)
       const wait = started + ((n + 1) * 1000 * count) / perSecond - Date.now()
       if (wait > 0) await sleep(wait)
     }

@@ -601,7 +601,7 @@ export const commands: readonly Command[] = [
       help: {
         keys: 'all keys that the log has had, the oldest first, and since when each',
         'rotate-key':
-          'while the server is stopped: make a new key, and state in the log that it follows; readers who believe the old one follow by that',
+          'while the server is stopped (of several with one database, the one whose DIR this is): make a new key, and state in the log that it follows; readers who believe the old one follow by that. The others can write nothing then, until they have log.key and log.key.old of DIR and are restarted',
         'retire-key': 'destroy the key before the last, which signs as well until then',
         ...DATA_HELP,
         '--url SERVER': 'with keys: of this server',

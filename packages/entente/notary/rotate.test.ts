@@ -8,7 +8,7 @@ import { test, type TestContext } from 'node:test'
 import { verifyLogCheckpoint, verifySuccession } from '@entente/verify/proof'
 import { parseNote } from '@entente/verify/tlog'
 import { openSqliteStore } from '#store/sqlite/sqlite.ts'
-import { emptyBatch } from '#store/store.ts'
+import { emptyBatch, type Store } from '#store/store.ts'
 import { audit } from './audit.ts'
 import { openLogKey } from './key.ts'
 import { openLog } from './log.ts'
@@ -109,6 +109,41 @@ test('a new key follows: the log has the statement, both sign, then the new one 
   assert.deepEqual(openLogKey(site.file, ORIGIN, false).keys.vkeys, [from, to, third.to])
   for (const believed of [from, to, third.to]) assert.deepEqual(await problems(site, believed), [])
   assert.equal(readFileSync(site.file, 'utf8').match(/BEGIN ENTENTE SUCCESSION/g)?.length, 2)
+})
+
+test('another server writes meanwhile: the statement goes behind what it wrote', async t => {
+  const site = await newLog(t)
+  const { signer, vkey } = openLogKey(site.file, ORIGIN, false)
+  const store = site.open()
+  let others = 2
+  let isAlways = false
+  const beside: Store = {
+    ...store,
+    commit: async (expected, batch) => {
+      if (isAlways || others-- > 0) {
+        const log = await openLog(store, ORIGIN, vkey)
+        const stage = log.stage()
+        stage.found('/api/', `00000000-0000-4000-9000-${String(log.size).padStart(12, '0')}`)
+        const own = stage.seal(signer)
+        await store.commit(stage.base, { ...emptyBatch(own), ...stage.writes() })
+      }
+      return store.commit(expected, batch)
+    },
+  }
+  isAlways = true
+  const options = { store: beside, file: site.file, origin: ORIGIN, now: NOW }
+  await assert.rejects(rotateKey(options), {
+    code: 'unavailable',
+    message: /nothing was changed\. Stop the one that writes/,
+  })
+  assert.equal(openLogKey(site.file, ORIGIN, false).vkey, vkey)
+  isAlways = false
+  const before = (await store.head())?.size ?? 0
+  const { from, to, index } = await rotateKey(options)
+  assert.deepEqual([from, index, others], [vkey, before + 2, -1])
+  await store.close()
+  assert.equal(await write(site), to)
+  for (const believed of [from, to]) assert.deepEqual(await problems(site, believed), [])
 })
 
 test('whoever has the old key alone can neither write on nor be taken for the log', async t => {

@@ -3,7 +3,7 @@ import { closeSync, existsSync, fsyncSync, linkSync, openSync, renameSync, rmSyn
 import { dirname } from 'node:path'
 import { signSuccession, verifySuccession } from '@entente/verify/proof'
 import { parseVkey, verifyCheckpoint } from '@entente/verify/tlog'
-import { emptyBatch, type Store, type StoredHead } from '#store/store.ts'
+import { emptyBatch, type Store, StoreError, type StoredHead } from '#store/store.ts'
 import { NotaryError } from './errors.ts'
 import { formatKeyFile, oldKeyFile, openLogKey, toLogKey, writeSecret } from './key.ts'
 import { openLog } from './log.ts'
@@ -13,7 +13,7 @@ import { formatMicros } from './time.ts'
 const nextKeyFile = (file: string): string => `${file}.next`
 
 export type RotateOptions = {
-  /** Opened to write: nobody else does. */
+  /** Opened to write. Servers with the old key may write there as well, until the log has the statement. */
   store: Store
   /** The log's key. */
   file: string
@@ -24,6 +24,9 @@ export type RotateOptions = {
   newKey?: () => KeyObject
   fault?: ((point: string) => void) | undefined
 }
+
+/** How often others may be quicker with a commit. */
+const MOST_TRIES = 20
 
 /** A key that followed another, with the log index of the statement. */
 export type Rotated = { from: string; to: string; index: number }
@@ -38,9 +41,26 @@ export type Rotated = { from: string; to: string; index: number }
  *   K3 the old key was put aside, the new one is not in its place: the same
  *   K4 complete
  *
- * @throws NotaryError `integrity`; StoreError `conflict` where somebody else writes
+ * Where another server commits first, what was made is dropped and made again behind that. Of servers with the old key none can write from K2 on: their compare-and-swap fails, and
+ * what they then read is signed by a newer key.
+ *
+ * @throws NotaryError `integrity`, `key`; `unavailable` where others write all the time
  */
-export async function rotateKey({ store, file, origin, now, newKey, fault }: RotateOptions): Promise<Rotated> {
+export async function rotateKey(options: RotateOptions): Promise<Rotated> {
+  for (let tries = 0; tries < MOST_TRIES; tries++) {
+    try {
+      return await rotateOnce(options)
+    } catch (error) {
+      if (!(error instanceof StoreError) || error.code !== 'conflict') throw error
+    }
+  }
+  throw new NotaryError(
+    'unavailable',
+    `servers of this log were quicker with each of ${MOST_TRIES} commits: nothing was changed. Stop the one that writes ("sequencer" in its /readyz), or all, and try again`,
+  )
+}
+
+async function rotateOnce({ store, file, origin, now, newKey, fault }: RotateOptions): Promise<Rotated> {
   const isFinished = finishRotation(file, origin, await store.head())
   const old = openLogKey(file, origin, false)
   if (isFinished) return verifySuccession(old.keys.successions.at(-1) as string)
