@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { certificates } from './certificates.ts'
 import { brokers, channels } from './channels.ts'
 import type { Result, Side } from './client.ts'
 import { measureLedger } from './ledger.ts'
@@ -328,6 +329,7 @@ export const benches: Record<string, Bench> = {
   ledger,
   ledgers,
   registry,
+  certificates,
   mongodb,
   cluster,
   million,

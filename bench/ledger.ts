@@ -1,8 +1,7 @@
-import { readdirSync, statSync } from 'node:fs'
-import { join } from 'node:path'
 import { formatCheckpoint } from '@entente/verify/tlog'
 import { TestTree } from '../packages/entente/ledger/conformance/tree.ts'
 import { openEmbeddedAnchor } from '../packages/entente/ledger/evm/embedded/anchor.ts'
+import { folderSize } from './folder-size.ts'
 import type { Figure } from './report.ts'
 import { quantile } from './statistics.ts'
 
@@ -51,11 +50,4 @@ export async function measureLedger(folder: string, quick: boolean): Promise<Fig
   } finally {
     await anchor.close()
   }
-}
-
-function folderSize(folder: string): number {
-  return readdirSync(folder, { recursive: true, encoding: 'utf8' })
-    .map(name => statSync(join(folder, name)))
-    .filter(stat => stat.isFile())
-    .reduce((sum, stat) => sum + stat.size, 0)
 }

@@ -18,6 +18,7 @@ import { after, test, type TestContext } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { loadKey } from '#ledger/evm/embedded/keys.ts'
 import { subjectId } from '#product/ids.ts'
+import type { CertificateCheck } from '#registry/check-certificate.ts'
 import type { RuleArguments, RuleName } from '@entente/rules'
 import { chainOf } from '../federation/act.ts'
 import { readKey } from '../federation/chains.ts'
@@ -61,6 +62,19 @@ async function startDemo() {
 }
 
 const party = (name: string) => subjectId('party', name)
+const DATA = join(import.meta.dirname, '../../../../../shared/data/sec-certs/references.csv')
+/** Rows of real certificates of Germany and France, chosen by a fixed seed; undefined where the data is not here. */
+function realSlice(most: number) {
+  if (!existsSync(DATA)) return undefined
+  const order = (row: string) => createHash('sha256').update(`entente slice ${row}`).digest('hex')
+  const rows = readFileSync(DATA, 'utf8')
+    .split(/\r?\n/)
+    .filter(row => /^[^,]+,(?:DE|FR),/.test(row))
+  const chosen = rows.sort((a, b) => (order(a) < order(b) ? -1 : 1)).slice(0, most)
+  const count = (country: string) => chosen.filter(row => row.includes(`,${country},`)).length
+  return { references: `${chosen.join('\n')}\n`, counts: { DE: count('DE'), FR: count('FR') } }
+}
+
 /** A new key in the folder of a country. @returns its address */
 function keyOf(name: string): string {
   const [country = '', file = ''] = name.split('/')
@@ -305,36 +319,44 @@ test('from an artifact to its certificate and its vulnerability; killed while it
   assert.match(await run('artifact', 'show', 'router', '--country', 'FR'), /document +0x[0-9a-f]{64} matches the chain/)
   renameSync(`${documents}.aside`, documents)
 
-  // Certificates from before, as sec-certs publishes them: each to its country's chain, once.
+  // Certificates from before, as sec-certs publishes them: each to its country's chain, once; of third countries where they are related to most.
   mkdirSync(join(cwd, 'sec-certs'))
+  const slice = realSlice(20)
+  if (slice === undefined) t.diagnostic('without real certificates: the data of sec-certs is not here')
   writeFileSync(
     join(cwd, 'sec-certs/references.csv'),
-    'cert_id,scheme,refs\nANSSI-1,FR,"{\'BSI-1\'}"\nANSSI-2,FR,set()\nBSI-1,DE,set()\nNIAP-1,US,set()\n',
+    `cert_id,scheme,refs\nANSSI-1,FR,"{'BSI-1'}"\nANSSI-2,FR,set()\nBSI-1,DE,set()\nNIAP-1,US,{'BSI-1'}\nKECS-1,KR,{'ANSSI-2'}\n${slice?.references ?? ''}`,
   )
   writeFileSync(
     join(cwd, 'sec-certs/certificates.csv'),
     'cert_id,dgst,manufacturer,not_valid_before,not_valid_after\nANSSI-1,12ab,ACME,2024-01-01,2034-01-01\n',
   )
+  const { DE = 0, FR = 0 } = slice?.counts ?? {}
+  type Loaded = { country: string; certificates: number; imported: number; holders: number }
   const { loaded, foreign } = JSON.parse(await run('certificate', 'import', 'sec-certs', '--json')) as {
-    loaded: { country: string; imported: number; holders: number }[]
+    loaded: Loaded[]
     foreign: object[]
   }
   assert.deepEqual(
-    loaded.map(({ country, imported, holders }) => [country, imported, holders]),
+    loaded.map(({ country, certificates, imported }) => [country, certificates, imported]),
     [
-      ['DE', 1, 1],
-      ['FR', 2, 1], // ACME is known there: it was registered on the artifact chain
+      ['DE', DE + 2, DE + 2],
+      ['FR', FR + 3, FR + 3],
     ],
   )
-  const why = 'no agreement is in the framework'
-  assert.deepEqual(foreign, [{ country: 'US', certificates: 1, recognised: 0, why }])
+  const no = { certificates: 1, recognition: 'noAgreement', recognised: 0 }
+  assert.deepEqual(foreign, [
+    { country: 'US', on: 'DE', ...no },
+    { country: 'KR', on: 'FR', ...no },
+  ])
   await runScript(
     `
     $ entente certificate import sec-certs
-    COUNTRY  CERTIFICATES  IMPORTED  HOLDERS  SECONDS
-    DE       1             0         0        …
-    FR       2             0         0        …
-    US: 1 certificate of a third country, 0 recognised (no agreement is in the framework)
+    COUNTRY  CERTIFICATES  FOREIGN  IMPORTED  HOLDERS  SECONDS
+    DE       …1        0         0        …
+    FR       …1        0         0        …
+    1 certificate of US, a third country, on the chain of DE: 0 recognised (no agreement is in the framework)
+    1 certificate of KR, a third country, on the chain of FR: 0 recognised (no agreement is in the framework)
     …
     $ entente certificate show ANSSI-1 --country FR
     ANSSI-1 (0x…): inForce
@@ -344,8 +366,46 @@ test('from an artifact to its certificate and its vulnerability; killed while it
       …  CertificateImported by FR ncca
       public part 0x… matches the chain
       proven at block …
+    $ entente check ANSSI-1 --require certified,proven
+    ANSSI-1 (0x…) at …
+      certificate on the chain of FR, imported: inForce, from 2024-01-01T00:00:00Z, until 2034-01-01T00:00:00Z
+      level      none in the CSA's words, under Common Criteria FR version 1
+      issued     by Agence nationale de la sécurité des systèmes d'information to ACME
+      built on   BSI-1 (DE): unknown
+      rests on …
+    DEMO: …
+    $ entente check KECS-1 --require certified
+    …
+      recognised NO: issued in KR, and no agreement is in the framework
+      built on   ANSSI-2 (FR): unknown
+    …
+      NOT MET: it is not in force, or not recognised
+    DEMO: …
+    [exit 1]
     `,
     { cwd },
+  )
+  // The Commission recognises one third country, and not the other (row 5): the facts bring it to the certification chains.
+  const eucc = subjectId('scheme', 'EUCC')
+  const agreement = { agreement: act, levels: ['substantial', 'high'], since: 1, until, isEea: false }
+  await run(
+    'federation',
+    'call',
+    'EU',
+    'recogniseCountry',
+    JSON.stringify(['US', eucc, agreement]),
+    '--as',
+    'EU/commission',
+  )
+  const german = await connectChain(join(cwd, 'federation'), chainOf('DE/certification'))
+  const heard = await german.as()
+  while ((await heard.get('recognition', `US@${eucc}`)).value === undefined) await sleep(50)
+  await german.close()
+  const { out } = await entente(['check', 'NIAP-1', '--json'], { cwd })
+  const [{ certificate }] = (JSON.parse(out) as { results: [{ certificate: CertificateCheck }] }).results
+  assert.deepEqual(
+    certificate.found.map(({ country, state, foreign: of }) => [country, state, of?.issuedIn, of?.recognition]),
+    [['DE', 'unknown', 'US', 'recognised']],
   )
 
   // A document that was changed is refused, whatever else is right.

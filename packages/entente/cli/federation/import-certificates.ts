@@ -2,8 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import type { RuleCall, RuleChain } from '#ledger/rule-chain.ts'
 import { accountFromKey } from '#ledger/evm/account.ts'
-import { hashText } from '#product/ids.ts'
-import { type Named, readSecCerts, type SecCert, type SecCerts } from '#product/sec-certs.ts'
+import { readSecCerts, type SecCerts } from '#product/sec-certs.ts'
 import { EUCC } from '#registry/eucc.ts'
 import { rehearse } from '#registry/rehearse.ts'
 import {
@@ -22,14 +21,14 @@ import { explain, federationDir } from './act.ts'
 import { keyFileOf, type OpenChain, readSigner } from './chains.ts'
 import { listCountries } from './config.ts'
 import { connectChain } from './connect.ts'
-import { type Documents, openDocuments } from './documents.ts'
+import { openDocuments } from './documents.ts'
+import { callOfCertificate, callOfHolder, callOfScheme } from './import-calls.ts'
 import { type ImportPlan, namesOf, planImport } from './import-plan.ts'
 import { nowSeconds, readInput } from './input.ts'
 import { pathsOf } from './layout.ts'
 import { type Names, openNames } from './names.ts'
 import { WHY } from './recognition.ts'
 
-const DAY = 86_400
 /** Chains that are written to at the same time: while one makes a block, the next transactions are signed for another. */
 const CHAINS_AT_ONCE = 3
 /** Certificates whose documents are written before their transactions are sent: as many stay without one where somebody is killed. */
@@ -45,6 +44,8 @@ type Loaded = {
   seconds: number
   missing?: string
 }
+/** How many certificates of a plan are on their chain. */
+type Tell = (country: string, count: number) => void
 /** Of a third country on the chain of a member. */
 type Foreign = { country: string; on: string; certificates: number; recognition: RecognitionState; recognised: number }
 
@@ -63,12 +64,16 @@ export async function importCertificates(values: Record<string, unknown>, folder
   const names = openNames(dir)
   const here = new Set(listCountries(dir))
   const progress = createProgress(isSet(values, 'json'))
-  let done = 0
-  const step = (count: number) => progress.update((done += count), data.certificates.length, 'certificates')
+  const done = new Map<string, number>()
+  const tell: Tell = (country, count) => {
+    done.set(country, count)
+    const all = [...done.values()].reduce((sum, one) => sum + one, 0)
+    progress.update(all, data.certificates.length, 'certificates')
+  }
   const started = performance.now()
   try {
     const ended = await inLanes(CHAINS_AT_ONCE, planImport(data), async plan =>
-      here.has(plan.country) ? importPlan(dir, plan, data, names, step) : missing(plan),
+      here.has(plan.country) ? importPlan(dir, plan, data, names, tell) : missing(plan),
     )
     const loaded = ended.map(one => one.loaded)
     const foreign = ended.flatMap(one => one.foreign)
@@ -103,32 +108,14 @@ const missing = ({ country, certificates }: ImportPlan): { loaded: Loaded; forei
   foreign: [],
 })
 
-/** A national scheme from before the CSA: no new certificate is issued under it (CSA 57(1)), and it has no level in the CSA's words. */
-const schemeTerms = (document: string, name: string): SchemeInput => ({
-  document,
-  scope: hashText(`scope of ${name}`),
-  adopted: Date.UTC(1997, 0, 1) / 1000,
-  endsAt: Date.UTC(2026, 1, 27) / 1000,
-  levels: [...LEVELS],
-  maxValidity: 36_500 * DAY,
-  allowsDeclaration: false,
-  isPublicOnly: false,
-  authorisedLevels: [],
-  van: {},
-  maxSuspension: 42 * DAY,
-  maxSuspended: 365 * DAY,
-  maxAccreditation: 5 * 365 * DAY,
-  allowsProfiles: true,
-})
-
-async function importPlan(dir: string, plan: ImportPlan, data: SecCerts, names: Names, step: (count: number) => void) {
+async function importPlan(dir: string, plan: ImportPlan, data: SecCerts, names: Names, tell: Tell) {
   const started = performance.now()
   const { country } = plan
   for (const [kind, name] of namesOf(plan, data)) names.id(kind, name)
   names.keep()
   const chain = await connectChain(dir, { country, kind: 'certification' })
   try {
-    const { holders, certificates } = await enter(dir, plan, chain, step)
+    const { holders, certificates } = await enterAll(dir, plan, chain, tell)
     const loaded: Loaded = {
       ...{
         country,
@@ -145,8 +132,31 @@ async function importPlan(dir: string, plan: ImportPlan, data: SecCerts, names: 
   }
 }
 
-/** Enters what is not there yet. @returns how many of each */
-async function enter(dir: string, { country, ...plan }: ImportPlan, chain: OpenChain, step: (count: number) => void) {
+type Entered = { holders: number; certificates: number }
+
+/** Goes on where the chain was away for a while, as long as each time something more is entered. */
+async function enterAll(dir: string, plan: ImportPlan, chain: OpenChain, tell: Tell): Promise<Entered> {
+  const entered: Entered = { holders: 0, certificates: 0 }
+  for (;;) {
+    const before = entered.holders + entered.certificates
+    try {
+      await enter(dir, plan, chain, tell, entered)
+      return entered
+    } catch (error) {
+      const isAway = (error as { code?: unknown }).code === 'unreachable'
+      if (!isAway || entered.holders + entered.certificates === before) throw error
+    }
+  }
+}
+
+/** Enters what is not there yet, and counts it. */
+async function enter(
+  dir: string,
+  { country, ...plan }: ImportPlan,
+  chain: OpenChain,
+  tell: Tell,
+  entered: Entered,
+): Promise<void> {
   const documents = openDocuments(dir, country)
   const ncca = await chain.as(readSigner(chain.config, keyFileOf(chain.config, pathsOf(dir, country), 'ncca')))
   // What is there already, by the history: to prove each would take longer than to enter it.
@@ -154,13 +164,11 @@ async function enter(dir: string, { country, ...plan }: ImportPlan, chain: OpenC
   const isNew = ({ id }: { id: string }) => !there.has(id)
   const [schemes, certificates] = [plan.schemes.filter(isNew), plan.certificates.filter(isNew)]
   const holders = plan.holders.filter(isNew).map(holder => ({ ...holder, key: nobodysKey() }))
-  step(plan.certificates.length - certificates.length)
+  const known = plan.certificates.length - certificates.length
+  tell(country, known)
 
-  const entering = schemes.map(scheme => callOfScheme(scheme, documents))
-  const registering = holders.map((holder): RuleCall => {
-    const { id, key, country } = holder
-    return { rule: 'registerParty', args: [{ id, kind: 'holder', country, key, act: documents.put(holder.document) }] }
-  })
+  const entering = schemes.map(scheme => callOfScheme(scheme, documents.put(scheme.document)))
+  const registering = holders.map(holder => callOfHolder(holder, holder.key, documents.put(holder.document)))
   const fresh = new Set([...schemes, ...holders, ...certificates].map(one => one.id))
   for (const { key } of holders) fresh.add(key)
   const calls = [...entering, ...registering, ...certificates.map(callOfCertificate)]
@@ -169,28 +177,19 @@ async function enter(dir: string, { country, ...plan }: ImportPlan, chain: OpenC
   // Each needs what is before it. A crash anywhere leaves what is on the chain, which the next start passes over.
   await runAll(ncca, entering)
   await runAll(ncca, registering)
+  entered.holders += registering.length
   for (let at = 0; at < certificates.length; at += TOGETHER) {
     const some = certificates.slice(at, at + TOGETHER)
     // A crash after this leaves documents that no chain has the commitment of: nobody reads or publishes them.
     for (const { document } of some) documents.put(document)
     await runAll(ncca, some.map(callOfCertificate))
-    step(some.length)
+    entered.certificates += some.length
+    tell(country, known + at + some.length)
   }
-  return { holders: holders.length, certificates: certificates.length }
 }
 
 /** Whoever the holder is gets a key from the NCCA (row 13): nobody has this one. */
 const nobodysKey = (): string => accountFromKey(`0x${randomBytes(32).toString('hex')}`).address
-
-const callOfScheme = ({ id, name, document }: Named, documents: Documents): RuleCall => ({
-  rule: 'registerNationalScheme',
-  args: [id, schemeTerms(documents.put(document), name), []],
-})
-
-export const callOfCertificate = ({ id, legacy: { until, ...legacy } }: SecCert): RuleCall => ({
-  rule: 'importLegacy',
-  args: [id, { ...legacy, ...(until === undefined ? {} : { until }) }],
-})
 
 /** @throws what the first that failed ended with */
 async function runAll(ncca: RuleChain, calls: readonly RuleCall[]): Promise<void> {
