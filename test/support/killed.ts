@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict'
 import { loadConfig } from '../../packages/entente/cli/config.ts'
 import { defaultOrigin } from '../../packages/entente/cli/identity.ts'
-import { openAnchors } from '../../packages/entente/cli/ledgers.ts'
+import { ledgerFolder } from '../../packages/entente/cli/ledgers.ts'
+import { openEmbeddedAnchor } from '../../packages/entente/ledger/evm/embedded/anchor.ts'
 import { audit } from '../../packages/entente/notary/audit.ts'
 import { openLogKey } from '../../packages/entente/notary/key.ts'
 import { openSqliteStore } from '../../packages/entente/store/sqlite/sqlite.ts'
@@ -13,7 +14,14 @@ export async function auditClean(data: string, file?: string): Promise<void> {
   const { config, paths } = loadConfig({ file, data, env: {} })
   const { vkey, signer } = openLogKey(paths.logKey, defaultOrigin, false)
   const store = openSqliteStore({ path: paths.store, readOnly: true })
-  const anchors = await openAnchors(config, paths, signer.name)
+  // In this thread, which loads an EVM once: a thread for each audit takes a second of CPU.
+  const opened = config.ledgers.map(ledger => {
+    assert.equal(ledger.kind, 'embedded')
+    const { id, chainId, records } = ledger
+    const folder = ledgerFolder(ledger, paths)
+    return openEmbeddedAnchor({ id, chainId, records, folder, origin: signer.name, now: Date.now, worker: false })
+  })
+  const anchors = await Promise.all(opened)
   try {
     const { problems } = await audit({ store, vkey, anchors })
     assert.deepEqual(problems, [])
