@@ -134,7 +134,10 @@ async function importPlan(dir: string, plan: ImportPlan, data: SecCerts, names: 
 
 type Entered = { holders: number; certificates: number }
 
-/** Goes on where the chain was away for a while, as long as each time something more is entered. */
+/**
+ * Goes on where the chain was away for a while, or somebody has entered the same meanwhile (also this process, whose transaction came after it was given up), as
+ * long as each time something more is entered.
+ */
 async function enterAll(dir: string, plan: ImportPlan, chain: OpenChain, tell: Tell): Promise<Entered> {
   const entered: Entered = { holders: 0, certificates: 0 }
   for (;;) {
@@ -143,8 +146,9 @@ async function enterAll(dir: string, plan: ImportPlan, chain: OpenChain, tell: T
       await enter(dir, plan, chain, tell, entered)
       return entered
     } catch (error) {
-      const isAway = (error as { code?: unknown }).code === 'unreachable'
-      if (!isAway || entered.holders + entered.certificates === before) throw error
+      const { code } = error as { code?: unknown }
+      const mayGoOn = code === 'unreachable' || (error instanceof Refusal && code === 'Exists')
+      if (!mayGoOn || entered.holders + entered.certificates === before) throw error
     }
   }
 }

@@ -51,38 +51,41 @@ export async function submitAll(calls: readonly Call[], options: SubmitAllOption
   if (sign === 'node') return calls.map(() => ({ is: 'alone' }))
 
   const gasOf = await estimates(calls, ask, account.address)
+
+  const signTogether = async (some: readonly number[]): Promise<Signed[]> => {
+    const [fees, nonce] = await Promise.all([
+      marketFees(ask),
+      ask<Hex>('eth_getTransactionCount', account.address, 'pending').then(Number),
+    ])
+    const signed = some.map(async (at, i) => {
+      const { contract: to, data } = calls[at] as Call
+      return { at, isUnseen: true, ...(await sign({ chainId, nonce: nonce + i, gas: gasOf(at), to, data, fees })) }
+    })
+    return Promise.all(signed)
+  }
+
   let fruitless = 0
-  let open = calls.map((_, at) => at)
-  while (open.length > 0) {
+  for (let open = calls.map((_, at) => at); open.length > 0; open = open.filter(at => !ended.has(at))) {
     const before = ended.size
     try {
-      await sendTogether(open.slice(0, AT_ONCE))
+      await drive(await signTogether(open.slice(0, AT_ONCE)))
     } catch (error) {
       if (!(error instanceof LedgerError)) throw error
-      // Of what was sent before nothing is forgotten.
+      // Of what was sent before nothing is forgotten, and nothing more is sent to who does not answer.
       for (const at of open) if (!ended.has(at)) end(at, { is: 'unknown', error })
     }
-    open = open.filter(at => !ended.has(at))
     if (ended.size > before) fruitless = 0
     else if (++fruitless < MAX_FRUITLESS) await wait(pollMs)
     else for (const at of open) end(at, { is: 'alone' })
   }
   return calls.map((_, at) => ended.get(at) ?? { is: 'alone' })
 
-  async function sendTogether(some: readonly number[]): Promise<void> {
-    const [fees, nonce] = await Promise.all([
-      marketFees(ask),
-      ask<Hex>('eth_getTransactionCount', account.address, 'pending').then(Number),
-    ])
-    const signed = some.map(async (at, i): Promise<Signed> => {
-      const { contract: to, data } = calls[at] as Call
-      if (sign === 'node') throw new LedgerError('invalid', 'this account signs nothing')
-      return { at, isUnseen: true, ...(await sign({ chainId, nonce: nonce + i, gas: gasOf(at), to, data, fees })) }
-    })
-    let waiting = await Promise.all(signed)
+  /** Sends them until each is in a block, or void, or to be submitted alone. Throws `unreachable` where some are none of it in time. */
+  async function drive(signed: readonly Signed[]): Promise<void> {
+    let waiting = signed
     const until = now() + timeoutMs
     let cause: LedgerError | undefined
-    for (let polls = 0; waiting.length > 0; polls++) {
+    for (let polls = 0; ; polls++) {
       const said = polls % RESEND_POLLS === 0 ? await send(waiting) : undefined
       const receipts = await askAll<RpcReceipt | null>(
         'eth_getTransactionReceipt',
@@ -98,14 +101,17 @@ export async function submitAll(calls: readonly Call[], options: SubmitAllOption
         return said?.[i] !== 'alone' && said?.[i] !== 'void'
       })
       if (waiting.length === 0) return
-      if (now() >= until) for (const { at, hash } of waiting.splice(0)) end(at, { is: 'unknown', error: unknown(hash) })
-      else await wait(pollMs)
+      if (now() >= until) break
+      await wait(pollMs)
     }
-
-    function unknown(hash: Hex): LedgerError {
+    const unknown = waiting.map(({ at, hash }) => {
       const text = `transaction ${hash} is in no block after ${timeoutMs} ms: it may still come; ask again`
-      return new LedgerError('unreachable', text, { transaction: hash, ...(cause === undefined ? {} : { cause }) })
-    }
+      const more = { transaction: hash, ...(cause === undefined ? {} : { cause }) }
+      const error = new LedgerError('unreachable', text, more)
+      end(at, { is: 'unknown', error })
+      return error
+    })
+    throw unknown[0] as LedgerError
   }
 
   /** `void`: nothing of it is under way, and its nonce was another's or not yet due. */
