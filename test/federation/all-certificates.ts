@@ -148,8 +148,14 @@ export async function allCertificates(t: TestContext): Promise<void> {
       assert.deepEqual(
         { components, since, until, holder, issuer, scheme, isImported, given },
         {
-          ...{ components: legacy.components, since: legacy.since, until: legacy.until, holder: legacy.holder },
-          ...{ issuer: legacy.issuer, scheme: legacy.scheme, isImported: true, given: undefined },
+          components: legacy.components,
+          since: legacy.since,
+          until: legacy.until,
+          holder: legacy.holder,
+          issuer: legacy.issuer,
+          scheme: legacy.scheme,
+          isImported: true,
+          given: undefined,
         },
         name,
       )

@@ -111,16 +111,23 @@ async function knownTo(
   ])
   const state = certificateState(was, reader.time)
   return {
-    ...{ country: reader.country, state, kind, level, scheme, schemeVersion, issuer, holder, since, until },
-    ...{
-      isImported,
-      document,
-      versions,
-      isUnderReview: was.isUnderReview,
-      notified: was.notified,
-      components,
-      foreign,
-    },
+    country: reader.country,
+    state,
+    kind,
+    level,
+    scheme,
+    schemeVersion,
+    issuer,
+    holder,
+    since,
+    until,
+    isImported,
+    document,
+    versions,
+    isUnderReview: was.isUnderReview,
+    notified: was.notified,
+    components,
+    foreign,
     counts: state === 'inForce' && (foreign === undefined || foreign.recognition === 'recognised'),
   }
 }

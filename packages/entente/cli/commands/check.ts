@@ -48,9 +48,16 @@ export async function run({ values, positionals }: Args): Promise<number> {
     const [first] = results
     if (sbom === undefined && first !== undefined && first.answer.home === undefined) {
       const asCertificate = await answerCertificate({
-        ...{ name: first.name, dir, names, countries: opened.countries, now, at, demo: isDemo },
-        ...{ demands: listOf(values, 'require') ?? [] },
-        ...{ isJson: isSet(values, 'json'), withEvidence: isSet(values, 'evidence') },
+        name: first.name,
+        dir,
+        names,
+        countries: opened.countries,
+        now,
+        at,
+        demo: isDemo,
+        demands: listOf(values, 'require') ?? [],
+        isJson: isSet(values, 'json'),
+        withEvidence: isSet(values, 'evidence'),
       })
       if (asCertificate !== undefined) return asCertificate
     }

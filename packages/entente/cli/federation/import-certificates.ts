@@ -5,14 +5,7 @@ import { accountFromKey } from '#ledger/evm/account.ts'
 import { readSecCerts, type SecCerts } from '#product/sec-certs.ts'
 import { EUCC } from '#registry/eucc.ts'
 import { rehearse } from '#registry/rehearse.ts'
-import {
-  LEVELS,
-  recognitionId,
-  type RecognitionState,
-  recognitionState,
-  Refusal,
-  type SchemeInput,
-} from '@entente/rules'
+import { recognitionId, type RecognitionState, recognitionState, Refusal } from '@entente/rules'
 import { CliError, EXIT } from '../errors.ts'
 import { counted, print, table } from '../print.ts'
 import { createProgress } from '../progress.ts'
@@ -84,7 +77,11 @@ export async function importCertificates(values: Record<string, unknown>, folder
       ...table([
         ['COUNTRY', 'CERTIFICATES', 'FOREIGN', 'IMPORTED', 'HOLDERS', 'SECONDS'],
         ...loaded.map(l => [
-          ...[l.country, String(l.certificates), String(l.foreign), l.missing ?? String(l.imported), String(l.holders)],
+          l.country,
+          String(l.certificates),
+          String(l.foreign),
+          l.missing ?? String(l.imported),
+          String(l.holders),
           l.seconds.toFixed(1),
         ]),
       ]),
@@ -102,8 +99,13 @@ export async function importCertificates(values: Record<string, unknown>, folder
 
 const missing = ({ country, certificates }: ImportPlan): { loaded: Loaded; foreign: Foreign[] } => ({
   loaded: {
-    ...{ country, certificates: certificates.length, foreign: certificates.filter(one => !one.isMember).length },
-    ...{ imported: 0, holders: 0, seconds: 0, missing: 'no member here' },
+    country,
+    certificates: certificates.length,
+    foreign: certificates.filter(one => !one.isMember).length,
+    imported: 0,
+    holders: 0,
+    seconds: 0,
+    missing: 'no member here',
   },
   foreign: [],
 })
@@ -117,12 +119,12 @@ async function importPlan(dir: string, plan: ImportPlan, data: SecCerts, names: 
   try {
     const { holders, certificates } = await enterAll(dir, plan, chain, tell)
     const loaded: Loaded = {
-      ...{
-        country,
-        certificates: plan.certificates.length,
-        foreign: plan.certificates.filter(one => !one.isMember).length,
-      },
-      ...{ imported: certificates, holders, seconds: (performance.now() - started) / 1000 },
+      country,
+      certificates: plan.certificates.length,
+      foreign: plan.certificates.filter(one => !one.isMember).length,
+      imported: certificates,
+      holders,
+      seconds: (performance.now() - started) / 1000,
     }
     return { loaded, foreign: await recognise(await chain.reader(), plan) }
   } catch (error) {
