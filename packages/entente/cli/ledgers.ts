@@ -62,6 +62,8 @@ async function openOne(ledger: LedgerConfig, paths: Paths, origin: string, readO
       origin,
       now: Date.now,
       readOnly,
+      // Who only reads is a command, whose thread has nothing else to do: one of the chain's own takes a third of a second to start.
+      worker: !readOnly,
       records: ledger.records,
     })
   }
