@@ -1,7 +1,6 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import Type, { type Static, type TSchema } from 'typebox'
-import { Compile } from 'typebox/compile'
 import Value from 'typebox/value'
 import { parse } from 'yaml'
 import { describeProblem } from '../problem.ts'
@@ -129,8 +128,6 @@ export type ChainConfig = Static<typeof Chain>
 export type EvmConfig = Extract<ChainConfig, { kind: 'embedded' | 'evm' }>
 export type Country = { config: CountryConfig; paths: CountryPaths }
 
-const compiled = Compile(CountrySchema)
-
 /** @throws CliError `usage` that names the key that is wrong */
 export function loadCountry(dir: string, country: string): Country {
   const paths = pathsOf(dir, country)
@@ -146,9 +143,8 @@ export function loadCountry(dir: string, country: string): Country {
     throw new CliError('usage', `${paths.config}: ${(cause as Error).message}`, { cause })
   }
   const config = Value.Default(CountrySchema, given)
-  if (!compiled.Check(config)) {
-    const lines = compiled
-      .Errors(config)
+  if (!Value.Check(CountrySchema, config)) {
+    const lines = Value.Errors(CountrySchema, config)
       .slice(0, 5)
       .map(e => `  ${e.instancePath === '' ? '/' : e.instancePath}: ${describeProblem(e)}`)
     throw new CliError('usage', `${paths.config} is not valid:\n${lines.join('\n')}`)
