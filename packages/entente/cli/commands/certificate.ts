@@ -258,11 +258,17 @@ const withdraw: Action = (values, rest, names) => {
 const component: Action = (values, rest, names) => {
   const usage = 'certificate component NAME COMPONENT VULNERABILITY | NAME --clear VULNERABILITY --as KEY'
   const cleared = textOf(values, 'clear')
-  const id = names.id('certificate', rest[0] ?? '')
-  if (cleared !== undefined)
-    return perform(values, chainOf(values), 'clearNotification', [id, names.id('vulnerability', cleared)], { names })
-  const [, part = '', vulnerability = ''] = positionals(rest, ['NAME', 'COMPONENT', 'VULNERABILITY'], usage)
-  const args: [string, string, string] = [id, names.id('certificate', part), names.id('vulnerability', vulnerability)]
+  if (cleared !== undefined) {
+    const [name = ''] = positionals(rest, ['NAME'], usage)
+    const args: [string, string] = [names.id('certificate', name), names.id('vulnerability', cleared)]
+    return perform(values, chainOf(values), 'clearNotification', args, { names })
+  }
+  const [name = '', part = '', vulnerability = ''] = positionals(rest, ['NAME', 'COMPONENT', 'VULNERABILITY'], usage)
+  const args: [string, string, string] = [
+    names.id('certificate', name),
+    names.id('certificate', part),
+    names.id('vulnerability', vulnerability),
+  ]
   return perform(values, chainOf(values), 'notifyComponent', args, { names })
 }
 

@@ -23,6 +23,7 @@ import type { RuleArguments, RuleName } from '@entente/rules'
 import { chainOf } from '../federation/act.ts'
 import { readKey } from '../federation/chains.ts'
 import { connectChain } from '../federation/connect.ts'
+import { run as runCertificate } from './certificate.ts'
 import { entente, runScript, startCommand } from './test/script.ts'
 
 const cwd = mkdtempSync(join(tmpdir(), 'entente-federation-'))
@@ -316,7 +317,9 @@ test('from an artifact to its certificate and its vulnerability; killed while it
   // Whoever has none of the country's files reads its documents from its TAXII server.
   const documents = join(cwd, 'federation/FR/documents')
   renameSync(documents, `${documents}.aside`)
-  assert.match(await run('artifact', 'show', 'router', '--country', 'FR'), /document +0x[0-9a-f]{64} matches the chain/)
+  const shown = await run('artifact', 'show', 'router', '2.1', '--country', 'FR')
+  assert.match(shown, /document +0x[0-9a-f]{64} matches the chain/)
+  assert.match(shown, /its document is the one that follows from the chain/)
   renameSync(`${documents}.aside`, documents)
 
   // Certificates from before, as sec-certs publishes them: each to its country's chain, once; of third countries where they are related to most.
@@ -407,6 +410,40 @@ test('from an artifact to its certificate and its vulnerability; killed while it
     certificate.found.map(({ country, state, foreign: of }) => [country, state, of?.issuedIn, of?.recognition]),
     [['DE', 'unknown', 'US', 'recognised']],
   )
+
+  // A component's vulnerability, noted and cleared; what is taken from a body (rows 7, 9, 30): here, as each process takes a second.
+  const onCertification = (signer: string, values: Record<string, unknown>, ...positionals: string[]) =>
+    runCertificate({ values: { dir: join(cwd, 'federation'), as: signer, ...values }, positionals })
+  const scoped = { schemes: ['EUCC'], reason: 'a reason' }
+  const body = 'Certifier 1'
+  for (const [signer, values, ...positionals] of [
+    ['FR/ncca', { ...scoped, until: '300d', van: '3' }, 'authorise', body],
+    ['FR/ncca', { ...scoped, until: '200d' }, 'restrict', 'authorisation', body, 'restrict'],
+    ['FR/ncca', scoped, 'restrict', 'authorisation', body, 'suspend'],
+    ['FR/ncca', scoped, 'restrict', 'authorisation', body, 'resume'],
+    ['FR/nab', { ...scoped, until: '250d' }, 'restrict', 'accreditation', body, 'restrict'],
+    [
+      'FR/certifier-1',
+      {
+        level: 'substantial',
+        holder: 'ACME',
+        versions: ['router 2.2'],
+        components: ['EUCC-1'],
+        report: 'report',
+        until: '90d',
+      },
+      'issue',
+      'EUCC-2',
+    ],
+    ['FR/ncca', {}, 'component', 'EUCC-2', 'EUCC-1', 'CVE-1'],
+    ['FR/certifier-1', { clear: 'CVE-1' }, 'component', 'EUCC-2'],
+    ['FR/ncca', scoped, 'restrict', 'authorisation', body, 'end'],
+  ] as [string, Record<string, unknown>, ...string[]][])
+    assert.equal(await onCertification(signer, values, ...positionals), 0, positionals.join(' '))
+  const twice = onCertification('FR/certifier-1', { clear: 'CVE-1' }, 'component', 'EUCC-2')
+  await assert.rejects(twice, { code: 'no', message: /refused by row 30 .*Unknown/ })
+  const both = onCertification('FR/certifier-1', { clear: 'CVE-1' }, 'component', 'EUCC-2', 'EUCC-1')
+  await assert.rejects(both, { code: 'usage' })
 
   // A document that was changed is refused, whatever else is right.
   const { document } = JSON.parse(await run('certificate', 'show', 'EUCC-1', '--country', 'FR', '--json')) as {

@@ -1,4 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs'
+import { isDeepStrictEqual } from 'node:util'
 import { LedgerError } from '#ledger/error.ts'
 import type { RuleChain, RuleEvent } from '#ledger/rule-chain.ts'
 import type { StixObject } from '#product/commitment.ts'
@@ -131,6 +132,7 @@ export function createPublishing(options: PublishingOptions): Publishing {
         due.push(...found.due)
         read[kind] = found.final
       }
+      if (due.length === 0 && isDeepStrictEqual(read, progress.read)) return 0
       const missing: Due[] = isTime ? [] : [...progress.missing]
       const ready = new Map<CollectionName, Map<string, StixObject>>()
       let published = 0
