@@ -27,8 +27,8 @@ export type Ended =
   | { readonly is: 'alone' }
   | { readonly is: 'unknown'; readonly error: LedgerError }
 
-/** Transactions under way at a time: about what a block of 30 million gas holds of ours. */
-export const AT_ONCE = 32
+/** Transactions under way at a time: about as many of ours as a block of 30 million gas holds. */
+const AT_ONCE = 64
 /** Times that nothing of what was sent got into a block, because others use the account's nonces. */
 const MAX_FRUITLESS = 20
 /** As of a single transaction: a node that was restarted has forgotten what waits. */
