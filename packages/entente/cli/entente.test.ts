@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
@@ -11,6 +11,15 @@ import { test, type TestContext } from 'node:test'
 const AS_NODE_20 = `data:text/javascript,${encodeURIComponent(
   "Object.defineProperty(process, 'versions', { value: { ...process.versions, node: '20.0.0' } })",
 )}`
+
+/** A server without a ledger, which no launcher is about, in a folder of its own. */
+function serveIn(t: TestContext): string[] {
+  const folder = mkdtempSync(join(tmpdir(), 'entente-launch-'))
+  t.after(() => rmSync(folder, { recursive: true, force: true }))
+  const config = join(folder, 'entente.yaml')
+  writeFileSync(config, 'ledgers: []\n')
+  return ['serve', '--quiet', '--data', join(folder, 'data'), '--port', '0', '--config', config]
+}
 
 function start(t: TestContext, ...args: string[]) {
   const launcher = join(import.meta.dirname, 'entente.js')
@@ -28,10 +37,9 @@ test('exit codes are passed on', async t => {
 
 for (const signal of ['SIGTERM', 'SIGINT'] as const) {
   test(`${signal} reaches the server, which finishes and lets go of its store`, async t => {
-    const data = mkdtempSync(join(tmpdir(), 'entente-launch-'))
-    t.after(() => rmSync(data, { recursive: true, force: true }))
+    const serve = serveIn(t)
     for (let nth = 0; nth < 2; nth++) {
-      const child = start(t, 'serve', '--quiet', '--data', data, '--port', '0')
+      const child = start(t, ...serve)
       let said = ''
       for await (const text of child.stdout.iterator({ destroyOnReturn: false })) {
         said += text
@@ -46,9 +54,7 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) {
 }
 
 test('who dies of a signal is seen to have died of it', async t => {
-  const data = mkdtempSync(join(tmpdir(), 'entente-launch-'))
-  t.after(() => rmSync(data, { recursive: true, force: true }))
-  const child = start(t, 'serve', '--quiet', '--data', data, '--port', '0')
+  const child = start(t, ...serveIn(t))
   await once(child.stdout, 'data')
   const exit = once(child, 'exit')
   child.kill('SIGHUP') // without TLS there is nothing to read again, and nobody who takes it
