@@ -1,5 +1,6 @@
 // Who may send transactions to a chain of a running federation: the writers of the EU registry, once it names any.
 import assert from 'node:assert/strict'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { type Hex, keccak256 } from 'viem'
@@ -22,6 +23,7 @@ const lower = ({ address }: { address: Hex } = { address: '0x' }) => address.toL
 test('the chains of a process take transactions of anybody until the members name writers, then of these alone', async t => {
   const dir = join(temporaryFolder(t), 'federation')
   initFederation({ dir, members: ['FR'], port: 0, testSeed: 'writers test' })
+  writeFileSync(pathsOf(dir, 'EU').config, 'metrics: { port: 0 }\n', { flag: 'a' })
   const eu = loadCountry(dir, 'EU')
   const start = () => startFederation(dir, [eu], { demo: false, log: () => {}, now: Date.now })
   let running = await start()
@@ -50,6 +52,9 @@ test('the chains of a process take transactions of anybody until the members nam
   await waitFor('the guard to know', async () => refusal.test((await send(stranger, 1)).error?.message ?? ''))
   assert.match((await send(writer)).result ?? '', /^0x/)
 
+  const metrics = await (await fetch(running.metrics.get('EU') ?? assert.fail())).text()
+  assert.match(metrics, /^entente_due_clocks\{chain="EU",clock="proposal ends"\} \d$/m)
+  assert.match(metrics, /^entente_due_error\{chain="EU"\} 0$/m)
   await running.close()
   running = await start()
   assert.match((await send(stranger, 1)).error?.message ?? '', refusal)
