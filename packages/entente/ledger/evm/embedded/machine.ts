@@ -1,14 +1,13 @@
 // The EVM, as pure functions of a state root and a way to read trie nodes: nothing is kept between calls, so a transaction or a block
 // that fails leaves no trace. A transaction that a contract refuses gets into no block: there are no fees that it would have to pay for. Fork berlin, no fees, no balances (nobody has any, so value and gas price have to be 0).
-import { createHash } from 'node:crypto'
 import { createBlock } from '@ethereumjs/block'
-import { Common, Hardfork, Mainnet, type ParamsDict } from '@ethereumjs/common'
 import { type EVMMockBlockchainInterface, createEVM } from '@ethereumjs/evm'
 import { createMPT, createMerkleProof } from '@ethereumjs/mpt'
 import { Caches } from '@ethereumjs/statemanager'
 import { type TypedTransaction, createTxFromRLP } from '@ethereumjs/tx'
 import { type Account, Address, createAccount } from '@ethereumjs/util'
 import { type RunTxResult, createVM, encodeReceipt, runTx } from '@ethereumjs/vm'
+import { createCommon } from './common.ts'
 import { ecrecover, keccak256 } from './crypto.ts'
 import type { NodeKey } from './nodes.ts'
 import { type StoredReceipt } from './receipt.ts'
@@ -86,36 +85,8 @@ export interface MachineOptions {
   readonly blockHash: (number: number) => Uint8Array | undefined
 }
 
-/**
- * A Common that never changes: the libraries copy it and merge their parameter tables into it for every block, transaction and call, which
- * took 4 ms an anchor.
- */
-class FixedCommon extends Common {
-  readonly #merged = new Set<object>()
-  override copy(): Common {
-    return this
-  }
-  override updateParams(params: ParamsDict): void {
-    if (this.#merged.has(params)) return
-    this.#merged.add(params)
-    super.updateParams(params)
-  }
-}
-
-/** The rules of the fork that our contracts are compiled for. */
-export const createCommon = (chainId: number): Common =>
-  new FixedCommon({
-    chain: { ...Mainnet, name: 'entente', chainId },
-    hardfork: Hardfork.Berlin,
-    customCrypto: {
-      keccak256,
-      ecrecover,
-      sha256: message => Uint8Array.from(createHash('sha256').update(message).digest()),
-    },
-  })
-
 export function createMachine({ chainId, read, blockHash }: MachineOptions): Machine {
-  const common = createCommon(chainId)
+  const common = createCommon(chainId, { keccak256, ecrecover })
   const blockchain: EVMMockBlockchainInterface = {
     getBlock: async number => ({ hash: () => blockHash(number) ?? new Uint8Array(32) }),
     putBlock: async () => undefined,

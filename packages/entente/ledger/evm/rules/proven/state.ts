@@ -1,7 +1,7 @@
 // Views of contracts, run here, over state that was proven slot by slot: what a node says is looked at only where the seals of pinned
 // validators lead to it.
 import { bytesToHex } from 'viem/utils'
-import { createCommon } from '../../embedded/machine.ts'
+import { createCommon } from '../../embedded/common.ts'
 import type { Ask } from '../../rpc.ts'
 import { createProvenHeaders, type ProvenHeader, type ProvenHeadersOptions } from './headers.ts'
 import { createProvenLogs, type ProvenLog } from './logs.ts'
