@@ -1,6 +1,6 @@
 // Runs the tests, a line a file; ends with what was skipped and why, and the count. costs.ts says which run at once.
 //   node tools/test.ts [--long] [--files FILE…]
-import { spawnSync } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { join, relative } from 'node:path'
@@ -21,16 +21,15 @@ const files = values.files
   ? positionals.map(f => join(root, f))
   : ['packages', 'chaincode', 'contracts', 'test'].flatMap(sources).filter(isTest)
 
-if (!values.files && !values.long) {
-  console.log('Checking types, lint, format and arrows …')
-  const check = spawnSync(process.execPath, ['tools/check.ts', '--no-tests'], { cwd: root, stdio: 'inherit' })
-  if (check.status !== 0) process.exit(1)
-}
 if (!values.files) {
   console.log(
     'Looking for the ledgers, witnesses and databases that tests start (the first time some are built, for minutes) …',
   )
-  spawnSync(process.execPath, ['test/support/install.ts'], { cwd: root, stdio: 'inherit' })
+  const installed = script('test/support/install.ts')
+  if (!values.long) console.log('Meanwhile types, lint, format and arrows …')
+  const isRight = values.long || (await script('tools/check.ts', '--no-tests'))
+  await installed
+  if (!isRight) process.exit(1)
 }
 
 type Skip = { file: string; test: string; reason: string }
@@ -116,6 +115,12 @@ async function runFile(file: string): Promise<void> {
     `${c.failed > 0 || !success ? 'FAIL' : 'ok  '}  ${file}  ${c.passed} passed${c.failed ? `, ${c.failed} FAILED` : ''}${c.skipped ? `, ${c.skipped} skipped` : ''}  ${seconds.toFixed(1)} s, CPU ${(cpu - cpuBefore).toFixed(1)} s`,
   )
   cpuBefore = cpu
+}
+
+/** Runs a script of ours; says whether it ended well. */
+function script(...args: string[]): Promise<boolean> {
+  const child = spawn(process.execPath, args, { cwd: root, stdio: 'inherit' })
+  return new Promise(resolve => child.once('exit', code => resolve(code === 0)))
 }
 
 /**
