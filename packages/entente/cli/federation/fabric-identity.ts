@@ -2,16 +2,16 @@ import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { readFileSync, statSync } from 'node:fs'
 import { CliError } from '../errors.ts'
 
-/** Certificate and private key, one PEM behind the other. */
-const BLOCK = /-----BEGIN (CERTIFICATE|(?:EC )?PRIVATE KEY)-----[A-Za-z0-9+/=\s]+-----END \1-----/g
-
 /**
  * An identity of Fabric: a private key that nobody else may read, and its certificate, which lies beside it as `.crt` where it is not named.
  *
- * @returns certificate and key in one text
+ * @returns both in one text (JSON)
  * @throws CliError `usage` where one of them is missing, is no PEM, or they do not belong together
  */
-export function readIdentity(keyFile: string, certFile: string = keyFile.replace(/(\.key)?$/, '.crt')): string {
+export function readIdentity(
+  keyFile: string,
+  certFile: string = `${keyFile.endsWith('.key') ? keyFile.slice(0, -4) : keyFile}.crt`,
+): string {
   const [key, cert] = [read(keyFile, 'the private key', true), read(certFile, 'the certificate')]
   let fits: boolean
   try {
@@ -24,15 +24,11 @@ export function readIdentity(keyFile: string, certFile: string = keyFile.replace
     )
   }
   if (!fits) throw new CliError('usage', `${keyFile} is not the private key of the certificate ${certFile}`)
-  return `${cert.trim()}\n${key.trim()}\n`
+  return JSON.stringify({ cert, key })
 }
 
 /** What {@link readIdentity} has put together. */
-export function splitIdentity(text: string): { cert: string; key: string } {
-  const blocks = text.match(BLOCK) ?? []
-  const of = (kind: string) => blocks.filter(block => block.startsWith(`-----BEGIN ${kind}`)).join('\n')
-  return { cert: of('CERTIFICATE'), key: blocks.find(block => block.includes('PRIVATE KEY')) ?? '' }
-}
+export const splitIdentity = (text: string): { cert: string; key: string } => JSON.parse(text)
 
 /** @throws CliError `usage` that says what the file should be */
 export function read(file: string, what: string, isSecret = false): string {
