@@ -153,3 +153,38 @@ test('a chain that is away holds up nothing but what comes from it', async t => 
   await facts.copy()
   assert.equal((await fr.as('certification', '').get('scheme', subjectId('scheme', 'new'))).value?.from, 'attested')
 })
+
+test('a party comes with the keys that its chain can know: addresses to EVM chains, names of identities to Fabric', async t => {
+  const { fr, file, logged, end } = await createWorld()
+  t.after(end)
+  const [address, identity] = [`0x${'a1'.repeat(20)}`, 'Org1MSP:x509::/CN=maker::/CN=ca']
+  const register = (name: string, key: string) =>
+    fr.as('artifact', 'ncca').run('registerParty', { id: party(name), kind: 'manufacturer', country: 'FR', key, act })
+  await register('of an EVM chain', address)
+  await register('of Fabric', identity)
+  const on = (ledger: RuleChain['ledger'], chain: RuleChain): RuleChain => ({ ...chain, ledger })
+  const ledgers: Partial<Record<ChainKind, RuleChain['ledger']>> = { certification: 'fabric', vulnerability: 'evm' }
+  const facts = createFacts({
+    country: 'FR',
+    from: kind => (kind === 'eu' ? undefined : fr.as(kind, '')),
+    to: kind => (kind === 'eu' ? undefined : on(ledgers[kind] ?? 'memory', fr.as(kind, 'ncca'))),
+    file,
+    log: (_level, message) => logged.push(message),
+  })
+  await facts.copy()
+  assert.equal(await facts.copy(), 0)
+  for (const [chain, known] of [
+    ['certification', [undefined, party('of Fabric')]],
+    ['vulnerability', [party('of an EVM chain'), undefined]],
+  ] as const) {
+    const reader = fr.as(chain, '')
+    for (const name of ['of an EVM chain', 'of Fabric'])
+      assert.equal((await reader.get('party', party(name))).value?.kind, 'manufacturer', `${chain} ${name}`)
+    const keys = await Promise.all([address, identity].map(key => reader.get('key', key)))
+    assert.deepEqual(
+      keys.map(({ value }) => value?.party),
+      known,
+    )
+  }
+  assert.deepEqual(logged, [])
+})
