@@ -18,7 +18,7 @@ const IDLE_MS = 10_000
 const POSTS = 60
 const GETS = 120
 /** Rounds of warming up, at most. */
-const MOST_WARMING = 12
+const MOST_WARMING = 8
 
 /** CPU in microseconds: of the servers, and of mongod meanwhile. */
 type Cpu = { servers: number; mongod: number }
@@ -105,7 +105,7 @@ export const cluster: Bench = async (run, started, client) => {
       ...(perSecond ? { perSecond: perSecond / servers.length } : {}),
     }))
 
-  const [rounds, seconds, count] = run.quick ? [4, 3, 400] : [8, 8, 1600]
+  const [rounds, seconds, count] = run.quick ? [4, 3, 400] : [7, 6, 1000]
   // Of two servers each is asked half as often, and both must have compiled what they run: until a request costs no less than in the round before.
   for (const servers of [one, two])
     for (const ask of [posts, gets]) {
