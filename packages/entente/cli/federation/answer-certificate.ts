@@ -1,5 +1,6 @@
 import { EU, type Id, type Level, LEVELS, type Scheme } from '@entente/rules'
-import { readScheme } from '#product/documents.ts'
+import type { IctCertificate } from '@entente/stix'
+import { readCertificate, readScheme } from '#product/documents.ts'
 import { documentId, subjectId } from '#product/ids.ts'
 import type { CountryChains } from '#registry/check.ts'
 import { type CertificateCheck, checkCertificate, type KnownCertificateAnswer } from '#registry/check-certificate.ts'
@@ -40,13 +41,14 @@ export async function answerCertificate(asked: Asked): Promise<number | undefine
   if (answer.found.length === 0) return undefined
   const unmet = asked.demands.flatMap(demand => unmetOf(demand, answer) ?? [])
   const milliseconds = performance.now() - started
-  const result = { name, unmet, certificate: answer }
+  const said = await Promise.all(answer.found.map(one => contentOf(dir, answer.id, one)))
+  const result = { name, unmet, certificate: answer, content: said }
   print(
     asked.isJson,
     { demo: asked.demo, met: unmet.length === 0, milliseconds, results: [result], unknown: 0 },
     () => [
       `${name} (${answer.id}) at ${formatTime(answer.at)}`,
-      ...answer.found.flatMap(one => linesOf(one, names)),
+      ...answer.found.flatMap((one, i) => linesOf(one, said[i], names)),
       `  rests on ${answer.evidence.filter(e => e.level === 'proven').length} proven readings of ${answer.evidence.length}`,
       ...(asked.withEvidence
         ? answer.evidence.map(e => `    ${e.chain}  ${e.what}  ${e.level} at block ${e.block}`)
@@ -68,6 +70,13 @@ async function ownerOf(dir: string, country: string, id: Id, { document: commitm
   return owner !== undefined && /^[A-Z]{2}$/.test(owner) && owner !== EU ? owner : undefined
 }
 
+/** What its public part says, held against the chain's commitment; undefined where it is not here. */
+async function contentOf(dir: string, id: Id, { country, document: commitment }: KnownCertificateAnswer) {
+  const wanted = { dir, country, collection: 'certificates' as const, id: documentId('report', id), commitment }
+  const document = await fetchDocument(wanted)
+  return document && readCertificate(document)
+}
+
 function unmetOf(demand: string, { found, evidence }: CertificateCheck): string | undefined {
   const level = /^level=(.+)$/.exec(demand)?.[1] as Level | undefined
   const counts = found.filter(one => one.counts)
@@ -83,14 +92,17 @@ function unmetOf(demand: string, { found, evidence }: CertificateCheck): string 
   return `${demand} is asked of a version, and this is a certificate`
 }
 
-function linesOf(one: KnownCertificateAnswer, names: Names): string[] {
+function linesOf(one: KnownCertificateAnswer, content: IctCertificate | undefined, names: Names): string[] {
   const { foreign, level, until, since } = one
   const ends = until === undefined ? 'no end known, so it is never in force' : `until ${formatTime(until)}`
+  const { assurance = [], itsef_ref: itsef } = content ?? {}
   const begins = since === 0 ? 'begin not known' : `from ${formatTime(since)}`
   return [
     `  ${one.kind} on the chain of ${one.country}${one.isImported ? ', imported' : ''}: ${one.state}, ${begins}, ${ends}`,
-    `  level      ${level ?? "none in the CSA's words"}, under ${names.show(one.scheme)} version ${one.schemeVersion}`,
+    `  level      ${level ?? "none in the CSA's words"}${assurance.length > 0 ? ` (${assurance.join(', ')})` : ''}, under ${names.show(one.scheme)} version ${one.schemeVersion}`,
     `  issued     by ${names.show(one.issuer)} to ${names.show(one.holder)}`,
+    ...(itsef === undefined ? [] : [`  evaluated  by ${names.identity(itsef) ?? itsef}`]),
+    ...(content === undefined ? ['  its public part is not here'] : []),
     ...(foreign === undefined ? [] : [`  recognised ${wordsOf(foreign)}`]),
     ...one.versions.map(version => `  names      ${names.show(version)}: ask for it`),
     ...one.components.map(

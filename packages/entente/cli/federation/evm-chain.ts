@@ -12,6 +12,8 @@ import { type ChainName, formatChainName } from './layout.ts'
 
 /** Gas of a transaction on an embedded chain, where it costs nothing and there is no trial before it: more than any rule needs. */
 const GAS_LIMIT = 10_000_000
+/** Transactions of one account under way on an embedded chain: whoever asks any chain of its thread waits while they run. */
+const AT_ONCE = 32
 
 /** The provider of a chain that this process keeps, or of a network that keeps it. */
 export async function openProvider(
@@ -48,7 +50,7 @@ export function openEvmChain(
       contracts: contractAddresses(kind, deployer),
       ...more,
       ...(config.kind === 'embedded'
-        ? { finality: 'instant', gasLimit: GAS_LIMIT, pollMs: 5, timeoutMs: 30_000 }
+        ? { finality: 'instant', gasLimit: GAS_LIMIT, atOnce: AT_ONCE, pollMs: 5, timeoutMs: 30_000 }
         : { finality: finalityOf(config) }),
     })
   return {

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { RuleCall, RuleChain } from '#ledger/rule-chain.ts'
 import { accountFromKey } from '#ledger/evm/account.ts'
 import { readSecCerts, type SecCerts } from '#product/sec-certs.ts'
@@ -23,7 +24,10 @@ import { type Names, openNames } from './names.ts'
 import { WHY } from './recognition.ts'
 
 /** Chains that are written to at the same time: while one makes a block, the next transactions are signed for another. */
-const CHAINS_AT_ONCE = 3
+const CHAINS_AT_ONCE = 2
+/** Tries of which nothing comes, one after the other, before it is given up; and how long it waits after each. */
+const MAX_FRUITLESS = 3
+const AGAIN_MS = 1000
 /** Certificates whose documents are written before their transactions are sent: as many stay without one where somebody is killed. */
 const TOGETHER = 64
 
@@ -137,12 +141,11 @@ async function importPlan(dir: string, plan: ImportPlan, data: SecCerts, names: 
 type Entered = { holders: number; certificates: number }
 
 /**
- * Goes on where the chain was away for a while, or somebody has entered the same meanwhile (also this process, whose transaction came after it was given up), as
- * long as each time something more is entered.
+ * Goes on where the chain was away for a while, or somebody has entered the same meanwhile (also this process, whose transaction came after it was given up).
  */
 async function enterAll(dir: string, plan: ImportPlan, chain: OpenChain, tell: Tell): Promise<Entered> {
   const entered: Entered = { holders: 0, certificates: 0 }
-  for (;;) {
+  for (let fruitless = 0; ; await sleep(AGAIN_MS)) {
     const before = entered.holders + entered.certificates
     try {
       await enter(dir, plan, chain, tell, entered)
@@ -150,7 +153,8 @@ async function enterAll(dir: string, plan: ImportPlan, chain: OpenChain, tell: T
     } catch (error) {
       const { code } = error as { code?: unknown }
       const mayGoOn = code === 'unreachable' || (error instanceof Refusal && code === 'Exists')
-      if (!mayGoOn || entered.holders + entered.certificates === before) throw error
+      fruitless = entered.holders + entered.certificates > before ? 0 : fruitless + 1
+      if (!mayGoOn || fruitless === MAX_FRUITLESS) throw error
     }
   }
 }

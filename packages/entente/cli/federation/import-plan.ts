@@ -76,12 +76,15 @@ function createTally() {
 }
 
 /** Names of everything in a plan, by which commands find and show it. */
-export function namesOf({ schemes, holders, certificates }: ImportPlan, { issuers }: SecCerts) {
+export function namesOf({ schemes, holders, certificates }: ImportPlan, { issuers, laboratories }: SecCerts) {
   const origins = new Set(certificates.map(one => one.country))
   return [
     ...schemes.map(({ name }) => ['scheme', name] as const),
     ...holders.map(({ name }) => ['party', name] as const),
     ...[...origins].flatMap(origin => issuers.get(origin) ?? []).map(({ name }) => ['party', name] as const),
+    ...[...laboratories.values()]
+      .filter(({ country }) => origins.has(country))
+      .map(({ name }) => ['party', name] as const),
     ...certificates.map(({ name }) => ['certificate', name] as const),
   ]
 }

@@ -1,6 +1,6 @@
 import { appendFileSync, existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { SUBJECTS, type Subject, subjectId } from '#product/ids.ts'
+import { documentId, SUBJECTS, type Subject, subjectId } from '#product/ids.ts'
 
 /** Whoever has a name has its id; the way back is remembered here, and checked: an id is the hash of its name. */
 export type Names = {
@@ -10,6 +10,8 @@ export type Names = {
   known(id: string): string | undefined
   /** A name, or the beginning of the id where none is known. */
   show(id: string): string
+  /** The name of a party by the STIX id of its identity, where it is known. */
+  identity(ref: string): string | undefined
   /** Keeps the names of ids that were made since. */
   keep(): void
 }
@@ -39,6 +41,7 @@ export function openNames(dir: string): Names {
     },
     known: id => known.get(id),
     show: id => known.get(id) ?? (ID.test(id) ? `${id.slice(0, 12)}…` : id),
+    identity: ref => [...known].find(([id]) => documentId('identity', id) === ref)?.[1],
     keep() {
       // A line that is cut off by a crash is no JSON, and left out.
       if (made.size > 0) appendFileSync(file, [...made.values()].map(one => `${JSON.stringify(one)}\n`).join(''))

@@ -22,7 +22,7 @@ import {
   toEvent,
 } from './rpc.ts'
 import { createSubmitter } from './submit.ts'
-import { submitAll } from './submit-all.ts'
+import { AT_ONCE, submitAll } from './submit-all.ts'
 
 /** Chain on an EVM, with what only an EVM has. */
 export interface EvmChain extends Chain {
@@ -63,6 +63,8 @@ export interface EvmChainOptions {
   readonly journal?: SubmitJournal
   /** Gas of every transaction, and no trial before it: for a chain that refuses what would be reverted. Left out: the node estimates it. */
   readonly gasLimit?: number
+  /** Transactions of `submitAll` under way at a time. Default: 64. */
+  readonly atOnce?: number
   /** How long `submit` waits for a block. Default: 60 s. */
   readonly timeoutMs?: number
   /** How often it looks. Default: 250 ms. */
@@ -77,7 +79,12 @@ export interface EvmChainOptions {
 /** Opens a chain. Throws LedgerError `mismatch`, `unsupported`, `unreachable`. `close` closes the provider, where it can be closed. */
 export async function openEvmChain(options: EvmChainOptions): Promise<EvmChain> {
   const { provider, account, chainId, gasLimit, timeoutMs = 60_000, pollMs = 250, wait = sleep } = options
-  const { journal = createMemoryJournal(), replaceAfterMs = 30_000, now = () => performance.now() } = options
+  const {
+    atOnce = AT_ONCE,
+    journal = createMemoryJournal(),
+    replaceAfterMs = 30_000,
+    now = () => performance.now(),
+  } = options
   let closing: Promise<void> | undefined
   let queue: Promise<unknown> = Promise.resolve()
 
@@ -126,7 +133,7 @@ export async function openEvmChain(options: EvmChainOptions): Promise<EvmChain> 
 
   async function submitAllNow(calls: readonly Call[]): Promise<(ChainReceipt | LedgerError)[]> {
     await submitter.settle()
-    const ended = await submitAll(calls, { ask, askAll, account, chainId, timeoutMs, pollMs, wait, now })
+    const ended = await submitAll(calls, { ask, askAll, account, chainId, atOnce, timeoutMs, pollMs, wait, now })
     const outcomes: (ChainReceipt | LedgerError)[] = []
     for (const [at, one] of ended.entries()) {
       if (one.is === 'done') outcomes.push(toReceipt(one.receipt))

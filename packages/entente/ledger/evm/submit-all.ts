@@ -12,6 +12,8 @@ export interface SubmitAllOptions {
   readonly askAll: AskAll
   readonly account: Account
   readonly chainId: number
+  /** Transactions under way at a time. */
+  readonly atOnce: number
   readonly timeoutMs: number
   readonly pollMs: number
   readonly wait: (milliseconds: number) => Promise<unknown>
@@ -27,8 +29,8 @@ export type Ended =
   | { readonly is: 'alone' }
   | { readonly is: 'unknown'; readonly error: LedgerError }
 
-/** Transactions under way at a time: about as many of ours as a block of 30 million gas holds. */
-const AT_ONCE = 64
+/** About as many of ours as a block of 30 million gas holds. */
+export const AT_ONCE = 64
 /** Times that nothing of what was sent got into a block, because others use the account's nonces. */
 const MAX_FRUITLESS = 20
 /** As of a single transaction: a node that was restarted has forgotten what waits. */
@@ -37,14 +39,14 @@ const RESEND_POLLS = 12
 type Signed = { readonly at: number; readonly raw: Hex; readonly hash: Hex; isUnseen: boolean }
 
 /**
- * Brings calls that do not depend on each other into blocks, with consecutive nonces and {@link AT_ONCE} under way. One is signed anew only if
+ * Brings calls that do not depend on each other into blocks, with consecutive nonces and `atOnce` under way. One is signed anew only if
  * its bytes are void: their nonce was used by another, or the node says that it is not due, and then has them nowhere. What is refused in the
  * middle leaves such a gap on a chain that takes no refused transaction into a block.
  *
- * Nothing of it is in a journal: a process that is killed does not know which of {@link AT_ONCE} calls were taken, and has to ask the chain.
+ * Nothing of it is in a journal: a process that is killed does not know which of `atOnce` calls were taken, and has to ask the chain.
  */
 export async function submitAll(calls: readonly Call[], options: SubmitAllOptions): Promise<Ended[]> {
-  const { ask, askAll, account, chainId, timeoutMs, pollMs, wait, now } = options
+  const { ask, askAll, account, chainId, atOnce, timeoutMs, pollMs, wait, now } = options
   const ended = new Map<number, Ended>()
   const end = (at: number, how: Ended) => void ended.set(at, how)
   const { sign } = account
@@ -68,7 +70,7 @@ export async function submitAll(calls: readonly Call[], options: SubmitAllOption
   for (let open = calls.map((_, at) => at); open.length > 0; open = open.filter(at => !ended.has(at))) {
     const before = ended.size
     try {
-      await drive(await signTogether(open.slice(0, AT_ONCE)))
+      await drive(await signTogether(open.slice(0, atOnce)))
     } catch (error) {
       if (!(error instanceof LedgerError)) throw error
       // Of what was sent before nothing is forgotten, and nothing more is sent to who does not answer.

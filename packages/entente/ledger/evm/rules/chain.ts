@@ -43,6 +43,8 @@ export interface EvmRuleChainOptions {
   readonly journal?: SubmitJournal
   /** Gas of every transaction, and no trial before it: for a chain that refuses what would be reverted. */
   readonly gasLimit?: number
+  /** Transactions of `runAll` under way at a time. Default: 64. */
+  readonly atOnce?: number
   readonly timeoutMs?: number
   readonly pollMs?: number
   /** Who seals the chain, as its reader knows it from elsewhere: what is read is proven then. Left out: what the node says. */
