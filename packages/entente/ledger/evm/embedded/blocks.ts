@@ -20,8 +20,8 @@ import {
 } from '../qbft.ts'
 import { keccak256, sign } from './crypto.ts'
 import type { Key } from './keys.ts'
-import { BLOCK_GAS_LIMIT, type Executed, type Machine, createMachine } from './machine.ts'
-import { EMPTY_ROOT, type NodeKey, childrenOf } from './nodes.ts'
+import { BLOCK_GAS_LIMIT, EMPTY_ROOT, type Executed, type Machine, createMachine } from './machine.ts'
+import { type NodeKey, childrenOf } from './nodes.ts'
 import { formatReceipt, logKeys } from './receipt.ts'
 import type { CrashPoint, Store } from './store.ts'
 

@@ -3,7 +3,7 @@
 import { createBlock } from '@ethereumjs/block'
 import { type EVMMockBlockchainInterface, createEVM } from '@ethereumjs/evm'
 import { createMPT, createMerkleProof } from '@ethereumjs/mpt'
-import { Caches } from '@ethereumjs/statemanager'
+import { Caches, MerkleStateManager } from '@ethereumjs/statemanager'
 import { type TypedTransaction, createTxFromRLP } from '@ethereumjs/tx'
 import { type Account, Address, createAccount } from '@ethereumjs/util'
 import { type RunTxResult, createVM, encodeReceipt, runTx } from '@ethereumjs/vm'
@@ -12,10 +12,10 @@ import { ecrecover, keccak256 } from './crypto.ts'
 import type { NodeKey } from './nodes.ts'
 import { type StoredReceipt } from './receipt.ts'
 import { scalar } from '../qbft.ts'
-import { BlockState } from './state.ts'
 import { toRlp } from 'viem/utils'
 
 export const BLOCK_GAS_LIMIT = 30_000_000
+export const EMPTY_ROOT: NodeKey = '56e81f171bcc55a6ff8345e692c0f86e5b48e01b996cadc001622fb5e363b421'
 
 export interface BlockContext {
   readonly number: number
@@ -112,10 +112,7 @@ export function createMachine({ chainId, read, blockHash }: MachineOptions): Mac
       root: Uint8Array.from(Buffer.from(root, 'hex')),
     }
     const trie = await createMPT({ ...options, db: db as never })
-    const readHere = (key: NodeKey) => written.get(key) ?? read(key) ?? missing(key)
-    const write = (key: NodeKey, value: Uint8Array) => void written.set(key, value)
-    const state = new BlockState({ trie, common, caches: new Caches() }, readHere, write)
-    return { trie, state, db, options, written }
+    return { trie, state: new MerkleStateManager({ trie, common, caches: new Caches() }), db, options, written }
   }
   const blockOf = ({ number, time, proposer }: BlockContext) =>
     createBlock(
@@ -130,7 +127,7 @@ export function createMachine({ chainId, read, blockHash }: MachineOptions): Mac
     parse,
 
     async execute(root, context, transactions) {
-      const { state, written } = await stateAt(root)
+      const { trie, state, written } = await stateAt(root)
       const vm = await createVM({ common, stateManager: state, blockchain })
       const block = blockOf(context)
       const transactionTrie = await createMPT({ common })
@@ -185,7 +182,7 @@ export function createMachine({ chainId, read, blockHash }: MachineOptions): Mac
       }
       await state.commit()
       return {
-        stateRoot: state.root(),
+        stateRoot: hex(trie.root()),
         transactionsRoot: transactionTrie.root(),
         receiptsRoot: receiptTrie.root(),
         bloom,
@@ -232,9 +229,7 @@ export function createMachine({ chainId, read, blockHash }: MachineOptions): Mac
   }
 }
 
-function missing(key: NodeKey): never {
-  throw new Error(`trie node ${key} is missing`)
-}
+const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
 
 function left32(value: Uint8Array): Uint8Array {
   const padded = new Uint8Array(32)

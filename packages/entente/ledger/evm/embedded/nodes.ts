@@ -2,9 +2,8 @@
 // live nodes make to it; a block changes the counts only along the paths that it rewrote, and costs nothing for the rest of the state.
 import { fromRlp } from 'viem/utils'
 
-/** Key of a node: 64 hex digits of its hash; of code: CODE_PREFIX and those of its hash, as MerkleStateManager has it. */
+/** Key of a node: 64 hex digits of its hash; of code: `63` and those of its hash (the prefix of MerkleStateManager). */
 export type NodeKey = string
-export const CODE_PREFIX = '63'
 
 export interface NodeReader {
   /** Bytes of a stored node. Throws when it is missing. */
@@ -22,8 +21,7 @@ export interface NodeChanges {
   readonly died: Set<NodeKey>
 }
 
-/** Root of a trie that holds nothing. */
-export const EMPTY_ROOT: NodeKey = '56e81f171bcc55a6ff8345e692c0f86e5b48e01b996cadc001622fb5e363b421'
+const EMPTY_TRIE = '56e81f171bcc55a6ff8345e692c0f86e5b48e01b996cadc001622fb5e363b421'
 const NO_CODE = 'c5d2460186f7233c927e7db2dcc703c0e500b653ca82273b7bfad8045d85a470'
 
 /**
@@ -48,7 +46,7 @@ export function nodeChanges(
   // References gained, from the new root down. A node that this block did not write is referred to only where a live node
   // referred to it before, so it is alive and so is all below it.
   const gain = (key: NodeKey): void => {
-    if (key === EMPTY_ROOT) return
+    if (key === EMPTY_TRIE) return
     add(key, 1)
     const data = written.get(key)
     if (data === undefined || born.has(key) || store.references(key) > 0) return
@@ -57,7 +55,7 @@ export function nodeChanges(
   }
   // References lost, from the old root down. The store is asked only where more were lost than gained.
   const lose = (key: NodeKey): void => {
-    if (key === EMPTY_ROOT) return
+    if (key === EMPTY_TRIE) return
     if (add(key, -1) >= 0 || died.has(key) || store.references(key) + (delta.get(key) ?? 0) > 0) return
     died.add(key)
     for (const child of childrenOf(key, store.data(key))) lose(child)
@@ -100,8 +98,8 @@ function childrenOfItems(items: Item[]): NodeKey[] {
   } else if (value instanceof Uint8Array && (value[0] ?? 0) >= 0xc0) {
     // An account is a list [nonce, balance, storage root, code hash]; a value in storage is a byte string.
     const [, , storageRoot, codeHash] = fromRlp(value, 'bytes') as Uint8Array[]
-    if (storageRoot !== undefined && hex(storageRoot) !== EMPTY_ROOT) children.push(hex(storageRoot))
-    if (codeHash !== undefined && hex(codeHash) !== NO_CODE) children.push(`${CODE_PREFIX}${hex(codeHash)}`)
+    if (storageRoot !== undefined && hex(storageRoot) !== EMPTY_TRIE) children.push(hex(storageRoot))
+    if (codeHash !== undefined && hex(codeHash) !== NO_CODE) children.push(`63${hex(codeHash)}`)
   }
   return children
 }
