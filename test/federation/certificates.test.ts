@@ -5,4 +5,5 @@ const skip =
   'it takes minutes: npm run test:long; a slice of it is in packages/entente/cli/commands/federation.test.ts'
 
 test('all real certificates: each once, as the data has it, also after kill -9', { skip }, async t =>
-  (await import('./all-certificates.ts')).allCertificates(t))
+  (await import('./all-certificates.ts')).allCertificates(t),
+)
