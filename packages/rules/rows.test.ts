@@ -42,6 +42,8 @@ test('every function that takes a call belongs to a row', () => {
     'labelId',
     'approvalId',
     'versionId',
+    'recognitionId',
+    'recognitionState',
     'quorum',
   ]
   for (const [name, value] of Object.entries(rules))
