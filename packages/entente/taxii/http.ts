@@ -64,6 +64,9 @@ export type HttpOptions = {
   trustProxy?: string | undefined
 }
 
+/** How often connections that a server which ends has answered are looked for. */
+const SWEEP_MS = 250
+
 /** What every server needs, whatever it serves. */
 export type HttpContext = Pick<TaxiiContext, 'authenticate' | 'login' | 'identify' | 'memory' | 'newId' | 'log'> & {
   title: string
@@ -108,7 +111,14 @@ export function createHttpServer(context: HttpContext, options: HttpOptions = {}
     ...(options.tls ? { https: { ...http, ...options.tls, minVersion: 'TLSv1.2', ciphers: CIPHERS } } : { http }),
   } as FastifyHttpOptions<Server>) as FastifyInstance
   connections.takeOver(app.server)
-  app.addHook('preClose', async () => connections.closeSilent())
+  let ends = false
+  app.addHook('preClose', async () => {
+    ends = true
+    connections.closeSilent()
+    // Node looks once for connections that are kept and have nothing to do: not for those that are answered after that.
+    const sweep = setInterval(() => app.server.closeIdleConnections(), SWEEP_MS)
+    app.server.once('close', () => clearInterval(sweep))
+  })
   app.server.maxConnections = options.maxConnections ?? DEFAULT_CONNECTIONS
   const perClient = options.maxConnectionsPerClient ?? DEFAULT_CONNECTIONS_PER_CLIENT
   if (perClient > 0 && options.trustProxy === undefined) limitPerClient(app.server, perClient)
@@ -184,7 +194,9 @@ export function createHttpServer(context: HttpContext, options: HttpOptions = {}
   })
 
   // An answer is held until the client has fetched it.
-  app.addHook('onSend', async (_request, reply, payload) => {
+  app.addHook('onSend', async (request, reply, payload) => {
+    // Fastify says so where a request comes now, not where it was under way.
+    if (ends && request.raw.complete) reply.header('connection', 'close')
     if (!Buffer.isBuffer(payload) || payload.length < COUNTED_BYTES || reply.statusCode >= 400) return
     memory.answers.take(payload.length)
     reply.raw.once('close', () => memory.answers.giveBack(payload.length))

@@ -62,6 +62,25 @@ describe('slow requests are cut', () => {
   })
 })
 
+test('a server that ends answers what is under way, and does not wait for the connections that it came over', async () => {
+  const server = await startTestServer()
+  const { hostname, port } = new URL(server.url)
+  const body = JSON.stringify({ objects: [indicator()] })
+  const socket = connect(Number(port), hostname)
+  let answer = ''
+  socket.setEncoding('utf8').on('data', text => (answer += text))
+  const closed = once(socket, 'close')
+  socket.write(post({ 'Content-Length': String(body.length) }))
+  await sleep(200)
+  const started = performance.now()
+  const stopped = server.stop()
+  await sleep(100)
+  socket.write(body)
+  await Promise.all([stopped, closed])
+  assert.match(answer, /^HTTP\/1\.1 202 [^]*\r\nconnection: close\r\n/i)
+  assert.ok(performance.now() - started < 10_000)
+})
+
 test('a body below minRate, once graceMs is over: 408', async t => {
   const server = await startTestServer({ server: { timeouts: { graceMs: 300, minRate: 1000 } } })
   t.after(() => server.stop())
