@@ -40,7 +40,7 @@ export async function runFsck(fsck: string, url: string, vkey: string, folder: s
   let output = ''
   child.stdout.setEncoding('utf8').on('data', d => (output += d))
   child.stderr.setEncoding('utf8').on('data', d => (output += d))
-  const timer = setTimeout(() => child.kill('SIGKILL'), 20_000)
+  const timer = setTimeout(() => child.kill('SIGKILL'), 300_000)
   await new Promise(resolve => child.once('close', resolve))
   clearTimeout(timer)
   return output
