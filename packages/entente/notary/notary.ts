@@ -193,7 +193,7 @@ export async function openNotary(options: NotaryOptions): Promise<Notary> {
     others !== undefined &&
     error instanceof NotaryError &&
     error.code === 'integrity' &&
-    (log.size > before || (await advance().catch(() => false)) || log.size > before)
+    ((await advance().catch(() => false)) || log.size > before)
 
   /** A deletion is asked for again by who knows what it is of. */
   function handOver(to: Others): void {
