@@ -1,7 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { dirname, isAbsolute, join, resolve } from 'node:path'
 import Type, { type Static, type TSchema } from 'typebox'
-import Value from 'typebox/value'
 import { parse } from 'yaml'
 import { DEFAULT_MEMORY } from '#taxii/memory.ts'
 import { DEFAULT_RATE } from '#taxii/rate.ts'
@@ -12,7 +11,7 @@ import type { Hold } from '#taxii/context.ts'
 import { AuthSchema, CertificatesSchema, checkAuth, checkCertificates } from './auth-config.ts'
 import { checkCluster, ClusterSchema } from './cluster-config.ts'
 import { CliError } from './errors.ts'
-import { describeProblem } from './problem.ts'
+import { toValid } from './problem.ts'
 import { checkWitnesses, WitnessSchema, witnessKeys } from './witness-config.ts'
 import { ChannelsSchema, checkChannels, ForwardSchema } from './channel-config.ts'
 import { LedgerSchema } from './ledger-config.ts'
@@ -286,15 +285,7 @@ export function loadConfig(options: {
   applyEnvironment(merged, env)
   if (options.host !== undefined) merged['server'] = { ...merged['server'], host: options.host }
   if (options.port !== undefined) merged['server'] = { ...merged['server'], port: Number(options.port) }
-  const config = Value.Default(ConfigSchema, merged) as Config
-  // Not compiled: that takes ten times as long as this, which is done once.
-  if (!Value.Check(ConfigSchema, config)) {
-    const problems = Value.Errors(ConfigSchema, config).filter(e => e.keyword !== 'boolean')
-    const lines = problems
-      .slice(0, 5)
-      .map(e => `  ${e.instancePath === '' ? '/' : e.instancePath}: ${describeProblem(e)}`)
-    throw new CliError('usage', `${file ?? 'the configuration'} is not valid:\n${lines.join('\n')}`)
-  }
+  const config = toValid(ConfigSchema, merged, file ?? 'the configuration')
   checkTransport(config.server)
   checkReferences(config)
   checkWitnesses(config.log)

@@ -1,9 +1,8 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import Type, { type Static, type TSchema } from 'typebox'
-import Value from 'typebox/value'
 import { parse } from 'yaml'
-import { describeProblem } from '../problem.ts'
+import { toValid } from '../problem.ts'
 import { CliError } from '../errors.ts'
 import { Address, Endpoint, FABRIC, Finality, Pem } from '../ledger-config.ts'
 import { type CountryPaths, EU, pathsOf } from './layout.ts'
@@ -142,13 +141,7 @@ export function loadCountry(dir: string, country: string): Country {
   } catch (cause) {
     throw new CliError('usage', `${paths.config}: ${(cause as Error).message}`, { cause })
   }
-  const config = Value.Default(CountrySchema, given)
-  if (!Value.Check(CountrySchema, config)) {
-    const lines = Value.Errors(CountrySchema, config)
-      .slice(0, 5)
-      .map(e => `  ${e.instancePath === '' ? '/' : e.instancePath}: ${describeProblem(e)}`)
-    throw new CliError('usage', `${paths.config} is not valid:\n${lines.join('\n')}`)
-  }
+  const config = toValid(CountrySchema, given, paths.config)
   if (config.country !== country)
     throw new CliError('usage', `${paths.config} is of ${config.country}, its folder is called ${country}`)
   const isEu = country === EU

@@ -43,6 +43,21 @@ function memoryDocuments() {
   }
 }
 
+/** The artifacts `broken`, whose file has the hash of another, and `router`. */
+async function registerBroken(
+  { as }: Awaited<ReturnType<typeof createCountry>>,
+  documents: ReturnType<typeof memoryDocuments>,
+) {
+  const commitment = documents.keep(routerOf())
+  await as('artifact', 'acme').run('registerArtifact', subjectId('artifact', 'broken'), hash('broken'))
+  await as('artifact', 'acme').run('registerArtifact', subjectId('artifact', 'router'), commitment)
+  const read = documents.read
+  documents.read = asked => {
+    if (asked === hash('broken')) throw new Error('it is another file')
+    return read(asked)
+  }
+}
+
 async function open(name: string, stops = false) {
   const fr = await createCountry('FR')
   const documents = memoryDocuments()
@@ -154,14 +169,7 @@ describe('what is put into the collections of a country', () => {
 
   test('what has the hash of another file is not published, and holds up nothing', async () => {
     const { fr, documents, published, said, start } = await open('other.json')
-    const commitment = documents.keep(routerOf())
-    await fr.as('artifact', 'acme').run('registerArtifact', subjectId('artifact', 'broken'), hash('broken'))
-    await fr.as('artifact', 'acme').run('registerArtifact', subjectId('artifact', 'router'), commitment)
-    const read = documents.read
-    documents.read = asked => {
-      if (asked === hash('broken')) throw new Error('it is another file')
-      return read(asked)
-    }
+    await registerBroken(fr, documents)
     const first = start()
     assert.equal(await first.round(), 1)
     assert.deepEqual(published, [['artifacts', 'router']])
@@ -174,14 +182,7 @@ describe('what is put into the collections of a country', () => {
 
   test('while the server is away it is said once what is no document', async () => {
     const { fr, documents, said, publishing } = await open('away.json', true)
-    const commitment = documents.keep(routerOf())
-    await fr.as('artifact', 'acme').run('registerArtifact', subjectId('artifact', 'broken'), hash('broken'))
-    await fr.as('artifact', 'acme').run('registerArtifact', subjectId('artifact', 'router'), commitment)
-    const read = documents.read
-    documents.read = asked => {
-      if (asked === hash('broken')) throw new Error('it is another file')
-      return read(asked)
-    }
+    await registerBroken(fr, documents)
     for (let n = 0; n < 3; n++) await assert.rejects(publishing.round(), /went away/)
     assert.equal(said.length, 1)
   })
