@@ -23,10 +23,11 @@ export type RotateOptions = {
   /** For tests. */
   newKey?: () => KeyObject
   fault?: ((point: string) => void) | undefined
+  /** How long it is tried while others are quicker, in milliseconds. */
+  patienceMs?: number
 }
 
-/** How often others may be quicker with a commit. */
-const MOST_TRIES = 20
+const PATIENCE_MS = 30_000
 
 /** A key that followed another, with the log index of the statement. */
 export type Rotated = { from: string; to: string; index: number }
@@ -41,26 +42,20 @@ export type Rotated = { from: string; to: string; index: number }
  *   K3 the old key was put aside, the new one is not in its place: the same
  *   K4 complete
  *
- * Where another server commits first, what was made is dropped and made again behind that. Of servers with the old key none can write from K2 on: their compare-and-swap fails, and
+ * Where another server commits first, the statement is made again behind that. Of servers with the old key none can write from K2 on: their compare-and-swap fails, and
  * what they then read is signed by a newer key.
  *
  * @throws NotaryError `integrity`, `key`; `unavailable` where others write all the time
  */
-export async function rotateKey(options: RotateOptions): Promise<Rotated> {
-  for (let tries = 0; tries < MOST_TRIES; tries++) {
-    try {
-      return await rotateOnce(options)
-    } catch (error) {
-      if (!(error instanceof StoreError) || error.code !== 'conflict') throw error
-    }
-  }
-  throw new NotaryError(
-    'unavailable',
-    `servers of this log were quicker with each of ${MOST_TRIES} commits: nothing was changed. Stop the one that writes ("sequencer" in its /readyz), or all, and try again`,
-  )
-}
-
-async function rotateOnce({ store, file, origin, now, newKey, fault }: RotateOptions): Promise<Rotated> {
+export async function rotateKey({
+  store,
+  file,
+  origin,
+  now,
+  newKey,
+  fault,
+  ...options
+}: RotateOptions): Promise<Rotated> {
   const isFinished = finishRotation(file, origin, await store.head())
   const old = openLogKey(file, origin, false)
   if (isFinished) return verifySuccession(old.keys.successions.at(-1) as string)
@@ -73,22 +68,40 @@ async function rotateOnce({ store, file, origin, now, newKey, fault }: RotateOpt
   if (!log.head) throw new NotaryError('key', 'the log has no checkpoint yet: its key can be replaced by removing it')
   const key = newKey?.() ?? generateKeyPairSync('ed25519').privateKey
   const next = toLogKey(origin, key)
-  const index = log.size
   const time = `${formatMicros(now).slice(0, 19)}Z`
-  const statement = signSuccession({ from: old.vkey, to: next.vkey, index, time }, old.signer, next.signer)
-  rmSync(nextKeyFile(file), { force: true }) // of a rotation that was cut off at K1
-  writeSecret(nextKeyFile(file), formatKeyFile(key, [...old.keys.successions, statement], old.continuations))
-  syncFolder(file)
-  fault?.('K1')
 
-  const stage = log.stage()
-  stage.say(statement)
-  const head = stage.seal({ ...next.signer, also: old.signer })
-  await store.commit(stage.base, { ...emptyBatch(head), ...stage.writes() })
-  fault?.('K2')
+  /** Behind all that the log has: as little as can be is done between reading that and the commit, for others commit meanwhile. */
+  async function state(): Promise<{ index: number; head: StoredHead }> {
+    const index = log.size
+    const statement = signSuccession({ from: old.vkey, to: next.vkey, index, time }, old.signer, next.signer)
+    rmSync(nextKeyFile(file), { force: true }) // of a rotation that was cut off at K1, or of the try before
+    writeSecret(nextKeyFile(file), formatKeyFile(key, [...old.keys.successions, statement], old.continuations))
+    syncFolder(file)
+    fault?.('K1')
+    const stage = log.stage()
+    stage.say(statement)
+    const head = stage.seal({ ...next.signer, also: old.signer })
+    await store.commit(stage.base, { ...emptyBatch(head), ...stage.writes() })
+    return { index, head }
+  }
 
-  finishRotation(file, origin, head, fault)
-  return { from: old.vkey, to: next.vkey, index }
+  const { patienceMs = PATIENCE_MS } = options
+  const until = performance.now() + patienceMs
+  for (let tries = 1; ; tries++)
+    try {
+      const { index, head } = await state()
+      fault?.('K2')
+      finishRotation(file, origin, head, fault)
+      return { from: old.vkey, to: next.vkey, index }
+    } catch (error) {
+      if (!(error instanceof StoreError) || error.code !== 'conflict') throw error
+      if (performance.now() >= until)
+        throw new NotaryError(
+          'unavailable',
+          `servers of this log were quicker with each of ${tries} commits in ${patienceMs / 1000} s: nothing was changed. Stop the one that writes ("sequencer" in its /readyz), or all, and try again`,
+        )
+      await log.advance()
+    }
 }
 
 /**

@@ -223,6 +223,24 @@ describe('a MongoDB store beside others', () => {
     assert.equal(await one.recordAt(7), undefined)
   })
 
+  onMongod('a commit that met another one, which came to nothing, is made again', async (t, place) => {
+    const store = await opened(t, place)
+    const { head } = await commitRecords(store, [{}])
+    const client = await MongoClient.connect(place.url)
+    t.after(() => client.close())
+    const session = client.startSession()
+    session.startTransaction()
+    const heads = client.db(place.database).collection<Document & { _id: string }>('meta')
+    await heads.updateOne({ _id: 'head' }, { $set: { size: 0 } }, { session })
+    const committed = store.commit(head, { ...emptyBatch(headOf(9)), records: [row({ leaf: 1, seq: 1 })] })
+    await setTimeout(50)
+    await session.abortTransaction()
+    await session.endSession()
+    await committed
+    assert.equal((await store.head())?.size, 9)
+    assert.ok(await store.recordAt(1))
+  })
+
   onMongod('a row that others took away changes foreignWrites', async (t, place) => {
     const store = await opened(t, place)
     const before = await store.foreignWrites()

@@ -51,6 +51,8 @@ const RECOUNT_MS = 60_000
 
 // MongoDB's error codes for who came second.
 const WRITE_CONFLICT = 112
+/** Of a commit that meets others of which none commits. */
+const MOST_TRIES = 5
 const DUPLICATE_KEY = 11_000
 
 /**
@@ -98,23 +100,27 @@ export async function openMongoStore(options: MongoOptions): Promise<Store & Jou
     isMending: boolean,
     run: Parameters<typeof transact>[0],
   ): Promise<void> {
-    if (connection.isUnsettled) await connection.settle()
-    try {
-      await transact(run)
-    } catch (error) {
-      if (connection.isUnsettled) await settled()
-      else if (isSecond(error)) {
-        // Whoever holds what this transaction wanted commits or ends first; then the head tells.
-        await connection.settle()
-        const now = await head()
-        if (!(isMending && expected === undefined) && now?.note !== expected?.note)
-          throw new StoreError(
-            'conflict',
-            `${name}: the head is at size ${now?.size ?? 0}, this commit builds on ${expected?.size ?? 0}: another process writes here`,
-            { cause: error },
-          )
+    for (let tries = 1; ; tries++) {
+      if (connection.isUnsettled) await connection.settle()
+      try {
+        return await transact(run)
+      } catch (error) {
+        if (connection.isUnsettled) await settled()
+        else if (isSecond(error)) {
+          // Whoever holds what this transaction wanted commits or ends first; then the head tells.
+          await connection.settle()
+          const now = await head()
+          if (!(isMending && expected === undefined) && now?.note !== expected?.note)
+            throw new StoreError(
+              'conflict',
+              `${name}: the head is at size ${now?.size ?? 0}, this commit builds on ${expected?.size ?? 0}: another process writes here`,
+              { cause: error },
+            )
+          // Nobody won: the other one ended without a commit, be it that settling above, here or there, was in its way.
+          if (isWriteConflict(error) && tries < MOST_TRIES) continue
+        }
+        throw error
       }
-      throw error
     }
   }
 
@@ -390,6 +396,7 @@ export async function openMongoStore(options: MongoOptions): Promise<Store & Jou
 /** Whether it may have failed because somebody else wrote before. */
 function isSecond(error: unknown): boolean {
   if (error instanceof StoreError) return error.code === ('conflict' satisfies StoreErrorCode)
-  const { code } = error as { code?: number | string }
-  return code === WRITE_CONFLICT || code === DUPLICATE_KEY
+  return isWriteConflict(error) || (error as { code?: number | string }).code === DUPLICATE_KEY
 }
+
+const isWriteConflict = (error: unknown) => (error as { code?: number | string }).code === WRITE_CONFLICT
