@@ -22,6 +22,7 @@ import type { RuleChain } from '../../packages/entente/ledger/rule-chain.ts'
 import { subjectId } from '../../packages/entente/product/ids.ts'
 import { EUCC } from '../../packages/entente/registry/eucc.ts'
 import { findFabric, startFabric } from '../support/fabric.ts'
+import { cveOf, sbomOf } from '../support/product-files.ts'
 import { findQuorum, startQuorum } from '../support/quorum.ts'
 import { temporaryFolder } from '../support/server.ts'
 import { id } from './evm.ts'
@@ -357,8 +358,9 @@ test('commands on a federation with France on Fabric, Germany on GoQuorum, the E
   const federation = await start()
   t.after(() => federation.close())
   assert.equal(federation.chains.length, 7)
-  for (const [name, content] of Object.entries({ 'firmware.bin': 'firmware', 'report.txt': 'a report' }))
-    writeFileSync(join(cwd, name), content)
+  const files = { 'firmware.bin': 'firmware', 'report.txt': 'a report', 'advisory.json': cveOf('openssl') }
+  for (const [name, content] of Object.entries(files)) writeFileSync(join(cwd, name), content)
+  for (const country of ['FR', 'DE']) writeFileSync(join(cwd, `${country}.cdx.json`), sbomOf(`${country} 1`))
   await run('federation', 'call', 'EU', 'adoptScheme', JSON.stringify([EUCC.id, EUCC.terms]), '--as', 'EU/commission')
   const until = async (what: string, is: () => Promise<boolean>) => {
     for (const end = performance.now() + 60_000; !(await is()); ) assert.ok(performance.now() < end, what)
@@ -381,7 +383,7 @@ test('commands on a federation with France on Fabric, Germany on GoQuorum, the E
     …
     $ entente artifact support "router ${country}" --guidance guide --until 900d --contact psirt --repository csaf ${signed('acme')}
     ${artifact}: SupportSet in block …
-    $ entente artifact version "router ${country}" 1 --firmware firmware.bin ${signed('acme')}
+    $ entente artifact version "router ${country}" 1 --firmware firmware.bin --sbom ${country}.cdx.json ${signed('acme')}
     ${artifact}: VersionRegistered in block …
     …
     $ entente federation party ${country}/certification cab "Certifier 1" ${signed('nab')}
@@ -424,6 +426,11 @@ test('commands on a federation with France on Fabric, Germany on GoQuorum, the E
     await script(`
     $ entente artifact label "router ${country}" 1 CVE-${country} affected ${signed('acme')}
     ${artifact}: VersionLabelled in block …
+    $ entente artifact affected advisory.json --country ${country}
+    router ${country} 1: affected by CVE-2022-3602
+      openssl 3.0.1 (purl, versions >=3.0.0 <3.0.7)
+    1 finding in 1 version with an SBOM here; 0 versions without one, …
+    [exit 1]
     $ entente due --country ${country}
     …
     …  certificate ends …EUCC-${country} …
@@ -465,6 +472,31 @@ test('commands on a federation with France on Fabric, Germany on GoQuorum, the E
     FR/certification  fabric …
     FR/vulnerability  fabric …
   `)
+  // For others' tools; and what was certified before there were chains.
+  mkdirSync(join(cwd, 'sec-certs'))
+  const references =
+    "cert_id,scheme,refs\nANSSI-1,FR,{'BSI-1'}\nANSSI-2,FR,set()\nBSI-1,DE,set()\nKECS-1,KR,{'ANSSI-2'}\n"
+  writeFileSync(join(cwd, 'sec-certs/references.csv'), references)
+  const dated = 'cert_id,dgst,manufacturer,not_valid_before,not_valid_after\nANSSI-1,12ab,ACME,2024-01-01,2034-01-01\n'
+  writeFileSync(join(cwd, 'sec-certs/certificates.csv'), dated)
+  await script(`
+    $ entente certificate import sec-certs
+    COUNTRY  CERTIFICATES  FOREIGN  IMPORTED  HOLDERS  SECONDS
+    DE       1 …
+    FR       3 …
+    …
+    $ entente check ANSSI-1 --require certified
+    ANSSI-1 (0x…) at …
+      certificate on the chain of FR, imported: inForce, from 2024-01-01T00:00:00Z, until 2034-01-01T00:00:00Z
+    …
+  `)
+  for (const country of ['FR', 'DE']) {
+    const from = ['vulnerability', 'export', `CVE-${country}`, '--country', country]
+    const as = ['--publisher', 'ACME', '--namespace', 'https://acme.example', '--format', 'csaf']
+    const advisory = JSON.parse(await run(...from, ...as)) as Record<string, any>
+    const status = { known_affected: [subjectId('version', `router ${country} 1`)] }
+    assert.deepEqual(advisory['vulnerabilities'][0].product_status, status)
+  }
   // The documents that the chains have commitments of are in each country's collections.
   for (const country of ['FR', 'DE']) {
     const documents = join(dir, country, 'documents')

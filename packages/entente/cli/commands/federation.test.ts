@@ -20,6 +20,7 @@ import { loadKey } from '#ledger/evm/embedded/keys.ts'
 import { subjectId } from '#product/ids.ts'
 import type { CertificateCheck } from '#registry/check-certificate.ts'
 import type { RuleArguments, RuleName } from '@entente/rules'
+import { cveOf, sbomOf } from '../../../../test/support/product-files.ts'
 import { chainOf } from '../federation/act.ts'
 import { readKey } from '../federation/chains.ts'
 import { connectChain } from '../federation/connect.ts'
@@ -114,15 +115,7 @@ test('init makes a folder for each country, with keys that nobody else may read;
 
 test('from an artifact to its certificate and its vulnerability; killed while it is written, all is found again', async t => {
   writeFileSync(join(cwd, 'firmware.bin'), 'firmware')
-  writeFileSync(
-    join(cwd, 'bom.json'),
-    JSON.stringify({
-      bomFormat: 'CycloneDX',
-      specVersion: '1.6',
-      metadata: { component: { type: 'device', name: 'router', version: '2.1' } },
-      components: [{ type: 'library', name: 'openssl', version: '3.0.1', purl: 'pkg:generic/openssl@3.0.1' }],
-    }),
-  )
+  writeFileSync(join(cwd, 'bom.json'), sbomOf('2.1'))
   writeFileSync(join(cwd, 'report.txt'), 'a report')
   const demo = await startDemo()
   assert.match(demo.written.out, /7 chains of EU, DE, FR ready/)
@@ -313,6 +306,25 @@ test('from an artifact to its certificate and its vulnerability; killed while it
     'report',
     'vulnerability',
   ])
+
+  // Which versions contain what an advisory is about, by the SBOMs that are here.
+  writeFileSync(join(cwd, 'advisory.json'), cveOf('openssl'))
+  writeFileSync(join(cwd, 'other.json'), cveOf('zlib'))
+  await runScript(
+    `
+    $ entente artifact affected advisory.json --country FR
+    router 2.1: affected by CVE-2022-3602
+      openssl 3.0.1 (purl, versions >=3.0.0 <3.0.7)
+    1 finding in 1 version with an SBOM here; 1 version without one, …
+    [exit 1]
+    $ entente artifact affected other.json --country FR
+    0 findings in 1 version with an SBOM here; …
+    $ entente artifact affected bom.json --country FR
+    entente artifact: this is no advisory: …
+    [exit 1]
+    `,
+    { cwd },
+  )
 
   // Whoever has none of the country's files reads its documents from its TAXII server.
   const documents = join(cwd, 'federation/FR/documents')
