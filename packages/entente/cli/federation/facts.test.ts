@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { LedgerError } from '#ledger/error.ts'
 import { createMemoryChain } from '#ledger/memory/rule-chain.ts'
 import type { RuleChain } from '#ledger/rule-chain.ts'
 import { hashText, subjectId } from '#product/ids.ts'
@@ -152,6 +153,50 @@ test('a chain that is away holds up nothing but what comes from it', async t => 
   isAway = false
   await facts.copy()
   assert.equal((await fr.as('certification', '').get('scheme', subjectId('scheme', 'new'))).value?.from, 'attested')
+})
+
+test('of many facts some are under way at a time, those about one thing in turn; what stops it costs no more than the last blocks', async t => {
+  const { fr, eu, file, end } = await createWorld()
+  t.after(end)
+  const ncca = fr.as('artifact', 'ncca')
+  for (let n = 0; n < 40; n++)
+    await ncca.run('registerParty', { id: party(`M${n}`), kind: 'manufacturer', country: 'FR', key: `key ${n}`, act })
+  for (let n = 0; n < 40; n += 2) await fr.as('artifact', `key ${n}`).run('addKey', `other key ${n}`)
+  const calls: number[] = []
+  let left = 2
+  const facts = () =>
+    createFacts({
+      country: 'FR',
+      blocks: 12,
+      from: kind => (kind === 'eu' ? eu.as('') : fr.as(kind, '')),
+      to: kind => {
+        const chain = kind === 'certification' ? fr.as(kind, 'ncca') : undefined
+        return (
+          chain && {
+            ...chain,
+            runAll: async some => {
+              calls.push(some.length)
+              if (some.length > 0 && left-- === 0) return some.map(() => new LedgerError('unreachable', 'away'))
+              return chain.runAll(some)
+            },
+          }
+        )
+      },
+      file,
+      log: () => {},
+    })
+  await assert.rejects(facts().copy(), { code: 'unreachable' })
+  const read = JSON.parse(readFileSync(file, 'utf8'))['artifact>certification']
+  assert.ok(read >= 11 && read < 40, `read up to ${read}`)
+  await facts().copy()
+  assert.ok(Math.max(...calls) > 5)
+  const reader = fr.as('certification', '')
+  for (let n = 0; n < 40; n++) {
+    assert.equal((await reader.get('key', `key ${n}`)).value?.party, party(`M${n}`))
+    const other = (await reader.get('key', `other key ${n}`)).value?.party
+    assert.equal(other, n % 2 === 0 ? party(`M${n}`) : undefined)
+  }
+  assert.equal(await facts().copy(), 0)
 })
 
 test('a party comes with the keys that its chain can know: addresses to EVM chains, names of identities to Fabric', async t => {

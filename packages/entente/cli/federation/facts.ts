@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs'
-import type { RuleChain, RuleEvent } from '#ledger/rule-chain.ts'
+import type { RuleCall, RuleChain, RuleEvent } from '#ledger/rule-chain.ts'
+import { LedgerError } from '#ledger/error.ts'
 import { type Entities, type Kind, Refusal, type RuleArguments } from '@entente/rules'
 import { isDeepStrictEqual } from 'node:util'
 import { writeWhole } from '../whole-file.ts'
@@ -116,6 +117,22 @@ async function isThere(chain: RuleChain, fact: Fact): Promise<boolean> {
   }
 }
 
+/** Facts that may be entered at once, round by round: of what one is about, the next one waits for it. */
+function inRounds(facts: readonly Fact[]): Fact[][] {
+  const rounds: Fact[][] = []
+  const seen = new Map<string, number>()
+  for (const fact of facts) {
+    const about = fact.kind === 'recognition' ? `${fact.country}@${fact.scheme}` : fact.id
+    const round = seen.get(about) ?? 0
+    seen.set(about, round + 1)
+    ;(rounds[round] ??= []).push(fact)
+  }
+  return rounds
+}
+
+/** Whose facts are asked for at a time. */
+const EVENTS = 128
+
 export type FactsOptions = {
   country: string
   /** To read from; the EU chain too, where it can be reached. */
@@ -125,6 +142,8 @@ export type FactsOptions = {
   /** Where it is kept how far each chain was read. */
   file: string
   log(level: 'info' | 'warn', message: string, details: Record<string, unknown>): void
+  /** After so many of them it is kept how far a chain was read. Default: 1,000. */
+  blocks?: number
 }
 export type Facts = {
   /** Brings what is new. @returns how many facts were entered @throws what a chain said that is away, once the others were followed */
@@ -135,22 +154,26 @@ export type Facts = {
  * Copies facts of other chains as attested by the NCCA: explicit, in one process, and repeatable. What stops it in the middle costs
  * that some events are read again.
  */
-export function createFacts({ country, from, to, file, log }: FactsOptions): Facts {
+export function createFacts({ country, from, to, file, log, blocks = 1000 }: FactsOptions): Facts {
   const read: Record<string, number> = existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : {}
   const routeOf = (source: ChainKind, target: ChainKind) => `${source === 'eu' ? EU : source}>${target}`
 
-  async function enter(target: RuleChain, said: Fact, at: object): Promise<number> {
-    const fact = withKeysOf(target, said)
-    if (await isThere(target, fact)) return 0
-    try {
-      await target.run('attest', fact)
-      return 1
-    } catch (error) {
+  /** @param said in the order in which they came to be @returns how many the chain had not yet */
+  async function enter(target: RuleChain, said: readonly Fact[], at: object): Promise<number> {
+    let entered = 0
+    for (const facts of inRounds(said.map(fact => withKeysOf(target, fact)))) {
+      const known = await Promise.all(facts.map(fact => isThere(target, fact)))
+      const missing = facts.filter((_, i) => !known[i])
+      const outcomes = await target.runAll(missing.map((fact): RuleCall => ({ rule: 'attest', args: [fact] })))
+      const failed = outcomes.find(one => one instanceof LedgerError)
+      if (failed) throw failed
       // What the chain has of its own is nobody else's to say.
-      if (!(error instanceof Refusal)) throw error
-      log('warn', 'a fact of another chain is refused', { ...at, kind: fact.kind, reason: error.message })
-      return 0
+      for (const [i, outcome] of outcomes.entries())
+        if (outcome instanceof Refusal)
+          log('warn', 'a fact of another chain is refused', { ...at, kind: missing[i]?.kind, reason: outcome.message })
+        else entered++
     }
+    return entered
   }
 
   /** What is new on one route. @returns how many facts were entered */
@@ -161,18 +184,24 @@ export function createFacts({ country, from, to, file, log }: FactsOptions): Fac
     const [reading, writing] = [from(source), to(target)]
     if (reading === undefined || writing === undefined) return 0
     const route = routeOf(source, target)
-    const fromBlock = (read[route] ?? -1) + 1
     const final = await (heads.get(source) ?? remember(heads, source, reading))
-    if (fromBlock > final) return 0
     let entered = 0
-    for (const event of await reading.history({ fromBlock, toBlock: final }))
-      for (const reader of facts) {
-        const fact = await reader(reading, event, country)
-        if (fact !== undefined) entered += await enter(writing, fact, { route, event: event.name })
+    for (let fromBlock = (read[route] ?? -1) + 1; fromBlock <= final; fromBlock = (read[route] as number) + 1) {
+      const toBlock = Math.min(final, fromBlock + blocks - 1)
+      const events = await reading.history({ fromBlock, toBlock })
+      for (let i = 0; i < events.length; i += EVENTS) {
+        const some = events.slice(i, i + EVENTS)
+        const found = await Promise.all(some.flatMap(event => facts.map(reader => reader(reading, event, country))))
+        entered += await enter(
+          writing,
+          found.filter(fact => fact !== undefined),
+          { route, blocks: `${fromBlock} to ${toBlock}` },
+        )
       }
-    // A crash before this reads the same events again, and finds their facts entered.
-    read[route] = final
-    writeWhole(file, `${JSON.stringify(read)}\n`)
+      // A crash before this reads the same events again, and finds their facts entered.
+      read[route] = toBlock
+      writeWhole(file, `${JSON.stringify(read)}\n`)
+    }
     return entered
   }
 

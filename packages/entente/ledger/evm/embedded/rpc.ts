@@ -277,12 +277,9 @@ export function createRpc({ store, blocks, chainId, keepStates }: RpcOptions): R
     removed: false,
   })
 
-  /** All logs of a block with their positions. */
+  /** All logs of a block, in their order. */
   const logsOf = (block: Block) =>
-    store
-      .transactions(block.number)
-      .flatMap(tx => receiptOf(tx).logs.map(log => ({ log, tx })))
-      .map(({ log, tx }, index) => ({ log, tx, json: logJson(log, block, tx, index) }))
+    store.transactions(block.number).flatMap(tx => receiptOf(tx).logs.map(log => ({ log, tx })))
 
   /** The receipts of a block, in its order. */
   function receiptsOf(block: Block): readonly unknown[] {
@@ -337,19 +334,20 @@ export function createRpc({ store, blocks, chainId, keepStates }: RpcOptions): R
     const to = named?.number ?? Math.min(bound(filter['toBlock']), blocks.head().number)
     const keys = topics.flatMap((any, i) => (any.length === 1 && any[0] !== undefined ? [logKey(any[0], i)] : []))
     if (addresses.length === 1 && addresses[0] !== undefined) keys.push(logKey(addresses[0]))
+    const tooMany = () =>
+      new RpcError(-32005, `more than ${MAX_LOGS} logs in blocks ${from} to ${to}: ask for fewer blocks`)
     const candidates = store.blocksWithLogs(keys, from, to, MAX_LOGS + 1)
+    if (candidates.length > MAX_LOGS) throw tooMany()
     const isOneOf = (value: Uint8Array | undefined, list: readonly Uint8Array[]) =>
       list.length === 0 || (value !== undefined && list.some(other => Buffer.compare(other, value) === 0))
     const found: unknown[] = []
     for (const number of candidates) {
       const block = blocks.at(number)
       if (block === undefined) continue
-      for (const { log, json } of logsOf(block)) {
-        if (isOneOf(log.address, addresses) && topics.every((any, i) => isOneOf(log.topics[i], any))) found.push(json)
-      }
-    }
-    if (found.length > MAX_LOGS || candidates.length > MAX_LOGS) {
-      throw new RpcError(-32005, `more than ${MAX_LOGS} logs in blocks ${from} to ${to}: ask for fewer blocks`)
+      for (const [index, { log, tx }] of logsOf(block).entries())
+        if (isOneOf(log.address, addresses) && topics.every((any, i) => isOneOf(log.topics[i], any)))
+          found.push(logJson(log, block, tx, index))
+      if (found.length > MAX_LOGS) throw tooMany()
     }
     return found
   }

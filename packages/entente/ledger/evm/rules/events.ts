@@ -1,7 +1,7 @@
 // Events of contracts as the rules emit them.
 import { type Event, type EventName, LABELS } from '@entente/rules'
-import type { Hex } from 'viem'
-import { bytesToHex, decodeEventLog, encodeEventTopics, numberToHex, padHex } from 'viem/utils'
+import type { AbiEvent, Hex } from 'viem'
+import { bytesToHex, decodeEventLog, encodeEventTopics, numberToHex, padHex, toEventSelector } from 'viem/utils'
 import type { ChainEvent } from '../../chain.ts'
 import { LedgerError } from '../../error.ts'
 import { EVENTS } from './contracts.ts'
@@ -122,10 +122,14 @@ export function decodeEvents(logs: readonly ChainEvent[]): (Event & { readonly l
   return found
 }
 
+/** By first topic: the library would look for it among all of them, for each log. */
+const BY_TOPIC = new Map<string | undefined, AbiEvent>(EVENTS.map(event => [toEventSelector(event), event]))
+
 function decode(log: ChainEvent): { name: string; values: Values } {
+  const event = BY_TOPIC.get(log.topics[0])
   try {
     const { eventName, args } = decodeEventLog({
-      abi: EVENTS,
+      abi: event === undefined ? EVENTS : [event],
       topics: log.topics as [Hex],
       data: bytesToHex(log.data),
     })
