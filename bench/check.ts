@@ -1,7 +1,7 @@
 // How long the library's check takes, warm and with proofs verified, on the chains of one country with N artifacts, and the command beside it.
-// node bench/check.ts [N]
+// node bench/check.ts [N [DIR]]   DIR is kept; one that an earlier run has left is measured, and nothing entered
 import { execFile } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -21,11 +21,15 @@ const WRITERS = 16
 const VERSIONED = 10
 const HASH = `0x${'1'.repeat(64)}`
 const DAY = 86_400
-const dir = mkdtempSync(join(tmpdir(), 'entente-check-'))
-initFederation({ dir, members: ['FR'], port: 0, testSeed: 'entente bench' })
-for (const country of ['EU', 'FR']) {
-  const file = join(dir, country, 'federation.yaml')
-  writeFileSync(file, `${readFileSync(file, 'utf8')}documents: { serve: false }\n`)
+const kept = process.argv[3]
+const isThere = kept !== undefined && existsSync(join(kept, 'FR'))
+const dir = kept ?? mkdtempSync(join(tmpdir(), 'entente-check-'))
+if (!isThere) {
+  initFederation({ dir, members: ['FR'], port: 0, testSeed: 'entente bench' })
+  for (const country of ['EU', 'FR']) {
+    const file = join(dir, country, 'federation.yaml')
+    writeFileSync(file, `${readFileSync(file, 'utf8')}documents: { serve: false }\n`)
+  }
 }
 const federation = await startFederation(
   dir,
@@ -42,59 +46,73 @@ try {
   const keyOf = (n: number): `0x${string}` => `0x${(0xbe0c00 + n).toString(16).padStart(64, '0')}`
   const { accountFromKey } = await import('../packages/entente/ledger/evm/account.ts')
 
-  const started = performance.now()
-  const ncca = await chain('artifact').as(key('ncca'))
-  const makers = Array.from({ length: WRITERS }, (_, n) => ({ id: subjectId('party', `maker ${n}`), key: keyOf(n) }))
-  for (const { id, key } of makers)
-    await ncca.run('registerParty', {
-      id,
-      kind: 'manufacturer',
+  /** @returns seconds */
+  async function enter(): Promise<number> {
+    const started = performance.now()
+    const ncca = await chain('artifact').as(key('ncca'))
+    const makers = Array.from({ length: WRITERS }, (_, n) => ({ id: subjectId('party', `maker ${n}`), key: keyOf(n) }))
+    for (const { id, key } of makers)
+      await ncca.run('registerParty', {
+        id,
+        kind: 'manufacturer',
+        country: 'FR',
+        key: accountFromKey(key).address,
+        act: HASH,
+      })
+    const calls = function* (n: number): Generator<RuleCall> {
+      for (let i = n; i < artifacts; i += WRITERS) {
+        const artifact = subjectId('artifact', `artifact ${i}`)
+        yield ['registerArtifact', artifact, HASH]
+        if (i % VERSIONED !== 0) continue
+        yield ['setSupport', artifact, { guidance: HASH, until: 4_000_000_000, contact: HASH, repository: HASH }]
+        const files = { firmware: HASH, sbom: HASH, mud: HASH }
+        yield ['registerVersion', artifact, subjectId('version', `artifact ${i} 1`), files]
+      }
+    }
+    const { provider, config } = chain('artifact')
+    if (config.kind !== 'embedded' || provider === undefined) throw new Error(`the chain is of kind ${config.kind}`)
+    const { contracts } = await ncca.identity()
+    const options = { provider, contracts, chainId: config.chainId, kind: 'artifact' as const, gas: 10_000_000n }
+    await Promise.all(
+      makers.map(({ id, key }, n) => load(options, { account: accountFromKey(key), party: id, calls: calls(n) })),
+    )
+    const [nab, supervision] = [await certification.as(key('nab')), await certification.as(key('ncca'))]
+    const [cab, until] = [subjectId('party', 'CAB'), Math.floor(Date.now() / 1000) + 300 * DAY]
+    await nab.run('registerParty', {
+      id: cab,
+      kind: 'cab',
       country: 'FR',
-      key: accountFromKey(key).address,
+      key: accountFromKey(keyOf(99)).address,
       act: HASH,
     })
-  const calls = function* (n: number): Generator<RuleCall> {
-    for (let i = n; i < artifacts; i += WRITERS) {
-      const artifact = subjectId('artifact', `artifact ${i}`)
-      yield ['registerArtifact', artifact, HASH]
-      if (i % VERSIONED !== 0) continue
-      yield ['setSupport', artifact, { guidance: HASH, until: 4_000_000_000, contact: HASH, repository: HASH }]
-      const files = { firmware: HASH, sbom: HASH, mud: HASH }
-      yield ['registerVersion', artifact, subjectId('version', `artifact ${i} 1`), files]
+    await nab.run('accredit', cab, { schemes: [EUCC.id], categories: [], until })
+    await supervision.run('notifyBody', cab, '0799', false)
+    while ((await supervision.get('version', version)).value === undefined)
+      await new Promise(resolve => setTimeout(resolve, 100))
+    const certificate = {
+      scheme: EUCC.id,
+      level: 'substantial' as const,
+      holder: makers[0]?.id ?? '',
+      versions: [version],
     }
+    const now = Math.floor(Date.now() / 1000)
+    const rest = {
+      components: [],
+      categories: [],
+      document: HASH,
+      report: HASH,
+      van: 0,
+      since: now - 60,
+      until,
+      due: [],
+    }
+    await (await certification.as(keyOf(99))).run('issue', subjectId('certificate', 'C'), { ...certificate, ...rest })
+    return (performance.now() - started) / 1000
   }
-  const { provider, config } = chain('artifact')
-  if (config.kind !== 'embedded' || provider === undefined) throw new Error(`the chain is of kind ${config.kind}`)
-  const { contracts } = await ncca.identity()
-  const options = { provider, contracts, chainId: config.chainId, kind: 'artifact' as const, gas: 10_000_000n }
-  await Promise.all(
-    makers.map(({ id, key }, n) => load(options, { account: accountFromKey(key), party: id, calls: calls(n) })),
-  )
+
   const certification = chain('certification')
-  const [nab, supervision] = [await certification.as(key('nab')), await certification.as(key('ncca'))]
-  const [cab, until] = [subjectId('party', 'CAB'), Math.floor(Date.now() / 1000) + 300 * DAY]
-  await nab.run('registerParty', {
-    id: cab,
-    kind: 'cab',
-    country: 'FR',
-    key: accountFromKey(keyOf(99)).address,
-    act: HASH,
-  })
-  await nab.run('accredit', cab, { schemes: [EUCC.id], categories: [], until })
-  await supervision.run('notifyBody', cab, '0799', false)
   const version = subjectId('version', 'artifact 0 1')
-  while ((await supervision.get('version', version)).value === undefined)
-    await new Promise(resolve => setTimeout(resolve, 100))
-  const certificate = {
-    scheme: EUCC.id,
-    level: 'substantial' as const,
-    holder: makers[0]?.id ?? '',
-    versions: [version],
-  }
-  const now = Math.floor(Date.now() / 1000)
-  const rest = { components: [], categories: [], document: HASH, report: HASH, van: 0, since: now - 60, until, due: [] }
-  await (await certification.as(keyOf(99))).run('issue', subjectId('certificate', 'C'), { ...certificate, ...rest })
-  const loaded = (performance.now() - started) / 1000
+  const loaded = isThere ? 'there' : `entered in ${(await enter()).toFixed(0)} s`
 
   const country: CountryChains = {
     country: 'FR',
@@ -113,7 +131,7 @@ try {
   }
   const [middle, slow] = [median(times), quantile(times, 0.95)].map(ms => ms.toFixed(1))
   console.log(
-    `${artifacts} artifacts entered in ${loaded.toFixed(0)} s; check: median ${middle} ms, 95 % ${slow} ms, ${proven} readings proven`,
+    `${artifacts} artifacts ${loaded}; check: median ${middle} ms, 95 % ${slow} ms, ${proven} readings proven`,
   )
 
   const cli = join(import.meta.dirname, '../packages/entente/cli/entente.js')
@@ -130,5 +148,5 @@ try {
   )
 } finally {
   await federation.close()
-  rmSync(dir, { recursive: true, force: true })
+  if (kept === undefined) rmSync(dir, { recursive: true, force: true })
 }

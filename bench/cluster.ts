@@ -9,7 +9,7 @@ import type { Task } from './client.ts'
 import type { Bench } from './figures.ts'
 import { type Server, startClient, startServer } from './processes.ts'
 import type { Figure } from './report.ts'
-import { alternate, median, quantile } from './statistics.ts'
+import { median, quantile, takeTurns } from './statistics.ts'
 
 /** From a kill on, milliseconds, in which a POST counts as one during a takeover. */
 const TAKEOVER_MS = 5000
@@ -23,7 +23,10 @@ const MOST_WARMING = 8
 /** CPU in microseconds: of the servers, and of mongod meanwhile. */
 type Cpu = { servers: number; mongod: number }
 
-/** Two servers of one log against one server, on databases of one mongod; and what a takeover costs those who post. */
+/**
+ * Two servers of one log against one server, on databases of one mongod; beside them two servers of two logs, which know nothing of each other: what it costs that a process is asked half as much
+ * is not what servers of one log cost. And what a takeover costs those who post.
+ */
 export const cluster: Bench = async (run, started, client) => {
   const installed = installMongod()
   if ('reason' in installed) {
@@ -44,6 +47,8 @@ export const cluster: Bench = async (run, started, client) => {
   }
   const one = [await start('one', 'one', false)]
   const two = [await start('first', 'two', true), await start('second', 'two', true)]
+  const apart = [await start('apart', 'apart', false), await start('other', 'other', false)]
+  const sides = [two, one, apart]
   const clients = [client, started.add(startClient())]
 
   const used = (servers: Server[]): Cpu => ({
@@ -95,10 +100,10 @@ export const cluster: Bench = async (run, started, client) => {
       ...(perSecond ? { perSecond: perSecond / servers.length } : {}),
     }))
   }
-  const gets = (servers: Server[], count: number, perSecond?: number) =>
-    cpu(servers, count, (i, share) => ({
+  const gets = (servers: Server[], requests: number, perSecond?: number) =>
+    cpu(servers, requests, (i, share) => ({
       do: 'get',
-      from: i * share,
+      from: i * count * 2, // what was posted to that one in the first round of warming up
       count: share,
       each: 1,
       connections: 4 / servers.length,
@@ -107,7 +112,7 @@ export const cluster: Bench = async (run, started, client) => {
 
   const [rounds, seconds, count] = run.quick ? [4, 3, 400] : [7, 6, 1000]
   // Of two servers each is asked half as often, and both must have compiled what they run: until a request costs no less than in the round before.
-  for (const servers of [one, two])
+  for (const servers of sides)
     for (const ask of [posts, gets]) {
       let [last, level] = [Number.POSITIVE_INFINITY, 0]
       for (let i = 0; i < MOST_WARMING && level < 2; i++) {
@@ -116,37 +121,31 @@ export const cluster: Bench = async (run, started, client) => {
         last = Math.min(last, now)
       }
     }
-  await Promise.all([one, two].map(beIdle))
-  const figure = (what: string, pairs: [Cpu, Cpu][], how: string): Figure => {
+  await Promise.all(sides.map(beIdle))
+  const figure = (what: string, turns: Cpu[][], how: string): Figure => {
     const middle = (of: keyof Cpu) =>
-      [0, 1].map(at => `${Math.round(median(pairs.map(pair => (pair[at] as Cpu)[of])))}`).join(' : ')
-    const ratios = pairs.map(([ours, other]) => ours.servers / other.servers)
-    const [low, high] = [0.25, 0.75].map(q => quantile(ratios, q).toFixed(2))
+      sides.map((_, at) => `${Math.round(median(turns.map(turn => (turn[at] as Cpu)[of])))}`).join(' : ')
+    const ratios = (a: number, b: number) => turns.map(turn => (turn[a] as Cpu).servers / (turn[b] as Cpu).servers)
+    const quartiles = (values: number[]) => [0.25, 0.75].map(q => quantile(values, q).toFixed(2)).join(' to ')
+    const [toOne, toApart, apartToOne] = [ratios(0, 1), ratios(0, 2), ratios(2, 1)]
     return {
       figure: '18',
       what: `CPU of a ${what}, two servers : one`,
-      value: median(ratios),
+      value: median(toOne),
       unit: '×',
-      details: `${middle('servers')} µs, quartiles of ${rounds} rounds ${low} to ${high}; ${how}; mongod ${middle('mongod')} µs`,
+      details: `quartiles of ${rounds} rounds ${quartiles(toOne)}; two of two logs : one ${median(apartToOne).toFixed(2)} (${quartiles(apartToOne)}), two of one log : of two ${median(toApart).toFixed(2)} (${quartiles(toApart)}); of one log : one : of two logs ${middle('servers')} µs; ${how}; mongod ${middle('mongod')} µs`,
       goal: { most: 1.1 },
     }
   }
-  const posted = await alternate(
-    rounds,
-    () => posts(two, POSTS * seconds, POSTS),
-    () => posts(one, POSTS * seconds, POSTS),
-  )
-  const full = await alternate(
-    rounds,
-    () => posts(two, count),
-    () => posts(one, count),
-  )
-  const got = await alternate(
-    rounds,
-    () => gets(two, GETS * seconds, GETS),
-    () => gets(one, GETS * seconds, GETS),
-  )
-  const idled = (of: keyof Cpu) => [two, one].map(s => ((idle.get(s)?.[of] ?? 0) / 1000).toFixed(1)).join(' : ')
+  const inTurn = (ask: typeof posts, requests: number, perSecond?: number) =>
+    takeTurns(
+      rounds,
+      sides.map(servers => () => ask(servers, requests, perSecond)),
+    )
+  const posted = await inTurn(posts, POSTS * seconds, POSTS)
+  const full = await inTurn(posts, count)
+  const got = await inTurn(gets, GETS * seconds, GETS)
+  const idled = (of: keyof Cpu) => sides.map(s => ((idle.get(s)?.[of] ?? 0) / 1000).toFixed(1)).join(' : ')
   const figures: Figure[] = [
     figure('POST of 2 objects', posted, `${POSTS} a second`),
     figure('POST of 2 objects at full speed', full, '8 at a time, which share commits'),
@@ -156,10 +155,10 @@ export const cluster: Bench = async (run, started, client) => {
       what: 'CPU of two servers when nobody asks anything',
       value: (idle.get(two)?.servers ?? 0) / 1000,
       unit: 'ms/s',
-      details: `two : one ${idled('servers')} ms/s, mongod for all three ${((idle.get(two)?.mongod ?? 0) / 1000).toFixed(1)} ms/s; not counted above`,
+      details: `of one log : one : of two logs ${idled('servers')} ms/s, mongod for all five ${((idle.get(two)?.mongod ?? 0) / 1000).toFixed(1)} ms/s; not counted above`,
     },
   ]
-  await Promise.all([...one, ...two].map(s => s.stop()))
+  await Promise.all(sides.flat().map(s => s.stop()))
   return [...figures, await takeovers(installed.path, join(folder, 'takeovers'), run.quick ? 2 : 5)]
 }
 

@@ -7,21 +7,23 @@ export function quantile(values: readonly number[], q: number): number {
 export const median = (values: readonly number[]): number => quantile(values, 0.5)
 
 /** Runs both sides in turn, `rounds` times: the machine may change its pace, and does so for both. */
-export async function alternate<T>(
+export const alternate = <T>(
   rounds: number,
   a: (round: number) => Promise<T>,
   b: (round: number) => Promise<T>,
-): Promise<[T, T][]> {
-  const results: [T, T][] = []
+): Promise<[T, T][]> => takeTurns(rounds, [a, b]) as Promise<[T, T][]>
+
+/** Runs all sides in turn, `rounds` times. @returns by round, what each gave */
+export async function takeTurns<T>(rounds: number, sides: ((round: number) => Promise<T>)[]): Promise<T[][]> {
+  const results: T[][] = []
   for (let round = 0; round < rounds; round++) {
+    const given: T[] = []
     // Who goes first changes too.
-    if (round % 2 === 0) {
-      const first = await a(round)
-      results.push([first, await b(round)])
-    } else {
-      const first = await b(round)
-      results.push([await a(round), first])
+    for (let turn = 0; turn < sides.length; turn++) {
+      const side = (round + turn) % sides.length
+      given[side] = await (sides[side] as (typeof sides)[number])(round)
     }
+    results.push(given)
   }
   return results
 }
