@@ -1,4 +1,4 @@
-import { randomBytes, randomUUID } from 'node:crypto'
+import { randomUUID } from 'node:crypto'
 import { chmodSync, existsSync, readFileSync } from 'node:fs'
 import { startAuditor } from '#notary/auditor.ts'
 import { createCosigned } from '#notary/cosigned.ts'
@@ -12,7 +12,7 @@ import type { Notary } from '#notary/notary.ts'
 import { createRounds } from '#notary/rounds.ts'
 import type { Clock } from '#notary/time.ts'
 import { certificateIdentify } from '#taxii/auth/certificate.ts'
-import { createUser, readUsers, ROLES, writeUsers } from '#taxii/auth/local.ts'
+import { createPassword, createUser, readUsers, ROLES, writeUsers } from '#taxii/auth/local.ts'
 import type { TaxiiContext } from '#taxii/context.ts'
 import { createMarkings } from '#taxii/markings.ts'
 import { createMemory } from '#taxii/memory.ts'
@@ -213,7 +213,7 @@ async function ensureAdmin(paths: Paths): Promise<void> {
   const admin = users.users.find(u => u.name === 'admin')
   if (admin && given === undefined) return
   if (!given && users.users.length > 0) return // an operator who removed `admin` doesn't get it back
-  const password = given ?? randomBytes(18).toString('base64url')
+  const password = given ?? createPassword()
   if (given === undefined) {
     if (existsSync(paths.adminPassword)) chmodSync(paths.adminPassword, 0o600)
     else writeSecret(paths.adminPassword, `${password}\n`)

@@ -1,6 +1,5 @@
-import { randomBytes } from 'node:crypto'
 import { rmSync } from 'node:fs'
-import { createUser, readUsers } from '#taxii/auth/local.ts'
+import { createPassword, createUser, readUsers } from '#taxii/auth/local.ts'
 import type { Args } from '../commands.ts'
 import type { Config, Paths } from '../config.ts'
 import { openData } from '../data.ts'
@@ -112,6 +111,6 @@ async function newPassword(name: string, values: Values): Promise<{ secret: stri
   const given = isSet(values, 'generate')
     ? undefined
     : await readPassword(textOf(values, 'password'), `New password of ${name} (empty: a random one): `)
-  if (given === undefined || given === '') return { secret: randomBytes(18).toString('base64url'), isGenerated: true }
+  if (given === undefined || given === '') return { secret: createPassword(), isGenerated: true }
   return { secret: checkPassword(given), isGenerated: false }
 }

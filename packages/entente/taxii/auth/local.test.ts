@@ -5,7 +5,15 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import type { Authenticate } from './auth.ts'
-import { createToken, createUser, type LocalUser, localAuthenticate, readUsers, writeUsers } from './local.ts'
+import {
+  createPassword,
+  createToken,
+  createUser,
+  type LocalUser,
+  localAuthenticate,
+  readUsers,
+  writeUsers,
+} from './local.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'entente-users-'))
 after(() => rmSync(folder, { recursive: true }))
@@ -35,6 +43,9 @@ function setUp(users = [alice], tokens: ReturnType<typeof createToken>['stored']
 
 test('the file of users is for its owner only, and holds no password and no token', () => {
   const { token, stored } = createToken('alice', ['taxii-read'], { now: new Date() })
+  // What is typed after a command must not look like an option of it.
+  assert.match(stored.id, /^[0-9a-f]{12}$/)
+  assert.match(createPassword(), /^[0-9a-f]{36}$/)
   const { file } = setUp([alice], [stored])
   assert.equal(statSync(file).mode & 0o777, 0o600)
   const text = JSON.stringify(readUsers(file))

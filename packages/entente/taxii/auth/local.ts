@@ -62,13 +62,16 @@ export async function createUser(name: string, password: string, roles: string[]
   }
 }
 
+/** 144 bits, in digits that a command line takes for no option and a URL as they are. */
+export const createPassword = (): string => randomBytes(18).toString('hex')
+
 /** @returns the token, shown once, and what is kept of it */
 export function createToken(
   user: string,
   roles: string[],
   options: { now: Date; days?: number | undefined; note?: string },
 ): { token: string; stored: LocalToken } {
-  const id = randomBytes(6).toString('base64url')
+  const id = randomBytes(6).toString('hex') // nothing that could be taken for an option of "token revoke"
   const token = `ent_${id}_${randomBytes(32).toString('base64url')}`
   const expires =
     options.days === undefined ? null : new Date(options.now.getTime() + options.days * 86_400_000).toISOString()
