@@ -197,6 +197,7 @@ export function createMachine({ chainId, read, blockHash }: MachineOptions): Mac
     async call(root, context, { from, to, data, gas }) {
       const { state } = await stateAt(root)
       const evm = await createEVM({ common, stateManager: state, blockchain })
+      await state.checkpoint() // without one, what the call has changed would be hashed into the tries at its end
       const result = await evm.runCall({
         caller: new Address(from),
         origin: new Address(from),
