@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs'
-import type { RuleCall, RuleChain, RuleEvent } from '#ledger/rule-chain.ts'
 import { LedgerError } from '#ledger/error.ts'
+import type { RuleCall, RuleChain, RuleEvent } from '#ledger/rule-chain.ts'
 import { type Entities, type Kind, Refusal, type RuleArguments } from '@entente/rules'
 import { isDeepStrictEqual } from 'node:util'
 import { writeWhole } from '../whole-file.ts'
@@ -164,6 +164,7 @@ export function createFacts({ country, from, to, file, log, blocks = 1000 }: Fac
     for (const facts of inRounds(said.map(fact => withKeysOf(target, fact)))) {
       const known = await Promise.all(facts.map(fact => isThere(target, fact)))
       const missing = facts.filter((_, i) => !known[i])
+      if (missing.length === 0) continue
       const outcomes = await target.runAll(missing.map((fact): RuleCall => ({ rule: 'attest', args: [fact] })))
       const failed = outcomes.find(one => one instanceof LedgerError)
       if (failed) throw failed
