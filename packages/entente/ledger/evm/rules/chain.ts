@@ -166,13 +166,19 @@ function createEvmRuleChain(
   }
 
   async function timeOf(block: number, hash: string): Promise<number> {
+    const time = await timeIn(block, hash)
+    if (time === undefined) throw replaced(block, hash)
+    return time
+  }
+  /** Undefined where the chain has another block at this height by now. */
+  async function timeIn(block: number, hash: string): Promise<number | undefined> {
     const known = times.get(hash)
     if (known !== undefined) return known
     const header = await chain.header(block)
-    if (header.hash !== hash)
-      throw new LedgerError('unreachable', `block ${block} was ${hash} and is now ${header.hash}: ask again`)
-    return remember(header)
+    return header.hash === hash ? remember(header) : undefined
   }
+  const replaced = (block: number, hash: string) =>
+    new LedgerError('unreachable', `block ${block} was ${hash}, and another is in its place now: ask again`)
   function remember({ hash, time }: ChainHeader): number {
     times.set(hash, time)
     for (const oldest of times.keys()) {
@@ -195,10 +201,20 @@ function createEvmRuleChain(
     return list
   }
 
-  async function toRuleReceipt({ transaction, block, blockHash, events }: ChainReceipt): Promise<RuleReceipt> {
-    ran = Math.max(ran, block)
-    const time = events[0]?.time ?? (await timeOf(block, blockHash))
-    return { transaction, block, blockHash, time, events: await toRuleEvents(events) }
+  /** Where another block has taken the place of the one that the transaction was in, it comes into a later one. */
+  async function toRuleReceipt(receipt: ChainReceipt): Promise<RuleReceipt> {
+    let found = receipt
+    for (let waited = 0; ; waited += pollMs) {
+      const { transaction, block, blockHash, events } = found
+      const time = events[0]?.time ?? (await timeIn(block, blockHash))
+      if (time !== undefined) {
+        ran = Math.max(ran, block)
+        return { transaction, block, blockHash, time, events: await toRuleEvents(events) }
+      }
+      if (waited >= timeoutMs) throw replaced(block, blockHash)
+      await wait(pollMs)
+      found = (await chain.receipt(transaction)) ?? found
+    }
   }
 
   function requireSigner(): void {

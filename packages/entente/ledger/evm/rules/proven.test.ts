@@ -327,3 +327,34 @@ test('deploying again finds what is there, and another account creates a chain o
     /WrongCountry \(rule 0\)/,
   )
 })
+
+test('a transaction whose block another one took the place of is answered for by the block that it is in now', async () => {
+  let replaced = 1
+  const reorganising: Eip1193Provider = {
+    async request(request) {
+      const answer = structuredClone(await provider.request(request))
+      if (request.method !== 'eth_getTransactionReceipt' || answer === null) return answer
+      const receipt = answer as { blockHash: string; logs: { blockHash: string; blockTimestamp?: string }[] }
+      const blockHash = replaced-- > 0 ? flip(receipt.blockHash, 3) : receipt.blockHash
+      const logs = receipt.logs.map(({ blockTimestamp: _, ...log }) => ({ ...log, blockHash }))
+      return { ...receipt, blockHash, logs }
+    },
+  }
+  const maker = await open(reorganising, { account: MAKER })
+  const one = await maker.run('registerArtifact', id(0xa3), id(5))
+  replaced = 2
+  const calls = [0xa4, 0xa5].map(n => ({ rule: 'registerArtifact' as const, args: [id(n), id(5)] as [string, string] }))
+  const many = await maker.runAll(calls)
+  const history = await (await open(provider)).history()
+  for (const receipt of [one, ...many]) {
+    assert.ok('blockHash' in receipt, String(receipt))
+    const event = history.find(({ transaction }) => transaction === receipt.transaction) ?? assert.fail()
+    assert.deepEqual([receipt.blockHash, receipt.time], [event.blockHash, event.time])
+  }
+  // One that does not come back within the time is said to be asked for again.
+  replaced = Number.POSITIVE_INFINITY
+  await assert.rejects(maker.run('registerArtifact', id(0xa6), id(5)), {
+    code: 'unreachable',
+    message: /another is in its place now: ask again/,
+  })
+})
