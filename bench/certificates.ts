@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Genesis } from '@entente/rules'
 import { callOfCertificate, callOfHolder, callOfScheme } from '../packages/entente/cli/federation/import-calls.ts'
@@ -185,6 +185,7 @@ async function openOn(
 }
 
 async function onFabric(bin: string, folder: string, genesis: (key: string) => Genesis): Promise<Opened> {
+  mkdirSync(folder, { recursive: true })
   const network = await startFabric(bin, folder, 'etcdraft', { chaincodes: ['certification'] })
   const text = (file: string) => readFileSync(file, 'utf8')
   const [own] = network.organizations
