@@ -336,7 +336,7 @@ test('a transaction whose block another one took the place of is answered for by
       if (request.method !== 'eth_getTransactionReceipt' || answer === null) return answer
       const receipt = answer as { blockHash: string; logs: { blockHash: string; blockTimestamp?: string }[] }
       const blockHash = replaced-- > 0 ? flip(receipt.blockHash, 3) : receipt.blockHash
-      const logs = receipt.logs.map(({ blockTimestamp: _, ...log }) => ({ ...log, blockHash }))
+      const logs = receipt.logs.map(log => ({ ...log, blockHash, blockTimestamp: undefined }))
       return { ...receipt, blockHash, logs }
     },
   }
