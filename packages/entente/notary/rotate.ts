@@ -54,7 +54,7 @@ export async function rotateKey({
   now,
   newKey,
   fault,
-  ...options
+  patienceMs = PATIENCE_MS,
 }: RotateOptions): Promise<Rotated> {
   const isFinished = finishRotation(file, origin, await store.head())
   const old = openLogKey(file, origin, false)
@@ -71,7 +71,7 @@ export async function rotateKey({
   const time = `${formatMicros(now).slice(0, 19)}Z`
 
   /** Behind all that the log has: as little as can be is done between reading that and the commit, for others commit meanwhile. */
-  async function state(): Promise<{ index: number; head: StoredHead }> {
+  async function commitStatement(): Promise<{ index: number; head: StoredHead }> {
     const index = log.size
     const statement = signSuccession({ from: old.vkey, to: next.vkey, index, time }, old.signer, next.signer)
     rmSync(nextKeyFile(file), { force: true }) // of a rotation that was cut off at K1, or of the try before
@@ -85,11 +85,10 @@ export async function rotateKey({
     return { index, head }
   }
 
-  const { patienceMs = PATIENCE_MS } = options
   const until = performance.now() + patienceMs
   for (let tries = 1; ; tries++)
     try {
-      const { index, head } = await state()
+      const { index, head } = await commitStatement()
       fault?.('K2')
       finishRotation(file, origin, head, fault)
       return { from: old.vkey, to: next.vkey, index }

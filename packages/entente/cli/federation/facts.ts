@@ -187,7 +187,7 @@ export function createFacts({ country, from, to, file, log, blocks = 1000 }: Fac
     const route = routeOf(source, target)
     const final = await (heads.get(source) ?? remember(heads, source, reading))
     let entered = 0
-    for (let fromBlock = (read[route] ?? -1) + 1; fromBlock <= final; fromBlock = (read[route] as number) + 1) {
+    for (let fromBlock = (read[route] ?? -1) + 1; fromBlock <= final; fromBlock += blocks) {
       const toBlock = Math.min(final, fromBlock + blocks - 1)
       const events = await reading.history({ fromBlock, toBlock })
       for (let i = 0; i < events.length; i += EVENTS) {

@@ -51,9 +51,9 @@ const RECOUNT_MS = 60_000
 
 // MongoDB's error codes for who came second.
 const WRITE_CONFLICT = 112
+const DUPLICATE_KEY = 11_000
 /** Of a commit that meets others of which none commits. */
 const MOST_TRIES = 5
-const DUPLICATE_KEY = 11_000
 
 /**
  * A store in a database of a MongoDB replica set (docs/decisions/0025-mongodb.md). Everything is read from the primary, and what a majority has kept; several reads
