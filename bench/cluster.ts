@@ -14,7 +14,7 @@ import { median, quantile, takeTurns } from './statistics.ts'
 /** From a kill on, milliseconds, in which a POST counts as one during a takeover. */
 const TAKEOVER_MS = 5000
 const IDLE_MS = 10_000
-/** Requests a second that both are asked, whatever they can do: what is done for nobody is then the same share of both. */
+/** Requests a second that each way is asked, whatever they can do: what is done for nobody is then the same share of all. */
 const POSTS = 60
 const GETS = 120
 /** Rounds of warming up, at most. */
@@ -23,9 +23,12 @@ const MOST_WARMING = 8
 /** CPU in microseconds: of the servers, and of mongod meanwhile. */
 type Cpu = { servers: number; mongod: number }
 
+/** Which servers are asked: each for its part of the requests at the same time, or one after the other, as fast as one alone is asked. */
+type Way = { servers: Server[]; inTurn: boolean }
+
 /**
- * Two servers of one log against one server, on databases of one mongod; beside them two servers of two logs, which know nothing of each other: what it costs that a process is asked half as much
- * is not what servers of one log cost. And what a takeover costs those who post.
+ * Two servers of one log against one server, on databases of one mongod, asked the same as fast, one after the other: so on either side one client asks one server. Both at once
+ * against two servers of two logs, which know nothing of each other: two busy processes cost more on two cores, whatever they do. And what a takeover costs those who post.
  */
 export const cluster: Bench = async (run, started, client) => {
   const installed = installMongod()
@@ -49,6 +52,11 @@ export const cluster: Bench = async (run, started, client) => {
   const two = [await start('first', 'two', true), await start('second', 'two', true)]
   const apart = [await start('apart', 'apart', false), await start('other', 'other', false)]
   const sides = [two, one, apart]
+  const [atOnce, alone, unrelated, inTurn] = [
+    ...sides.map((servers): Way => ({ servers, inTurn: false })),
+    { servers: two, inTurn: true },
+  ] as [Way, Way, Way, Way]
+  const ways = [atOnce, alone, unrelated, inTurn]
   const clients = [client, started.add(startClient())]
 
   const used = (servers: Server[]): Cpu => ({
@@ -67,17 +75,19 @@ export const cluster: Bench = async (run, started, client) => {
     })
   }
 
-  /** CPU a request, of all servers, each of which gets as many. */
+  /** CPU a request, of all servers, each of which gets as many; `shares` is by how many a server's connections and requests a second are divided. */
   async function cpu(
-    servers: Server[],
+    { servers, inTurn }: Way,
     count: number,
-    task: (server: number, share: number) => Omit<Task, 'side'>,
+    task: (server: number, shares: number) => Omit<Task, 'side'>,
   ): Promise<Cpu> {
     const [before, begun] = [used(servers), performance.now()]
-    const share = count / servers.length
-    await Promise.all(
-      servers.map((s, i) => (clients[i] as (typeof clients)[number]).run({ side: s.side, ...task(i, share) } as Task)),
-    )
+    const ask = (i: number) => {
+      const asking = clients[inTurn ? 0 : i] as (typeof clients)[number]
+      return asking.run({ side: servers[i]?.side, ...task(i, inTurn ? 1 : servers.length) } as Task)
+    }
+    if (inTurn) for (const i of servers.keys()) await ask(i)
+    else await Promise.all(servers.keys().map(ask))
     const [after, seconds] = [used(servers), (performance.now() - begun) / 1000]
     const background = idle.get(servers) ?? { servers: 0, mongod: 0 }
     const a = (of: keyof Cpu) => (after[of] - before[of] - background[of] * seconds) / count
@@ -89,67 +99,82 @@ export const cluster: Bench = async (run, started, client) => {
     numbers.set(servers, at + count)
     return at
   }
-  const posts = (servers: Server[], count: number, perSecond?: number) => {
-    const from = take(servers, count * 2)
-    return cpu(servers, count, (i, share) => ({
+  const posts = (way: Way, count: number, perSecond?: number) => {
+    const from = take(way.servers, count * 2)
+    const own = count / way.servers.length
+    return cpu(way, count, (i, shares) => ({
       do: 'post',
-      from: from + i * share * 2,
-      count: share,
+      from: from + i * own * 2,
+      count: own,
       objects: 2,
-      connections: 8 / servers.length,
-      ...(perSecond ? { perSecond: perSecond / servers.length } : {}),
+      connections: 8 / shares,
+      ...(perSecond ? { perSecond: perSecond / shares } : {}),
     }))
   }
-  const gets = (servers: Server[], requests: number, perSecond?: number) =>
-    cpu(servers, requests, (i, share) => ({
+  const gets = (way: Way, requests: number, perSecond?: number) =>
+    cpu(way, requests, (i, shares) => ({
       do: 'get',
       from: i * count * 2, // what was posted to that one in the first round of warming up
-      count: share,
+      count: requests / way.servers.length,
       each: 1,
-      connections: 4 / servers.length,
-      ...(perSecond ? { perSecond: perSecond / servers.length } : {}),
+      connections: 4 / shares,
+      ...(perSecond ? { perSecond: perSecond / shares } : {}),
     }))
 
   const [rounds, seconds, count] = run.quick ? [4, 3, 400] : [7, 6, 1000]
   // Of two servers each is asked half as often, and both must have compiled what they run: until a request costs no less than in the round before.
-  for (const servers of sides)
+  for (const way of [atOnce, alone, unrelated])
     for (const ask of [posts, gets]) {
       let [last, level] = [Number.POSITIVE_INFINITY, 0]
       for (let i = 0; i < MOST_WARMING && level < 2; i++) {
-        const now = (await ask(servers, count * servers.length)).servers
+        const now = (await ask(way, count * way.servers.length)).servers
         level = now > 0.95 * last ? level + 1 : 0
         last = Math.min(last, now)
       }
     }
   await Promise.all(sides.map(beIdle))
-  const figure = (what: string, turns: Cpu[][], how: string): Figure => {
-    const middle = (of: keyof Cpu) =>
-      sides.map((_, at) => `${Math.round(median(turns.map(turn => (turn[at] as Cpu)[of])))}`).join(' : ')
-    const ratios = (a: number, b: number) => turns.map(turn => (turn[a] as Cpu).servers / (turn[b] as Cpu).servers)
+  const figuresOf = (what: string, turns: Cpu[][], how: string): Figure[] => {
+    const middle = (of: keyof Cpu, which: Way[]) =>
+      which.map(w => `${Math.round(median(turns.map(turn => (turn[ways.indexOf(w)] as Cpu)[of])))}`).join(' : ')
+    const ratio = (a: Way, b: Way) =>
+      turns.map(turn => (turn[ways.indexOf(a)] as Cpu).servers / (turn[ways.indexOf(b)] as Cpu).servers)
     const quartiles = (values: number[]) => [0.25, 0.75].map(q => quantile(values, q).toFixed(2)).join(' to ')
-    const [toOne, toApart, apartToOne] = [ratios(0, 1), ratios(0, 2), ratios(2, 1)]
-    return {
-      figure: '18',
-      what: `CPU of a ${what}, two servers : one`,
-      value: median(toOne),
-      unit: '×',
-      details: `quartiles of ${rounds} rounds ${quartiles(toOne)}; two of two logs : one ${median(apartToOne).toFixed(2)} (${quartiles(apartToOne)}), two of one log : of two ${median(toApart).toFixed(2)} (${quartiles(toApart)}); of one log : one : of two logs ${middle('servers')} µs; ${how}; mongod ${middle('mongod')} µs`,
-      goal: { most: 1.1 },
-    }
+    const all = (values: number[]) => `${median(values).toFixed(2)} (${quartiles(values)})`
+    const [turned, shared] = [ratio(inTurn, alone), ratio(atOnce, unrelated)]
+    const one = [inTurn, alone]
+    const three = [atOnce, alone, unrelated]
+    return [
+      {
+        figure: '18',
+        what: `CPU of a ${what}, two servers asked in turn : one`,
+        value: median(turned),
+        unit: '×',
+        details: `quartiles of ${rounds} rounds ${quartiles(turned)}; ${middle('servers', one)} µs; ${how}; mongod ${middle('mongod', one)} µs`,
+        goal: { most: 1.1 },
+      },
+      {
+        figure: '18',
+        what: `CPU of a ${what}, two servers asked at once : two of two logs`,
+        value: median(shared),
+        unit: '×',
+        details: `quartiles ${quartiles(shared)}; against one server: of one log ${all(ratio(atOnce, alone))}, of two logs ${all(ratio(unrelated, alone))}; of one log : one : of two logs ${middle('servers', three)} µs; mongod ${middle('mongod', three)} µs`,
+        goal: { most: 1.1 },
+      },
+    ]
   }
-  const inTurn = (ask: typeof posts, requests: number, perSecond?: number) =>
+  const takingTurns = (ask: typeof posts, requests: number, perSecond?: number) =>
     takeTurns(
       rounds,
-      sides.map(servers => () => ask(servers, requests, perSecond)),
+      ways.map(way => () => ask(way, requests, perSecond)),
     )
-  const posted = await inTurn(posts, POSTS * seconds, POSTS)
-  const full = await inTurn(posts, count)
-  const got = await inTurn(gets, GETS * seconds, GETS)
+  const posted = await takingTurns(posts, POSTS * seconds, POSTS)
+  const full = await takingTurns(posts, count)
+  const got = await takingTurns(gets, GETS * seconds, GETS)
   const idled = (of: keyof Cpu) => sides.map(s => ((idle.get(s)?.[of] ?? 0) / 1000).toFixed(1)).join(' : ')
   const figures: Figure[] = [
-    figure('POST of 2 objects', posted, `${POSTS} a second`),
-    figure('POST of 2 objects at full speed', full, '8 at a time, which share commits'),
-    figure('GET by id', got, `${GETS} a second`),
+    ...figuresOf('POST of 2 objects', posted, `${POSTS} a second`),
+    ...figuresOf('POST of 2 objects at full speed', full, '8 at a time, which share commits'),
+    ...figuresOf('GET by id', got, `${GETS} a second`),
     {
       figure: '18',
       what: 'CPU of two servers when nobody asks anything',

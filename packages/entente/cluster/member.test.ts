@@ -88,6 +88,8 @@ const until = async (is: () => boolean) => {
   for (let i = 0; i < 400 && !is(); i++) await sleep(20)
   assert.ok(is())
 }
+/** The run of the server that has the lease. */
+const holderOf = ({ lease }: Site) => (JSON.parse(lease.text?.split('\n')[0] as string) as { holder: string }).holder
 const auditClean = async (store: Store & Journal) =>
   assert.deepEqual((await audit({ store, vkey: key.vkey, anchors: [] })).problems, [])
 
@@ -200,7 +202,7 @@ test('nothing is acknowledged before each grant was given back or has run out', 
   const link = await openLink({
     address: member.state().sequencer as string,
     psk: deriveKeys(privateKey).psk,
-    wanted: (JSON.parse(site.lease.text?.split('\n')[0] as string) as { holder: string }).holder,
+    wanted: holderOf(site),
     maxBytes: 100_000,
     news: said => {
       news.push(said)
@@ -291,6 +293,34 @@ test('a server that is granted reads asks no more, until that is revoked or has 
   await member.fresh()
   assert.equal(asked.length, ++count)
   assert.equal(notary.log.size, writer.log.size)
+})
+
+test('a server is told of each new head soon where somebody waits for it, and now and then where nobody does', async t => {
+  const site = open(t)
+  const first = await site.start()
+  const { member, notary } = first
+  const told: number[] = []
+  const link = await openLink({
+    address: member.state().sequencer as string,
+    psk: deriveKeys(privateKey).psk,
+    wanted: holderOf(site),
+    maxBytes: 1_000_000,
+    news: ({ size }) => told.push(Number(size)),
+    closed: () => {},
+  })
+  t.after(() => link.close())
+  const write = async () => {
+    for (const until = performance.now() + 500; performance.now() < until; await sleep(20))
+      await notary.submit(testRequest(notary, [testObject()]))
+    const { size } = notary.log
+    await until(() => told.at(-1) === size)
+    return told.splice(0).length
+  }
+  const rare = await write()
+  assert.ok(rare <= 7, `${rare} times in 0.5 s`)
+  await link.ask('head', { size: notary.log.size, listens: true })
+  const often = await write()
+  assert.ok(often > 2 * rare, `${often} times, and ${rare} where nobody waits`)
 })
 
 test('what the one that writes refuses is refused; nobody else can ask it', async t => {
@@ -403,7 +433,6 @@ test('a store that was put back is not gone on from by a server that has not rea
   })
   const [head, heads] = [await site.store.head(), await site.store.collections()]
   await first.notary.submit(testRequest(first.notary, [testObject()]))
-  await sleep(100)
   old = { head: async () => head, collections: async () => heads }
   await first.member.close()
   await until(() => second.notary.halted !== undefined)

@@ -89,8 +89,11 @@ const FOLLOW_MS = 500
 const SEEK_MS = 50
 /** How long another server is asked for its head before the store is. */
 const HEAD_MS = 500
-/** Others are told of a new head no more often. */
+/** Others are told of a new head no more often: those where somebody waits for what is new, and those where nobody does. */
 const NEWS_MS = 10
+const QUIET_NEWS_MS = 100
+/** For so long after it said so, somebody waits at another server. */
+const LISTENING_MS = 3 * FOLLOW_MS
 const DEFAULT_PATIENCE_MS = 10_000
 /** How long a start waits for somebody who writes. */
 const START_MS = 15_000
@@ -131,6 +134,8 @@ export async function openMember(options: MemberOptions): Promise<Member> {
   const rouse = new Set<() => void>()
   /** By connection: the size that the server there was told in an answer. */
   const knows = new WeakMap<Peer, number>()
+  /** By connection: until when somebody there waits for what is new. */
+  const listening = new WeakMap<Peer, number>()
   /** By status id: what another server asked, and is under way. */
   const begun = new Map<string, Promise<StatusRow>>()
   let renewing: NodeJS.Timeout | undefined
@@ -156,6 +161,7 @@ export async function openMember(options: MemberOptions): Promise<Member> {
     if (!work || !leads) throw new Moved()
     if (kind === 'head') {
       if (!lease.isSure()) throw new Moved()
+      if (data['listens'] === true) listening.set(peer, now() + LISTENING_MS)
       const { log } = work.notary
       const added = log.head && log.since(Number(data['size']))
       const given = data['grant'] === true ? grants.give(peer) : undefined
@@ -269,7 +275,11 @@ export async function openMember(options: MemberOptions): Promise<Member> {
     if (leads && lease.isSure()) return
     if (!leads && link?.isOpen) {
       const [own, sent] = [grant, now()]
-      const question = { size: notary.log.size, ...(wantsGrant ? { grant: true } : {}) }
+      const question = {
+        size: notary.log.size,
+        ...(wantsGrant ? { grant: true } : {}),
+        ...(work.isListening() ? { listens: true } : {}),
+      }
       wantsGrant = false
       asked++
       const answered = await within(HEAD_MS, link.ask('head', question))
@@ -454,7 +464,7 @@ export async function openMember(options: MemberOptions): Promise<Member> {
     await duties.stop()
     await grants.show(() => {}) // or the next one would have to wait for it
     await lease.release().catch(() => {})
-    tellAll({ released: true })
+    tellAll({ size: notary.log.size, released: true })
     writes = false
     changed()
   }
@@ -484,11 +494,21 @@ export async function openMember(options: MemberOptions): Promise<Member> {
   }
   const listener: Listener = await listen({ ...options.listen, ...options, psk: keys.psk, answer, heard, toFault })
   const tellAll = (news: News) => listener.peers().forEach(peer => peer.tell(news))
-  let telling: NodeJS.Timeout | undefined
-  /** The size, to those who were told no such size in an answer. */
-  function tellSize({ notary }: Work): void {
-    const { size } = notary.log
-    for (const peer of listener.peers()) if ((knows.get(peer) ?? 0) < size) peer.tell({ size })
+  const listens = (peer: Peer) => (listening.get(peer) ?? 0) > now()
+  const telling = new Map<number, NodeJS.Timeout>()
+  /** Within this time the size, to those who were told no such size in an answer. */
+  function tellSize({ notary }: Work, ms: number, to: (peer: Peer) => boolean): void {
+    if (telling.has(ms)) return
+    const tell = () => {
+      telling.delete(ms)
+      const { size } = notary.log
+      for (const peer of listener.peers().filter(to)) {
+        if ((knows.get(peer) ?? 0) >= size) continue
+        knows.set(peer, size)
+        peer.tell({ size })
+      }
+    }
+    telling.set(ms, setTimeout(tell, ms))
   }
 
   return {
@@ -497,10 +517,8 @@ export async function openMember(options: MemberOptions): Promise<Member> {
       of.notary.onErased(() => leads && tellAll({ erased: true }))
       of.notary.onCheckpoint(() => {
         if (!leads) return
-        telling ??= setTimeout(() => {
-          telling = undefined
-          tellSize(of)
-        }, NEWS_MS)
+        if (listener.peers().some(listens)) tellSize(of, NEWS_MS, listens)
+        tellSize(of, QUIET_NEWS_MS, () => true)
       })
       running = run(of)
       for (const until = now() + START_MS; now() < until && !closed && !of.notary.halted; await change(SEEK_MS)) {
@@ -534,7 +552,7 @@ export async function openMember(options: MemberOptions): Promise<Member> {
       closed = true
       changed()
       await running
-      clearTimeout(telling)
+      for (const timer of telling.values()) clearTimeout(timer)
       if (writes) await stepDown('it was asked to end')
       link?.close()
       await listener.close()
