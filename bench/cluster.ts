@@ -121,7 +121,7 @@ export const cluster: Bench = async (run, started, client) => {
       ...(perSecond ? { perSecond: perSecond / shares } : {}),
     }))
 
-  const [rounds, seconds, count] = run.quick ? [4, 3, 400] : [7, 6, 1000]
+  const [rounds, seconds, count] = run.quick ? [4, 3, 400] : [15, 4, 1000]
   // Of two servers each is asked half as often, and both must have compiled what they run: until a request costs no less than in the round before.
   for (const way of [atOnce, alone, unrelated])
     for (const ask of [posts, gets]) {
