@@ -39,6 +39,12 @@ export type Link = {
   close(): void
 }
 
+/** How long a server that took the connection may take to say who it is. */
+const HELLO_MS = 1000
+/** How often who was asked is asked whether it is still there, and how often without any answer until the connection has died without a word. */
+const LOOK_MS = 1000
+const MOST_UNHEARD = 5
+
 /**
  * Connects to a server.
  *
@@ -62,9 +68,18 @@ export async function openLink(options: {
   const waiting = new Map<number, { resolve: (answer: Answer) => void; reject: (error: Error) => void }>()
   let count = 0
   let isOpen = true
+  let unheard = 0
   socket.on('error', () => {})
+  socket.on('data', () => (unheard = 0))
+  // The system would try for a quarter of an hour to send what was asked, and all that time it could not be asked of anybody else.
+  const looking = setInterval(() => {
+    if (waiting.size === 0) unheard = 0
+    else if (unheard++ === MOST_UNHEARD) socket.destroy()
+    else link.say('hello', { id: 0 })
+  }, LOOK_MS)
   socket.once('close', () => {
     isOpen = false
+    clearInterval(looking)
     for (const { reject } of waiting.values()) reject(new LinkError('lost', `the connection to ${address} was lost`))
     waiting.clear()
     options.closed()
@@ -92,9 +107,13 @@ export async function openLink(options: {
     },
     close: () => socket.destroy(),
   }
-  const { data } = await link.ask('hello').catch(cause => {
-    throw new LinkError('away', `${address} does not answer`, { cause })
-  })
+  const late = setTimeout(link.close, HELLO_MS)
+  const { data } = await link
+    .ask('hello')
+    .catch(cause => {
+      throw new LinkError('away', `${address} does not answer`, { cause })
+    })
+    .finally(() => clearTimeout(late))
   if (data['server'] === wanted) return link
   link.close()
   throw new LinkError('refused', `at ${address} there is another server by now`)

@@ -14,12 +14,14 @@ import type { Request } from '#notary/sequence.ts'
 import { testObject, testRequest } from '#notary/test/request.ts'
 import { openSqliteStore } from '#store/sqlite/sqlite.ts'
 import { type Journal, type Store, StoreError } from '#store/store.ts'
+import { type FlakyProxy, startFlakyProxy } from '../../../test/support/flaky-proxy.ts'
 import { freePort } from '../../../test/support/mongod.ts'
 import { GRANT_MS, HELD_MS } from './grants.ts'
 import { deriveKeys } from './keys.ts'
 import { formatLease } from './lease.ts'
 import { type Answer, listen, openLink, type Peer } from './link.ts'
 import { type Member, openMember } from './member.ts'
+import { createSecureServer } from './secure.ts'
 import { createMemoryLease, type MemoryLease } from './test/memory.ts'
 import { formatRequest, formatStatus, parseRequest, parseStatus } from './wire.ts'
 
@@ -35,7 +37,13 @@ type Server = {
   isStarted: { now: boolean }
 }
 type Site = { store: Store & Journal; lease: MemoryLease; start(options?: StartOptions): Promise<Server> }
-type StartOptions = { store?: Partial<Store>; patienceMs?: number; isListening?: boolean }
+type StartOptions = {
+  store?: Partial<Store>
+  patienceMs?: number
+  isListening?: boolean
+  /** What stands before it on the way of the others. */
+  behind?: (port: number) => Promise<FlakyProxy>
+}
 
 function open(t: TestContext): Site {
   const folder = mkdtempSync(join(tmpdir(), 'entente-cluster-'))
@@ -57,7 +65,7 @@ function open(t: TestContext): Site {
         keys: deriveKeys(privateKey),
         id: randomUUID(),
         listen: { host: '127.0.0.1', port },
-        address: `127.0.0.1:${port}`,
+        address: `127.0.0.1:${(await options.behind?.(port))?.port ?? port}`,
         maxBytes: 1_000_000,
         now: () => performance.now(),
         log: () => {},
@@ -453,4 +461,46 @@ test('two that both believe they write: one conflicts, follows, and its requests
   await until(() => [first, second].some(s => s.member.state().role === 'sequencer'))
   for (const s of [first, second]) await s.notary.submit(testRequest(s.notary, [testObject()]))
   await auditClean(site.store)
+})
+
+/** Another one's lease, as if it were renewed. @returns what ends that */
+function holdLease(t: TestContext, { lease }: Site, port: number): () => void {
+  const held = { holder: 'other', address: `127.0.0.1:${port}`, term: 1, released: false }
+  let beat = 0
+  const renew = () => (lease.text = formatLease({ ...held, beat: beat++ }, deriveKeys(privateKey).lease))
+  renew()
+  const renewing = setInterval(renew, 200)
+  t.after(() => clearInterval(renewing))
+  return () => clearInterval(renewing)
+}
+
+test('a server that takes connections and says nothing is waited for no longer than its lease', async t => {
+  const site = open(t)
+  const port = await freePort()
+  const silent = createSecureServer(deriveKeys(privateKey).psk, socket => socket.on('error', () => {}))
+  await new Promise<void>(resolve => silent.listen(port, '127.0.0.1', resolve))
+  t.after(() => silent.close())
+  const end = holdLease(t, site, port)
+  setTimeout(end, 300)
+  const started = performance.now()
+  const { member } = await site.start()
+  assert.equal(member.state().role, 'sequencer')
+  assert.ok(performance.now() - started < 10_000)
+})
+
+test('a connection that has died without a word is given up, and what was asked on it is asked again', async t => {
+  const site = open(t)
+  let proxy: FlakyProxy | undefined
+  const behind = async (port: number) => (proxy = await startFlakyProxy(() => port))
+  t.after(() => proxy?.close())
+  const first = await site.start({ behind })
+  const second = await site.start({ isListening: false, patienceMs: 20_000 })
+  proxy?.loseAnswers(true)
+  const object = testObject()
+  const asked = second.notary.submit(testRequest(second.notary, [object]))
+  await until(() => second.member.state().role === 'seeking')
+  proxy?.loseAnswers(false)
+  assert.equal((await asked).accepted.length, 1)
+  assert.equal((await site.store.versions(1, object.id)).length, 1)
+  assert.equal(first.member.state().role, 'sequencer')
 })
