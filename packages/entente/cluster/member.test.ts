@@ -13,6 +13,7 @@ import { Moved, type Notary, openNotary, type Others } from '#notary/notary.ts'
 import type { Request } from '#notary/sequence.ts'
 import { testObject, testRequest } from '#notary/test/request.ts'
 import { openSqliteStore } from '#store/sqlite/sqlite.ts'
+import type { LeaseStore } from '#store/lease.ts'
 import { type Journal, type Store, StoreError } from '#store/store.ts'
 import { type FlakyProxy, startFlakyProxy } from '../../../test/support/flaky-proxy.ts'
 import { freePort } from '../../../test/support/mongod.ts'
@@ -39,6 +40,7 @@ type Server = {
 type Site = { store: Store & Journal; lease: MemoryLease; start(options?: StartOptions): Promise<Server> }
 type StartOptions = {
   store?: Partial<Store>
+  lease?: Partial<LeaseStore>
   patienceMs?: number
   isListening?: boolean
   /** What stands before it on the way of the others. */
@@ -61,7 +63,7 @@ function open(t: TestContext): Site {
     start: async (options = {}) => {
       const port = await freePort()
       const member = await openMember({
-        lease,
+        lease: { ...lease, ...options.lease },
         keys: deriveKeys(privateKey),
         id: randomUUID(),
         listen: { host: '127.0.0.1', port },
@@ -473,6 +475,76 @@ function holdLease(t: TestContext, { lease }: Site, port: number): () => void {
   t.after(() => clearInterval(renewing))
   return () => clearInterval(renewing)
 }
+
+test('what is read from the store while whoever stored it has not shown it is shown nowhere before it is shown there', async t => {
+  const site = open(t)
+  const gate = Promise.withResolvers<void>()
+  let isHeld = false
+  const first = await site.start({
+    store: {
+      commit: async (expected, batch) => {
+        await site.store.commit(expected, batch)
+        if (isHeld) await gate.promise
+      },
+    },
+  })
+  const [second, third] = [await site.start(), await site.start()]
+  const object = testObject()
+  isHeld = true
+  const status = first.notary.submit(testRequest(first.notary, [object]))
+  while ((await site.store.versions(1, object.id)).length === 0) await sleep(5)
+  await third.member.fresh() // granted: nobody was shown that object
+  const before = third.notary.log.size
+  await second.notary.advance() // as where a row is met that was erased meanwhile
+  const shown = second.notary.log.size
+  await third.member.fresh()
+  const { size } = third.notary.log
+  gate.resolve()
+  assert.ok(shown > before)
+  assert.equal(size, shown)
+  assert.equal((await status).size, second.notary.log.size)
+  // Nobody has lost anything for that.
+  assert.equal(first.member.state().role, 'sequencer')
+  await auditClean(site.store)
+})
+
+test('so too where whoever stored it is gone', async t => {
+  const site = open(t)
+  const keys = deriveKeys(privateKey)
+  const nobody: Others = { submit: () => Promise.reject(new Moved()), conflict: () => {} }
+  const writer = await openNotary({ ...key, store: site.store, origin: 'test.example/log', others: nobody })
+  await writer.lead(COLLECTIONS)
+  const port = await freePort()
+  const told = { size: writer.log.size }
+  let given = 0
+  const listener = await listen({
+    host: '127.0.0.1',
+    port,
+    psk: keys.psk,
+    id: 'other',
+    maxBytes: 1000,
+    answer: async () => ({ data: { size: told.size, grant: ++given }, body: Buffer.alloc(0) }),
+    heard: () => {},
+    toFault: () => ({ code: 'unavailable', message: '' }),
+  })
+  holdLease(t, site, port)
+  const second = await site.start({ isListening: false })
+  let isSlow = false
+  const slow = { read: async () => (await sleep(isSlow ? 1500 : 0), site.lease.read()) }
+  // It learns late that its connection has ended.
+  const third = await site.start({ isListening: false, lease: slow })
+  isSlow = true
+  await sleep(600)
+  await third.member.fresh()
+  // Stored, and neither shown nor acknowledged.
+  await writer.submit(testRequest(writer, [testObject()]))
+  await listener.close()
+  while (second.member.state().role === 'follower') await sleep(1)
+  await second.member.fresh()
+  assert.equal(second.notary.log.size, writer.log.size)
+  await third.member.fresh()
+  assert.equal(third.notary.log.size, writer.log.size)
+})
 
 test('a server that takes connections and says nothing is waited for no longer than its lease', async t => {
   const site = open(t)

@@ -130,6 +130,10 @@ export async function openMember(options: MemberOptions): Promise<Member> {
   /** Of who writes, on this link: until when this server has all that anybody was shown, and the number of the last one that was revoked. */
   let grant = noGrant()
   let wantsGrant = false
+  /** Whoever writes did not answer when it was asked last. */
+  let isSilent = false
+  /** Since when nobody writes who could grant anything, while this server is about to. */
+  let ungranted: number | undefined
   /** Who waits for something to change. */
   const rouse = new Set<() => void>()
   /** By connection: the size that the server there was told in an answer. */
@@ -163,6 +167,8 @@ export async function openMember(options: MemberOptions): Promise<Member> {
       if (!lease.isSure()) throw new Moved()
       if (data['listens'] === true) listening.set(peer, now() + LISTENING_MS)
       const { log } = work.notary
+      // Read from the store there: a commit of this one whose answer is on its way.
+      if (Number(data['size']) > log.size) await work.notary.advance()
       const added = log.head && log.since(Number(data['size']))
       const given = data['grant'] === true ? grants.give(peer) : undefined
       const bytes = log.head && added ? formatGrowth(added, log.head) : nothing
@@ -283,6 +289,7 @@ export async function openMember(options: MemberOptions): Promise<Member> {
       wantsGrant = false
       asked++
       const answered = await within(HEAD_MS, link.ask('head', question))
+      isSilent = !answered
       if (answered && (await catchUp(notary, Number(answered.data['size']), answered.body))) {
         const number = answered.data['grant']
         if (grant === own && typeof number === 'number' && number > own.revoked) own.until = sent + GRANT_MS
@@ -342,6 +349,20 @@ export async function openMember(options: MemberOptions): Promise<Member> {
   }
   const ask = createAsk(askHead)
 
+  /**
+   * What was read may be a commit whose answer is on its way to who writes: that one shows it first, or what it has granted until now runs out. Others would
+   * answer without it after this server did with it.
+   */
+  async function agree(size: number): Promise<void> {
+    if (size <= told) return
+    const since = ungranted ?? now()
+    if (ungranted === undefined && !isSilent && link?.isOpen) {
+      const answered = await within(HEAD_MS, link.ask('head', { size }))
+      if (answered && Number(answered.data['size']) >= size) return
+    }
+    await sleep(Math.max(0, since + HELD_MS - now()))
+  }
+
   function conflict(): void {
     leads = false
     hasConflict = true
@@ -360,9 +381,14 @@ export async function openMember(options: MemberOptions): Promise<Member> {
     // Nobody can rely on anything that an empty log has not.
     const isFirst = notary.log.head === undefined && held === undefined
     const mayTake = isFirst || lease.mayTake(isGone)
-    // Who can't go on from what is stored must not take the lease from those who can.
-    if (!link && (mayTake || now() - looked > LEASE_MS)) await advance(notary)
-    if (mayTake) await takeOver(isFirst)
+    if (mayTake) ungranted = now()
+    try {
+      // Who can't go on from what is stored must not take the lease from those who can.
+      if (!link && (mayTake || now() - looked > LEASE_MS)) await advance(notary)
+      if (mayTake) await takeOver(isFirst)
+    } finally {
+      ungranted = undefined
+    }
   }
 
   /** @returns whether the process that holds the lease is gone */
@@ -372,6 +398,7 @@ export async function openMember(options: MemberOptions): Promise<Member> {
       link.close()
       link = undefined
       grant = noGrant()
+      isSilent = false
     }
     if (!wanted || link) return false
     try {
@@ -423,10 +450,11 @@ export async function openMember(options: MemberOptions): Promise<Member> {
       // T2
       await advance(notary)
       requireTold(notary, least)
-      await notary.lead(collections)
       // T3: whoever wrote grants nothing since, and who was granted something may still answer with what was.
-      if (!isFirst && held?.released !== true) await sleep(Math.max(0, started + HELD_MS - now()))
+      const since = ungranted ?? started
+      if (!isFirst && held?.released !== true) await sleep(Math.max(0, since + HELD_MS - now()))
       // T4
+      await notary.lead(collections)
       leads = !hasConflict
       await duties.start()
       // T5
@@ -542,6 +570,7 @@ export async function openMember(options: MemberOptions): Promise<Member> {
     perform,
     conflict,
     show: grants.show,
+    agree,
     fresh: async () => {
       if (leads ? lease.isSure() : now() < grant.until) return
       wantsGrant = true

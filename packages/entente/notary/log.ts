@@ -99,6 +99,7 @@ type Sealed = { base: State; state: State; growth: Growth; grown: Grown }
  *
  * @param vkey the log's public key
  * @param successions the statements by which it followed others: each must be the entry of the log that it says it is
+ * @param agree called with the size of what {@link Log.advance} has read, before that is shown
  * @throws NotaryError `integrity` where the store contradicts itself
  */
 export async function openLog(
@@ -106,10 +107,11 @@ export async function openLog(
   origin: string,
   vkey: string,
   successions: readonly string[] = [],
+  agree: (size: number) => Promise<void> = async () => {},
 ): Promise<Log> {
   const keys = readLogKeys(vkey, successions)
   const start = emptyState()
-  const log = createLog(store, origin, keys, (await readHead(store, origin, keys, start)) ?? start)
+  const log = createLog(store, origin, keys, (await readHead(store, origin, keys, start)) ?? start, agree)
   await checkSuccessions(log, keys)
   return log
 }
@@ -306,7 +308,13 @@ const broken = (what: string) =>
 const OLDER_TRIES = 8
 const OLDER_MS = 250
 
-function createLog(store: Store, origin: string, keys: LogKeys, start: State): Log {
+function createLog(
+  store: Store,
+  origin: string,
+  keys: LogKeys,
+  start: State,
+  agree: (size: number) => Promise<void>,
+): Log {
   let state = start
   const tiles = createVerifiedTiles(store, 0, state.edge)
   const recent = createRecent()
@@ -320,6 +328,7 @@ function createLog(store: Store, origin: string, keys: LogKeys, start: State): L
         continue
       }
       await requireContinued(store, known, next)
+      await agree(next.edge.size)
       if (state !== known) continue // this process has published meanwhile
       state = next
       tiles.advance(state.edge, [], [])

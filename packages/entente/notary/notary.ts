@@ -48,6 +48,8 @@ export type Others = {
    * @param show makes it visible here: called once no other process may answer without it
    */
   show?<T>(show: () => T | Promise<T>): Promise<T>
+  /** Resolves once no other process may answer without what this one has read up to this size, and is about to show. */
+  agree?(size: number): Promise<void>
 }
 
 /** A hundred batches of a large import: some ten seconds of work. */
@@ -117,9 +119,12 @@ export class Moved extends NotaryError {
 /** @throws NotaryError `integrity` where the store contradicts itself */
 export async function openNotary(options: NotaryOptions): Promise<Notary> {
   const { store, signer, clock = systemClock, random = systemRandom, maxWaiting = DEFAULT_MAX_WAITING } = options
-  const log = await openLog(store, options.origin, options.vkey, options.successions)
-  const reader = createReader(store, log, advance)
   const { erased, alert, others } = options
+  let leads = others === undefined
+  const log = await openLog(store, options.origin, options.vkey, options.successions, async size => {
+    if (!leads) await others?.agree?.(size)
+  })
+  const reader = createReader(store, log, advance)
   const routing = { known: new Set(options.channels), markings: await readMarkings(store, reader, log) }
   const show = others?.show
   const sequencer: Sequencer = { store, log, reader, signer, clock, random, erased, routing, alert, show }
@@ -135,7 +140,6 @@ export async function openNotary(options: NotaryOptions): Promise<Notary> {
   let running: Promise<void> | undefined
   let halted: NotaryError | undefined
   let closed = false
-  let leads = others === undefined
 
   function halt(reason: NotaryError): void {
     halted ??= reason
