@@ -43,6 +43,8 @@ type StartOptions = {
   lease?: Partial<LeaseStore>
   patienceMs?: number
   isListening?: boolean
+  /** How far its clock is off. */
+  offMs?: number
   /** What stands before it on the way of the others. */
   behind?: (port: number) => Promise<FlakyProxy>
 }
@@ -75,7 +77,8 @@ function open(t: TestContext): Site {
       })
       members.push(member)
       const own = { ...store, ...options.store }
-      const notary = await openNotary({ ...key, store: own, origin: 'test.example/log', others: member })
+      const clock = () => (Date.now() + (options.offMs ?? 0)) * 1000
+      const notary = await openNotary({ ...key, store: own, origin: 'test.example/log', others: member, clock })
       const performed: unknown[] = []
       const [erased, isStarted] = [{ count: 0 }, { now: false }]
       await member.start({
@@ -575,4 +578,20 @@ test('a connection that has died without a word is given up, and what was asked 
   assert.equal((await asked).accepted.length, 1)
   assert.equal((await site.store.versions(1, object.id)).length, 1)
   assert.equal(first.member.state().role, 'sequencer')
+})
+
+test('a server whose clock is wrong leaves writing to those whose clock is right', async t => {
+  const site = open(t)
+  const first = await site.start()
+  await first.notary.submit(testRequest(first.notary, [testObject()]))
+  const second = await site.start({ offMs: -600_000, patienceMs: 500 })
+  await first.member.close()
+  await sleep(2000)
+  assert.equal(second.member.state().role, 'seeking')
+  await assert.rejects(second.notary.submit(testRequest(second.notary, [testObject()])), /before the newest record/)
+  const third = await site.start()
+  await until(() => second.member.state().role === 'follower')
+  for (const { notary } of [second, third])
+    assert.equal((await notary.submit(testRequest(notary, [testObject()]))).accepted.length, 1)
+  assert.equal(third.member.state().role, 'sequencer')
 })

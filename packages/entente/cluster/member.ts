@@ -266,10 +266,11 @@ export async function openMember(options: MemberOptions): Promise<Member> {
 
   async function nextTry(until: number): Promise<void> {
     if (closed) throw new Moved()
+    const wrong = refusal ?? work?.notary.clockGuard.look()
     if (now() >= until)
       throw new NotaryError(
         'unavailable',
-        `no server has written for ${Math.round(patienceMs / 1000)} s${refusal ? `, and this one can't: ${refusal.message}` : ': try again later'}`,
+        `no server has written for ${Math.round(patienceMs / 1000)} s${wrong ? `, and this one can't: ${wrong.message}` : ': try again later'}`,
       )
     await change(SEEK_MS)
   }
@@ -371,13 +372,16 @@ export async function openMember(options: MemberOptions): Promise<Member> {
 
   // Who writes.
   async function round({ notary }: Work): Promise<void> {
+    // Nothing that it wrote would be dated right: nothing is stored then, and others may have clocks that are.
+    const wrongClock = notary.clockGuard.look()
     if (writes) {
-      if (hasConflict || notary.halted) await stepDown('another server has written')
+      if (hasConflict || notary.halted || wrongClock)
+        await stepDown(wrongClock?.message ?? 'another server has written')
       return
     }
     held = await lease.look()
     const isGone = await connect()
-    if (notary.halted) return
+    if (notary.halted || wrongClock) return
     // Nobody can rely on anything that an empty log has not.
     const isFirst = notary.log.head === undefined && held === undefined
     const mayTake = isFirst || lease.mayTake(isGone)
