@@ -453,6 +453,24 @@ test('a store that was put back is not gone on from by a server that has not rea
   assert.notEqual(second.member.state().role, 'sequencer')
 })
 
+test('a database that shows for a moment what it had before its primary changed was not put back', async t => {
+  const site = open(t)
+  const first = await site.start()
+  const shown = { head: site.store.head, collections: site.store.collections }
+  const second = await site.start({
+    isListening: false,
+    store: { head: () => shown.head(), collections: () => shown.collections() },
+  })
+  const [head, heads] = [await site.store.head(), await site.store.collections()]
+  Object.assign(shown, { head: async () => head, collections: async () => heads })
+  await second.notary.submit(testRequest(second.notary, [testObject()]))
+  setTimeout(() => Object.assign(shown, { head: site.store.head, collections: site.store.collections }), 700)
+  await first.member.close()
+  await second.member.fresh()
+  assert.equal(second.notary.halted, undefined)
+  assert.equal(second.notary.log.size, first.notary.log.size)
+})
+
 test('two that both believe they write: one conflicts, follows, and its requests go to the other', async t => {
   const site = open(t)
   const [first, second] = [await site.start(), await site.start()]

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { createAsk } from '#notary/ask.ts'
 import { NotaryError } from '#notary/errors.ts'
 import { formatGrowth, parseGrowth } from '#notary/growth.ts'
+import { OLDER_MS, OLDER_TRIES } from '#notary/log.ts'
 import { Moved, type Notary, type Others } from '#notary/notary.ts'
 import type { Request } from '#notary/sequence.ts'
 import type { LeaseStore } from '#store/lease.ts'
@@ -300,7 +301,7 @@ export async function openMember(options: MemberOptions): Promise<Member> {
     const least = told // what is told from now on may come after what is read now
     await options.lease.barrier()
     const isMoved = await advance(notary)
-    requireTold(notary, least)
+    await requireTold(notary, least)
     if (isMoved && leads) conflict()
   }
 
@@ -339,7 +340,11 @@ export async function openMember(options: MemberOptions): Promise<Member> {
   }
 
   /** @throws NotaryError `rolled-back`, which stops all writing */
-  function requireTold(notary: Notary, least: number): void {
+  async function requireTold(notary: Notary, least: number): Promise<void> {
+    for (let tries = 1; notary.log.size < least && tries < OLDER_TRIES; tries++) {
+      await sleep(OLDER_MS)
+      await advance(notary)
+    }
     if (notary.log.size >= least) return
     const reason = new NotaryError(
       'rolled-back',
@@ -453,7 +458,7 @@ export async function openMember(options: MemberOptions): Promise<Member> {
       await options.lease.settle()
       // T2
       await advance(notary)
-      requireTold(notary, least)
+      await requireTold(notary, least)
       // T3: whoever wrote grants nothing since, and who was granted something may still answer with what was.
       const since = ungranted ?? started
       if (!isFirst && held?.released !== true) await sleep(Math.max(0, since + HELD_MS - now()))

@@ -305,8 +305,8 @@ const broken = (what: string) =>
   )
 
 /** A database whose primary changes may show what it had a moment ago. */
-const OLDER_TRIES = 8
-const OLDER_MS = 250
+export const OLDER_TRIES = 8
+export const OLDER_MS = 250
 
 function createLog(
   store: Store,
