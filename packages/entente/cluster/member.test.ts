@@ -598,6 +598,16 @@ test('a connection that has died without a word is given up, and what was asked 
   assert.equal(first.member.state().role, 'sequencer')
 })
 
+test('who takes over lets go of copies: who wrote may have erased something and not said so', async t => {
+  const site = open(t)
+  const first = await site.start()
+  const second = await site.start()
+  const { count } = second.erased
+  await first.member.close()
+  await until(() => second.member.state().role === 'sequencer')
+  assert.ok(second.erased.count > count)
+})
+
 test('a server whose clock is wrong leaves writing to those whose clock is right', async t => {
   const site = open(t)
   const first = await site.start()

@@ -465,6 +465,7 @@ export async function openMember(options: MemberOptions): Promise<Member> {
       // T4
       await notary.lead(collections)
       leads = !hasConflict
+      work?.erased() // whoever wrote may have erased something and been gone before it said so
       await duties.start()
       // T5
       takeovers++
