@@ -263,7 +263,7 @@ export const commands: readonly Command[] = [
     {
       name: 'audit',
       summary: 'Check everything in a data folder against its log, its key and the ledgers; or receipts against a log',
-      usage: 'audit [--data DIR | --url SERVER] [--receipts FILE]',
+      usage: 'audit [--data DIR [--config FILE] | --url SERVER] [--receipts FILE]',
       options: {
         ...DATA,
         key: TEXTS,
@@ -295,7 +295,7 @@ export const commands: readonly Command[] = [
     {
       name: 'backup',
       summary: 'Copy a data folder, beside its running server too, or check such a copy',
-      usage: 'backup [--data DIR] --to FOLDER [--check]',
+      usage: 'backup [--data DIR] [--config FILE] --to FOLDER [--check]',
       options: { ...DATA, to: TEXT, check: FLAG },
       help: {
         ...DATA_HELP,
@@ -339,7 +339,7 @@ export const commands: readonly Command[] = [
     {
       name: 'repair',
       summary: 'Mend a damaged data folder by its log, and bring lost records back from copies',
-      usage: 'repair [--data DIR] [--from SOURCE]… [--dry-run]',
+      usage: 'repair [--data DIR] [--config FILE] [--from SOURCE]… [--dry-run]',
       options: { ...DATA, ...LOGIN, key: TEXTS, from: TEXTS, 'dry-run': FLAG, 'even-if-erased': FLAG },
       help: {
         ...DATA_HELP,

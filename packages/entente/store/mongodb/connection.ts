@@ -4,6 +4,7 @@ import {
   type Document,
   MongoClient,
   type MongoClientOptions,
+  MongoServerSelectionError,
   ReadPreference,
   UUID,
 } from 'mongodb'
@@ -242,12 +243,21 @@ const WAYS_OUT: Record<number, string> = {
   [AUTHENTICATION_FAILED]: ' The user or the password in the URL of the store is wrong.',
 }
 
+/** Where the driver found no server to ask: its message has the last thing that it met, if any. */
+function wayToServer(error: unknown): string {
+  if (!(error instanceof MongoServerSelectionError)) return ''
+  const { setName, servers } = error.reason ?? {}
+  if (setName && servers && [...servers.values()].every(server => !server.error))
+    return `. No server there is the primary of a replica set "${setName}": see replicaSet in the URL of the store, and whether a majority of the members is up`
+  return '. See whether MongoDB runs there, and whether the URL of the store is right'
+}
+
 const isNetwork = (error: unknown) => (error as Error).name.startsWith('MongoNetwork')
 
 /** What the driver threw, as a {@link StoreError} that names the hosts and the database. */
 export function toStoreError(error: unknown, name: string): StoreError {
   if (error instanceof StoreError) return error
   const { code = 0, message } = error as { code?: number; message: string }
-  const wayOut = WAYS_OUT[code] ?? ''
+  const wayOut = WAYS_OUT[code] ?? wayToServer(error)
   return new StoreError(CODES[code] ?? 'io', `${name}: ${message}${wayOut}`, { cause: error })
 }

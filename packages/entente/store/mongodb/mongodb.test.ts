@@ -195,7 +195,15 @@ describe('a MongoDB store opens or says why not', () => {
       database: 'entente',
       patienceMs: 300,
     })
-    assert.match((await rejects(away, 'io')).message, new RegExp(`^mongodb://127.0.0.1:${port}/entente: `))
+    assert.match(
+      (await rejects(away, 'io')).message,
+      new RegExp(`^mongodb://127.0.0.1:${port}/entente: .*ECONNREFUSED.*See whether MongoDB runs there`),
+    )
+  })
+
+  onMongod('a replica set of another name is said to be what is wrong', async (_t, { url, database }) => {
+    const other = openMongoStore({ url: url.replace(/replicaSet=\w+/, 'replicaSet=rs9'), database, patienceMs: 300 })
+    assert.match((await rejects(other, 'io')).message, /No server there is the primary of a replica set "rs9"/)
   })
 })
 
