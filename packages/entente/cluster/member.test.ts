@@ -20,7 +20,7 @@ import { freePort } from '../../../test/support/mongod.ts'
 import { GRANT_MS, HELD_MS } from './grants.ts'
 import { deriveKeys } from './keys.ts'
 import { formatLease } from './lease.ts'
-import { type Answer, listen, openLink, type Peer } from './link.ts'
+import { listen, type Listener, openLink, type Peer } from './link.ts'
 import { type Member, openMember } from './member.ts'
 import { createSecureServer } from './secure.ts'
 import { createMemoryLease, type MemoryLease } from './test/memory.ts'
@@ -37,6 +37,7 @@ type Server = {
   erased: { count: number }
   isStarted: { now: boolean }
 }
+type ListenOptions = Parameters<typeof listen>[0]
 type Site = { store: Store & Journal; lease: MemoryLease; start(options?: StartOptions): Promise<Server> }
 type StartOptions = {
   store?: Partial<Store>
@@ -105,6 +106,42 @@ const until = async (is: () => boolean) => {
 const holderOf = ({ lease }: Site) => (JSON.parse(lease.text?.split('\n')[0] as string) as { holder: string }).holder
 const auditClean = async (store: Store & Journal) =>
   assert.deepEqual((await audit({ store, vkey: key.vkey, anchors: [] })).problems, [])
+
+/** Another one's lease, as if it were renewed. @returns what ends that */
+function holdLease(t: TestContext, { lease }: Site, port: number): () => void {
+  const held = { holder: 'other', address: `127.0.0.1:${port}`, term: 1, released: false }
+  let beat = 0
+  const renew = () => (lease.text = formatLease({ ...held, beat: beat++ }, deriveKeys(privateKey).lease))
+  renew()
+  const renewing = setInterval(renew, 200)
+  t.after(() => clearInterval(renewing))
+  return () => clearInterval(renewing)
+}
+
+/** One that writes and is no member: what it answers is up to the test. */
+async function startStandIn(
+  t: TestContext,
+  site: Site,
+  does: Pick<ListenOptions, 'answer'> & Partial<Pick<ListenOptions, 'heard'>>,
+): Promise<{ writer: Notary; listener: Listener }> {
+  const nobody: Others = { submit: () => Promise.reject(new Moved()), conflict: () => {} }
+  const writer = await openNotary({ ...key, store: site.store, origin: 'test.example/log', others: nobody })
+  await writer.lead(COLLECTIONS)
+  const port = await freePort()
+  const listener = await listen({
+    host: '127.0.0.1',
+    port,
+    psk: deriveKeys(privateKey).psk,
+    id: 'other',
+    maxBytes: 1000,
+    heard: () => {},
+    toFault: () => ({ code: 'unavailable', message: '' }),
+    ...does,
+  })
+  t.after(() => listener.close())
+  holdLease(t, site, port)
+  return { writer, listener }
+}
 
 test('a request is the same on the other side', () => {
   const request: Request = {
@@ -248,37 +285,20 @@ test('nothing is acknowledged before each grant was given back or has run out', 
 
 test('a server that is granted reads asks no more, until that is revoked or has run out; and reads the store where nobody answers', async t => {
   const site = open(t)
-  const keys = deriveKeys(privateKey)
-  const nobody: Others = { submit: () => Promise.reject(new Moved()), conflict: () => {} }
-  const writer = await openNotary({ ...key, store: site.store, origin: 'test.example/log', others: nobody })
-  await writer.lead(COLLECTIONS)
-  const [port, heard] = [await freePort(), [] as unknown[]]
+  const heard: unknown[] = []
   let peer: Peer | undefined
   let isSilent = false
   const asked: Record<string, unknown>[] = []
-  const answer = async ({ data }: { data: Record<string, unknown> }, from: Peer): Promise<Answer> => {
-    peer = from
-    asked.push(data)
-    if (isSilent) return new Promise(() => {})
-    const grant = data['grant'] === true ? asked.length : undefined
-    return { data: { size: writer.log.size, grant }, body: Buffer.from('no growth') }
-  }
-  const listener = await listen({
-    host: '127.0.0.1',
-    port,
-    psk: keys.psk,
-    id: 'other',
-    maxBytes: 1000,
-    answer,
+  const { writer } = await startStandIn(t, site, {
+    answer: async ({ data }, from) => {
+      peer = from
+      asked.push(data)
+      if (isSilent) return new Promise(() => {})
+      const grant = data['grant'] === true ? asked.length : undefined
+      return { data: { size: writer.log.size, grant }, body: Buffer.from('no growth') }
+    },
     heard: said => heard.push(said),
-    toFault: () => ({ code: 'unavailable', message: '' }),
   })
-  t.after(() => listener.close())
-  const lease = { holder: 'other', address: `127.0.0.1:${port}`, term: 1, released: false }
-  let beat = 0
-  const renewing = setInterval(() => (site.lease.text = formatLease({ ...lease, beat: beat++ }, keys.lease)), 200)
-  t.after(() => clearInterval(renewing))
-  await until(() => beat > 0)
   const { member, notary } = await site.start({ isListening: false })
   assert.equal(member.state().role, 'follower')
   const write = () => writer.submit(testRequest(writer, [testObject()]))
@@ -486,17 +506,6 @@ test('two that both believe they write: one conflicts, follows, and its requests
   await auditClean(site.store)
 })
 
-/** Another one's lease, as if it were renewed. @returns what ends that */
-function holdLease(t: TestContext, { lease }: Site, port: number): () => void {
-  const held = { holder: 'other', address: `127.0.0.1:${port}`, term: 1, released: false }
-  let beat = 0
-  const renew = () => (lease.text = formatLease({ ...held, beat: beat++ }, deriveKeys(privateKey).lease))
-  renew()
-  const renewing = setInterval(renew, 200)
-  t.after(() => clearInterval(renewing))
-  return () => clearInterval(renewing)
-}
-
 test('what is read from the store while whoever stored it has not shown it is shown nowhere before it is shown there', async t => {
   const site = open(t)
   const gate = Promise.withResolvers<void>()
@@ -531,24 +540,11 @@ test('what is read from the store while whoever stored it has not shown it is sh
 
 test('so too where whoever stored it is gone', async t => {
   const site = open(t)
-  const keys = deriveKeys(privateKey)
-  const nobody: Others = { submit: () => Promise.reject(new Moved()), conflict: () => {} }
-  const writer = await openNotary({ ...key, store: site.store, origin: 'test.example/log', others: nobody })
-  await writer.lead(COLLECTIONS)
-  const port = await freePort()
-  const told = { size: writer.log.size }
-  let given = 0
-  const listener = await listen({
-    host: '127.0.0.1',
-    port,
-    psk: keys.psk,
-    id: 'other',
-    maxBytes: 1000,
-    answer: async () => ({ data: { size: told.size, grant: ++given }, body: Buffer.alloc(0) }),
-    heard: () => {},
-    toFault: () => ({ code: 'unavailable', message: '' }),
+  let [told, given] = [0, 0]
+  const { writer, listener } = await startStandIn(t, site, {
+    answer: async () => ({ data: { size: told, grant: ++given }, body: Buffer.alloc(0) }),
   })
-  holdLease(t, site, port)
+  told = writer.log.size
   const second = await site.start({ isListening: false })
   let isSlow = false
   const slow = { read: async () => (await sleep(isSlow ? 1500 : 0), site.lease.read()) }
