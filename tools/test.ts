@@ -1,13 +1,14 @@
 // Runs the tests, a line a file; ends with what was skipped and why, and the count. costs.ts says which run at once.
 //   node tools/test.ts [--long] [--files FILE…]
 import { spawn } from 'node:child_process'
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { availableParallelism } from 'node:os'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { availableParallelism, tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
 import { run } from 'node:test'
 import { parseArgs } from 'node:util'
 import { type Cost, createPlan, formatCosts, parseCosts } from './costs.ts'
 import { root, sources } from './files.ts'
+import { childrenOf, endTree, handlesIn, tree } from './processes.ts'
 
 const { values, positionals } = parseArgs({
   options: { long: { type: 'boolean' }, files: { type: 'boolean' } },
@@ -52,6 +53,10 @@ const counts = (name: string) => {
   return c
 }
 
+/** More than any file takes, also on a slow machine: a run that hangs says where, and goes on. */
+const FILE_MS = Number(process.env['ENTENTE_TEST_FILE_MS'] ?? (values.long ? 5_400_000 : 720_000))
+const reports = mkdtempSync(join(tmpdir(), 'entente-test-reports-'))
+
 const plan = createPlan(
   files.map(f => relative(root, f)),
   parseCosts(readFileSync(join(root, 'test', 'costs.txt'), 'utf8')),
@@ -73,7 +78,24 @@ await new Promise<void>((resolve, reject) => {
 
 async function runFile(file: string): Promise<void> {
   const begun = performance.now()
-  const stream = run({ files: [join(root, file)], timeout: values.long ? 3_600_000 : 300_000, cwd: root })
+  const tooLong = new AbortController()
+  const stream = run({
+    files: [join(root, file)],
+    timeout: values.long ? 3_600_000 : 300_000,
+    cwd: root,
+    signal: tooLong.signal,
+    execArgv: ['--report-on-signal', '--report-exclude-env', `--report-directory=${reports}`],
+  })
+  const open = new Set<string>()
+  stream.on('test:dequeue', data => void open.add(data.name))
+  stream.on('test:complete', data => void open.delete(data.name))
+  const deadline = setTimeout(async () => {
+    const begun = `begun, not ended: ${[...open].join('; ') || 'nothing'}`
+    const found = await endFile(file).catch(error => [`its processes could not be looked at: ${error}`])
+    const error = new Error(`it did not end within ${FILE_MS / 1000} s`)
+    error.stack = [error.message, begun, ...found].join('\n')
+    tooLong.abort(error)
+  }, FILE_MS)
   stream.on('test:pass', data => {
     if (data.details.type === 'suite') return
     if (data.skip !== undefined) {
@@ -106,6 +128,7 @@ async function runFile(file: string): Promise<void> {
   let success = true
   stream.on('test:summary', data => (success &&= data.success))
   for await (const _ of stream);
+  clearTimeout(deadline)
 
   const seconds = (performance.now() - begun) / 1000
   const cpu = cpuOfChildren()
@@ -115,6 +138,18 @@ async function runFile(file: string): Promise<void> {
     `${c.failed > 0 || !success ? 'FAIL' : 'ok  '}  ${file}  ${c.passed} passed${c.failed ? `, ${c.failed} FAILED` : ''}${c.skipped ? `, ${c.skipped} skipped` : ''}  ${seconds.toFixed(1)} s, CPU ${(cpu - cpuBefore).toFixed(1)} s`,
   )
   cpuBefore = cpu
+}
+
+/** Ends a test file that does not end by itself with all that it started; what held it open. The timeout of node:test ends tests, not what they leave open. */
+async function endFile(file: string): Promise<string[]> {
+  const found: string[] = []
+  for (const { pid, command } of childrenOf(process.pid)) {
+    if (!command.includes(join(root, file))) continue
+    for (const p of tree(pid)) found.push(`process ${p.pid}: ${p.command.replaceAll(/ --\S+/g, '')}`)
+    for (const handle of await handlesIn(pid, reports)) found.push(`open: ${handle}`)
+    endTree(pid)
+  }
+  return found.length > 0 ? found : ['it has ended, but not a process that it started and that writes to its output']
 }
 
 /** Runs a script of ours; says whether it ended well. */
@@ -161,4 +196,6 @@ console.log(
   `\n${files.length} files, ${((performance.now() - started) / 1000).toFixed(0)} s, CPU ${cpuSeconds.toFixed(0)} s${isWhole ? '; test-results/costs.txt lists what took longest' : ''}`,
 )
 console.log(`${passed} passed, ${failures.length} failed, ${skips.length} skipped`)
-process.exitCode = failures.length > 0 || passed === 0 ? 1 : 0
+rmSync(reports, { recursive: true, force: true })
+// At once: what a file that was given up left behind must not hold this process.
+process.exit(failures.length > 0 || passed === 0 ? 1 : 0)
