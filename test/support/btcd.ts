@@ -13,6 +13,7 @@ import {
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { freePort } from './mongod.ts'
+import { end, isRunning } from './processes.ts'
 
 /** btcd (ISC), a full node of Bitcoin in Go; the Go module proxy's checksum database pins what is built. */
 const VERSION = 'v0.26.2'
@@ -93,22 +94,12 @@ export async function startBtcd(
   closeSync(log)
   const killWithUs = () => void child.kill('SIGKILL')
   process.once('exit', killWithUs)
-  const exited = new Promise<void>(resolve =>
-    child.once('exit', () => {
-      process.off('exit', killWithUs)
-      resolve()
-    }),
-  )
-  const isRunning = () => child.exitCode === null && child.signalCode === null
-  const end = async (signal: NodeJS.Signals) => {
-    if (isRunning()) child.kill(signal)
-    await exited
-  }
+  child.once('exit', () => process.off('exit', killWithUs))
   const url = `http://127.0.0.1:${rpcPort}/`
   const rpc = (method: string, ...params: unknown[]) => ask(url, method, params)
   try {
     for (const until = Date.now() + READY_MS; ; await sleep(50)) {
-      if (!isRunning()) throw new Error(`btcd ended with ${child.exitCode ?? child.signalCode}`)
+      if (!isRunning(child)) throw new Error(`btcd ended with ${child.exitCode ?? child.signalCode}`)
       if (
         await rpc('getblockcount').then(
           () => true,
@@ -119,7 +110,7 @@ export async function startBtcd(
       if (Date.now() > until) throw new Error(`btcd does not answer after ${READY_MS} ms`)
     }
   } catch (error) {
-    await end('SIGKILL')
+    await end(child, 'SIGKILL')
     throw new Error(`${(error as Error).message}\n${readFileSync(join(folder, 'btcd.log'), 'utf8').slice(-2000)}`, {
       cause: error,
     })
@@ -129,8 +120,8 @@ export async function startBtcd(
     pid: child.pid as number,
     rpc,
     mine: async (blocks = 1) => (await rpc('generate', blocks)) as string[],
-    stop: () => end('SIGTERM'),
-    kill: () => end('SIGKILL'),
+    stop: async () => void (await end(child)),
+    kill: async () => void (await end(child, 'SIGKILL')),
   }
 }
 

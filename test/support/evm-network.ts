@@ -4,6 +4,7 @@ import { closeSync, openSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { freePort } from './mongod.ts'
+import { end } from './processes.ts'
 
 /** A node of an EVM network that a test started; its output goes to `folder`/log. */
 export type EvmNode = {
@@ -41,16 +42,10 @@ export type NodeOptions = Pick<EvmNode, 'url' | 'address' | 'folder' | 'wipe'> &
 
 export function createNode({ path, args, env, ...rest }: NodeOptions): EvmNode {
   let child: ChildProcess | undefined
-  const end = async (signal: NodeJS.Signals) => {
-    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return
-    const exited = new Promise(resolve => child?.once('exit', resolve))
-    child.kill(signal)
-    await exited
-  }
   return {
     ...rest,
-    stop: () => end('SIGTERM'),
-    kill: () => end('SIGKILL'),
+    stop: async () => void (child && (await end(child))),
+    kill: async () => void (child && (await end(child, 'SIGKILL'))),
     async start() {
       const log = openSync(join(rest.folder, 'log'), 'a')
       child = spawn(path, args, { stdio: ['ignore', log, log], env: { ...process.env, ...env } })

@@ -19,6 +19,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { createChaincodePackage } from '../../packages/entente/ledger/fabric/package.ts'
 import { freePort } from './mongod.ts'
+import { end } from './processes.ts'
 
 const run = promisify(execFile)
 const CHANNEL = 'notary'
@@ -563,7 +564,6 @@ function writeBuilder(folder: string): void {
 
 function createNode(log: string, port: number, command: string, args: string[], env: NodeJS.ProcessEnv): FabricNode {
   let child: ChildProcess | undefined
-  let exited: Promise<void> = Promise.resolve()
   return {
     endpoint: `127.0.0.1:${port}`,
     log,
@@ -572,14 +572,13 @@ function createNode(log: string, port: number, command: string, args: string[], 
       const started = spawn(command, args, { stdio: ['ignore', output, output], env })
       closeSync(output)
       child = started
-      exited = new Promise(resolve => started.once('exit', () => resolve()))
+      const exited = new Promise<void>(resolve => started.once('exit', () => resolve()))
       await Promise.race([isOpen(port), exited])
       if (started.exitCode !== null)
         throw new Error(`${command} ended with ${started.exitCode}: ${readFileSync(log, 'utf8').slice(-2000)}`)
     },
     async stop(signal = 'SIGTERM') {
-      child?.kill(signal)
-      await exited
+      if (child) await end(child, signal)
     },
   }
 }

@@ -13,6 +13,7 @@ import {
 import { connect, createServer } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
+import { end, isRunning } from './processes.ts'
 
 /** Apache Kafka (Apache-2.0) from its jars, in KRaft mode: one process is broker and controller. */
 const VERSION = '4.3.1'
@@ -109,21 +110,15 @@ export async function startKafka(path: string, folder: string, options: KafkaOpt
   execFileSync('java', [...java, ...format, ...accounts], { stdio: 'pipe' })
 
   let child: ChildProcess | undefined
-  let exited: Promise<void> = Promise.resolve()
-  const end = async (signal: NodeJS.Signals) => {
-    if (child !== undefined && isRunning(child)) child.kill(signal)
-    await exited
-  }
   const start = async () => {
     const out = openSync(log, 'a')
     const started = spawn('java', [...java, 'kafka.Kafka', config], { stdio: ['ignore', out, out] })
     closeSync(out)
     child = started
-    exited = new Promise(resolve => started.once('exit', () => resolve()))
     try {
       await becomeReady(started, port)
     } catch (error) {
-      await end('SIGKILL')
+      await end(started, 'SIGKILL')
       throw new Error(`${(error as Error).message}\n${readFileSync(log, 'utf8').slice(-2000)}`, { cause: error })
     }
   }
@@ -134,8 +129,8 @@ export async function startKafka(path: string, folder: string, options: KafkaOpt
     proxiedPort: proxied,
     secureBroker: `localhost:${secure}`,
     start,
-    stop: () => end('SIGTERM'),
-    kill: () => end('SIGKILL'),
+    stop: async () => void (child && (await end(child))),
+    kill: async () => void (child && (await end(child, 'SIGKILL'))),
   }
 }
 
@@ -207,8 +202,6 @@ const formatProperties = (values: Record<string, string | number>) =>
   Object.entries(values)
     .map(([key, value]) => `${key}=${String(value).trim().replaceAll('\n', '\\n\\\n')}\n`)
     .join('')
-
-const isRunning = (child: ChildProcess) => child.exitCode === null && child.signalCode === null
 
 async function becomeReady(child: ChildProcess, port: number): Promise<void> {
   for (const until = Date.now() + READY_MS; Date.now() < until; await setTimeout(100)) {

@@ -15,6 +15,7 @@ import {
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { freeLowPort, javaVersion } from './kafka.ts'
+import { end } from './processes.ts'
 
 /** Keycloak (Apache-2.0), built once, with a database that has the realm already: making one takes most of a minute. */
 const VERSION = '26.7.3'
@@ -97,7 +98,6 @@ export async function startKeycloak(path: string, folder: string): Promise<Keycl
   const data = join(folder, 'data')
   cpSync(databaseOf(path), data, { recursive: true })
   let child: ChildProcess | undefined
-  let exited: Promise<void> = Promise.resolve()
 
   const administrator = async () => {
     const form = { grant_type: 'password', client_id: 'admin-cli', ...ADMIN }
@@ -113,10 +113,6 @@ export async function startKeycloak(path: string, folder: string): Promise<Keycl
     const text = await response.text()
     if (!response.ok) throw new Error(`${method} ${address}: ${response.status} ${text}`)
     return text === '' ? undefined : JSON.parse(text)
-  }
-  const end = async (signal: NodeJS.Signals) => {
-    if (child?.exitCode === null && child.signalCode === null) child.kill(signal)
-    await exited
   }
   const start = async () => {
     const out = openSync(log, 'a')
@@ -159,11 +155,10 @@ export async function startKeycloak(path: string, folder: string): Promise<Keycl
     )
     closeSync(out)
     child = started
-    exited = new Promise(resolve => started.once('exit', () => resolve()))
     try {
       await becomeReady(started, url)
     } catch (error) {
-      await end('SIGKILL')
+      await end(started, 'SIGKILL')
       throw new Error(`${(error as Error).message}\n${readFileSync(log, 'utf8').slice(-2000)}`, { cause: error })
     }
   }
@@ -173,7 +168,7 @@ export async function startKeycloak(path: string, folder: string): Promise<Keycl
     url,
     issuer,
     start,
-    stop: () => end('SIGTERM'),
+    stop: async () => void (child && (await end(child))),
     admin: (method, rest, body) => ask(method, `${url}/admin/realms/taxii${rest}`, body),
     token: form => post(`${issuer}/protocol/openid-connect/token`, form),
   }

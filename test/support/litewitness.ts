@@ -7,6 +7,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { setTimeout } from 'node:timers/promises'
 import { COSIGNATURE_V1, createVerifierKey, EMPTY_ROOT, encodeBase64, formatVkey } from '@entente/verify/tlog'
 import { freePort } from './mongod.ts'
+import { end } from './processes.ts'
 
 /** litewitness and a verifier of proofs, both of torchwood (BSD-3-Clause): somebody else's witness and somebody else's reader. */
 const VERSION = 'v0.9.0'
@@ -66,10 +67,8 @@ export async function startLitewitness({ litewitness }: Torchwood, folder: strin
   })
   let output = ''
   for (const stream of [child.stdout, child.stderr]) stream.on('data', d => (output += d))
-  const exited = new Promise<void>(resolve => child.once('exit', () => resolve()))
   const stop = async () => {
-    child.kill('SIGINT')
-    await exited
+    await end(child, 'SIGINT')
     agent.server.close()
   }
   const url = `http://127.0.0.1:${port}`

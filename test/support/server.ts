@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { end } from './processes.ts'
 
 export const root: string = join(import.meta.dirname, '..', '..')
 export const TAXII = 'application/taxii+json;version=2.1'
@@ -50,7 +51,10 @@ export async function startEntente(
   child.stderr.on('data', d => (output += d))
   const exited = new Promise<number | null>(resolve => child.once('exit', code => resolve(code)))
   const url = await new Promise<string>((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error(`the server was not ready in 30 s:\n${output}`)), 30_000)
+    const timer = setTimeout(() => {
+      reject(new Error(`the server was not ready in 30 s:\n${output}`))
+      child.kill('SIGKILL')
+    }, 30_000)
     child.stdout.on('data', () => {
       const ready = /ready at (\S+)/.exec(output)?.[1]
       if (ready === undefined) return
@@ -64,10 +68,6 @@ export async function startEntente(
   })
   const password = readFileSync(join(data, 'admin-password'), 'utf8').trim()
   const authorization = `Basic ${Buffer.from(`admin:${password}`).toString('base64')}`
-  const end = async (signal: NodeJS.Signals) => {
-    child.kill(signal)
-    await exited
-  }
   return {
     url,
     data,
@@ -89,8 +89,10 @@ export async function startEntente(
       }
       return { status: response.status, headers: response.headers, text, json }
     },
-    stop: () => end('SIGTERM'),
-    kill: () => end('SIGKILL'),
+    stop: async () => {
+      if (await end(child)) throw new Error(`the server was asked to end, did not, and was killed:\n${output}`)
+    },
+    kill: async () => void (await end(child, 'SIGKILL')),
   }
 }
 
