@@ -9,6 +9,7 @@ import {
   type TaxiiClientOptions,
 } from './index.ts'
 import { begin, type Connected, eventText, frame, startEvents } from './test/events.ts'
+import { until } from '../../test/support/until.ts'
 
 const idsOf = (given: Delivery[]) => given.flatMap(d => (d.kind === 'event' ? [d.id] : []))
 
@@ -145,7 +146,7 @@ test('the signal ends it quietly, wherever it waits; leaving the loop closes the
   setTimeout(() => abort.abort(), 100)
   assert.deepEqual(idsOf(await waiting), ['0'])
   await take(open(server.url).deliveries, 1)
-  while (server.closed() < 2) await new Promise(resolve => setTimeout(resolve, 5))
+  await until(() => server.closed() >= 2)
 
   const away = await startEvents(t, c => void begin(c).end())
   const pause = new AbortController()

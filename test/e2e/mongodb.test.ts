@@ -8,6 +8,7 @@ import { openSqliteReads } from '../../packages/entente/store/sqlite/reads.ts'
 import { installMongod } from '../support/mongod.ts'
 import { type Site, type Sites, startSites } from '../support/mongodb-sites.ts'
 import { complete, OBJECTS, sampleObjects, startEntente, type TestServer } from '../support/server.ts'
+import { until } from '../support/until.ts'
 
 const installed = installMongod()
 const skip = 'reason' in installed ? installed.reason : false
@@ -116,7 +117,7 @@ suite('a server on MongoDB', { concurrency: false, skip }, () => {
         }
       })
       const enough = taken.length + 10
-      while (taken.length < enough) await new Promise(resolve => setTimeout(resolve, 10))
+      await until(() => taken.length >= enough)
       await server.kill()
       await Promise.all(posting)
       server = await startEntente(here.data, here)

@@ -7,6 +7,7 @@ import { after, before, describe, test } from 'node:test'
 import type { SentQuery } from '#store/sent.ts'
 import { openSqliteSent } from '#store/sqlite/sent.ts'
 import { createSentLog, type SentEntry, type SentStore } from './sent.ts'
+import { until } from '../../../test/support/until.ts'
 
 const SECOND = 1_000_000
 const HOUR = 3600 * SECOND
@@ -219,7 +220,7 @@ describe('who was sent what', () => {
       },
     }))
     for (let i = 0; i < 250; i++) log.note(entry({ connection: `sse ${i}` }))
-    while (sizes.length < 3) await new Promise(resolve => setTimeout(resolve, 5))
+    await until(() => sizes.length >= 3)
     assert.deepEqual(sizes, [100, 100, 50])
     log.note(entry({ connection: 'sse 7', first: 4, last: 4 }))
     await log.close()

@@ -12,6 +12,7 @@ import { TaxiiError } from './errors.ts'
 import { createToken, readUsers, writeUsers } from './auth/local.ts'
 import { type EventStream, openEvents, type ServerEvent, type StreamOptions } from './test/events.ts'
 import { assertTaxiiError, basic, indicator, newId, startTestServer, type TestServer } from './test/server.ts'
+import { until } from '../../../test/support/until.ts'
 
 const EVENTS = '/api/channels/EVENTS/'
 const FEED = '/api/collections/default/feed/'
@@ -381,10 +382,11 @@ describe('T33 rights are looked at again while a stream lasts', () => {
     const file = join(at.server.data, 'users.json')
     const users = readUsers(file)
     const { token, stored } = createToken('both', ['taxii-read'], { now: new Date() })
-    writeUsers(file, { ...users, tokens: [{ ...stored, expires: new Date(Date.now() + 1500).toISOString() }] })
+    writeUsers(file, { ...users, tokens: [{ ...stored, expires: new Date(Date.now() + 4000).toISOString() }] })
     const bearer = () => open(EVENTS, { user: null, headers: { authorization: `Bearer ${token}` } })
     let stream = await bearer()
-    while (stream.status === 401) stream = await bearer() // until the file has been read again
+    // Until the file has been read again: not for ever, for the token may end before it was.
+    await until(async () => stream.status !== 401 || (stream = await bearer()).status !== 401, undefined, { ms: 4000 })
     assert.equal(stream.status, 200)
     await stream.ended
     assert.equal((await bearer()).status, 401)
@@ -392,7 +394,7 @@ describe('T33 rights are looked at again while a stream lasts', () => {
 
   test('who may read less is sent less', async () => {
     change('admin', ['taxii-read', 'secret'])
-    while ((await open('/api/collections/secret/feed/', { user: 'admin' })).status !== 200);
+    await until(async () => (await open('/api/collections/secret/feed/', { user: 'admin' })).status === 200)
     const stream = await open(EVENTS, { user: 'admin' })
     const before = indicator()
     await at.server.add([before], 'secret')
@@ -561,7 +563,7 @@ describe('T35 over a restart', () => {
       const inTime = await resume()
       assert.equal((await inTime.until(1))[0]?.type, 'added')
       await again(9)
-      while ((await server.notary.store.routesFrom()) === 0) await sleep(5)
+      await until(async () => (await server.notary.store.routesFrom()) !== 0)
       const late = await resume()
       assert.equal((await late.until(1))[0]?.type, 'gap')
     } finally {
@@ -619,7 +621,7 @@ describe('T37 what subscribers can do to a server', () => {
     assert.equal(after.value('entente_stream_gaps_total'), 0)
     for (const s of [slow, fast]) s.close()
     await Promise.all([slow.ended, fast.ended])
-    for (;;) if ((await metrics()).lines('entente_subscriber_lag_events{').length === 0) break
+    await until(async () => (await metrics()).lines('entente_subscriber_lag_events{').length === 0)
   })
 
   test('one that takes nothing for too long is cut off, and resumes', async () => {
@@ -633,9 +635,9 @@ describe('T37 what subscribers can do to a server', () => {
         Array.from({ length: 10 }, () => indicator({ description: 'x'.repeat(30_000) })),
         'quiet',
       )
-    while (at.server.context.streams.states().every(s => s.topic === 'EVENTS')) await sleep(5)
+    await until(() => at.server.context.streams.states().some(s => s.topic !== 'EVENTS'))
     at.server.context.channels.stalledMs = 2 * BEAT_MS
-    while (at.server.context.streams.count > 0) await sleep(5)
+    await until(() => at.server.context.streams.count === 0)
     at.server.context.channels.stalledMs = stalled
     slow.resume()
     await slow.ended
@@ -672,7 +674,7 @@ describe('T37 what subscribers can do to a server', () => {
       let text = ''
       socket.on('data', d => (text += d))
       socket.write(paths.map(path => `GET ${path} HTTP/1.1\r\n${head}`).join(''))
-      while (!text.includes('\r\n\r\n')) await sleep(5)
+      await until(() => text.includes('\r\n\r\n'))
       await sleep(3 * BEAT_MS)
       socket.destroy()
       return text.match(/HTTP\/1\.1 \d+/g)
@@ -683,7 +685,7 @@ describe('T37 what subscribers can do to a server', () => {
     const [first, second] = (await ask('/taxii2/', EVENTS)) ?? []
     assert.equal(first, 'HTTP/1.1 200')
     assert.match(second as string, /200|400/)
-    while (at.server.context.streams.count > before) await sleep(5)
+    await until(() => at.server.context.streams.count <= before)
     assert.equal((await at.server.get('')).status, 200)
   })
 
@@ -708,7 +710,7 @@ describe('T37 what subscribers can do to a server', () => {
       assert.ok(all.every(s => s.status === 200))
       for (const s of all) s.close()
     }
-    while (at.server.context.streams.count > before) await sleep(5)
+    await until(() => at.server.context.streams.count <= before)
     assert.equal(at.server.logged.filter(l => l.level === 'error').length, 0)
   })
 })

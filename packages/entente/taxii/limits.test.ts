@@ -13,6 +13,7 @@ import { createMemory } from './memory.ts'
 import { DEFAULT_TIMEOUTS } from './connection.ts'
 import { type RawAnswer, rawRequest, sendRaw } from './test/raw.ts'
 import { basic, indicator, startTestServer, type TestServer } from './test/server.ts'
+import { until } from '../../../test/support/until.ts'
 
 const OBJECTS = '/api/collections/default/objects/'
 const authorization = basic('both', 'both-password')
@@ -211,9 +212,6 @@ describe('all bodies together have a bound', () => {
       http.close()
       http.closeAllConnections()
     }
-  }
-  const until = async (isSo: () => boolean) => {
-    while (!isSo()) await sleep(5)
   }
 
   /** Sends most of a body and keeps the connection. */

@@ -17,6 +17,7 @@ import { ChannelError, type ChannelErrorCode } from '../error.ts'
 import { inspectRabbit } from './inspect.ts'
 import { openRabbitPublisher, type RabbitPublisherOptions } from './publisher.ts'
 import { openRabbitSubscriber, type RabbitSubscriberOptions } from './subscriber.ts'
+import { until } from '../../../../test/support/until.ts'
 
 const MAX_MESSAGE_BYTES = 2_000_000
 /** How soon a publisher of these tests gives up on a broker that says nothing. */
@@ -99,7 +100,7 @@ rabbit('what is there of another kind is refused, stays as it is, and no other c
   await publisher.publish('GOOD', [message(1)])
   assert.equal(publisher.state().connected, true)
   channel.publish('kind.DIRECT', 'key', Buffer.from('as before'))
-  await waitFor(async () => (await channel.checkQueue('kind.queue')).messageCount === 1)
+  await until(async () => (await channel.checkQueue('kind.queue')).messageCount === 1)
 })
 
 rabbit('an inspection says what is there, what is missing and what is of another kind, and makes nothing', async on => {
@@ -121,7 +122,7 @@ rabbit('an inspection says what is there, what is missing and what is of another
 
 rabbit('the exchanges are made at once, for those who may only read', async on => {
   on.publisher({ prefix: 'early.', channels: ['A', 'B'] })
-  await waitFor(async () => /early\.A\tfanout\ttrue\n/.test(await exchanges(on.broker)))
+  await until(async () => /early\.A\tfanout\ttrue\n/.test(await exchanges(on.broker)))
   assert.match(await exchanges(on.broker), /early\.B\tfanout\ttrue\n/)
 })
 
@@ -251,7 +252,7 @@ rabbit('a durable queue that somebody took away is made again', async on => {
       () => false,
     )
   }
-  await waitFor(isBack)
+  await until(isBack)
   await on.publisher({ channels: ['taken'] }).publish('taken', [message(7)])
   assert.equal((await next(hears)).position, 7)
 })
@@ -322,7 +323,7 @@ rabbit('while the broker is low on memory nothing is taken, and afterwards nothi
   } finally {
     await on.broker.control('set_vm_memory_high_watermark', 'absolute', '512MB')
   }
-  await waitFor(async () => publisher.state().connected)
+  await until(async () => publisher.state().connected)
   await publishUntilConfirmed(publisher, 'low', [1, 2].map(message), { redelivered: true })
   await publisher.publish('low', [message(3)])
   assertMarked(await upTo(hears, 3))
@@ -506,11 +507,6 @@ function assertMarked(received: readonly Received[]): void {
     if (position > newest) assert.equal(position, ++newest, 'one is missing')
     else assert.ok(redelivered, `${position} came after ${newest}, unmarked`)
   }
-}
-
-async function waitFor(isMet: () => Promise<boolean>): Promise<void> {
-  for (const until = Date.now() + 30_000; !(await isMet()); await sleep(100))
-    assert.ok(Date.now() < until, `not within 30 s: ${isMet.toString()}`)
 }
 
 async function rejects(promise: Promise<unknown>, code: ChannelErrorCode): Promise<ChannelError> {

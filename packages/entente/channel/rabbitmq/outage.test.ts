@@ -14,6 +14,7 @@ import { installRabbitmq, type Rabbitmq, startRabbitmq } from '../../../../test/
 import type { Message } from '../channel.ts'
 import { ChannelError } from '../error.ts'
 import { openRabbitPublisher } from './publisher.ts'
+import { until } from '../../../../test/support/until.ts'
 
 const LONG = process.env['ENTENTE_TEST_LONG'] !== undefined
 const SEED = Number(process.env['ENTENTE_TEST_SEED'] ?? 20261122)
@@ -79,7 +80,7 @@ test('the broker is killed and away: everything arrives at a queue bound before,
     await publisher.publish('ATTACKS', batch)
   })
   try {
-    await reach(() => log.confirmed > RATE)
+    await until(() => log.confirmed > RATE)
     await broker.kill()
     const before = log.stored
     await sleep(AWAY_MS)
@@ -88,7 +89,7 @@ test('the broker is killed and away: everything arrives at a queue bound before,
     await broker.start()
     const waited = log.stored - log.confirmed
     const back = performance.now()
-    await reach(() => log.stored - log.confirmed < RATE / 4)
+    await until(() => log.stored - log.confirmed < RATE / 4, undefined, { ms: 120_000 })
     const caughtUp = performance.now() - back
     log.isComplete = true
     await Promise.all([storing, sending])
@@ -184,11 +185,6 @@ async function consume({ url }: Rabbitmq, exchange: string, queue: string) {
     },
     end: () => child.kill(),
   }
-}
-
-async function reach(condition: () => boolean): Promise<void> {
-  for (const until = Date.now() + 120_000; !condition(); await sleep(20))
-    assert.ok(Date.now() < until, `not within 120 s: ${condition.toString()}`)
 }
 
 const commit = () => execFileSync('git', ['rev-parse', '--short', 'HEAD'], { encoding: 'utf8' }).trim()

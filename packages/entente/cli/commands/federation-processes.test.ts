@@ -4,13 +4,13 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { Kind } from '@entente/rules'
 import { subjectId } from '#product/ids.ts'
 import { EUCC } from '#registry/eucc.ts'
 import { chainOf } from '../federation/act.ts'
 import { connectChain } from '../federation/connect.ts'
 import { entente, startCommand } from './test/script.ts'
+import { until } from '../../../../test/support/until.ts'
 
 const cwd = mkdtempSync(join(tmpdir(), 'entente-processes-'))
 after(() => rmSync(cwd, { recursive: true, force: true, maxRetries: 5 }))
@@ -23,18 +23,18 @@ async function run(...args: string[]): Promise<string> {
 
 async function up(country: string) {
   const started = startCommand(['federation', 'up', country, '--quiet'], { cwd })
-  while (!started.written.out.includes('ready')) {
+  await until(() => {
     assert.equal(started.child.exitCode, null, started.written.err)
-    await sleep(20)
-  }
+    return started.written.out.includes('ready')
+  })
   return started
 }
 
 /** Until a chain has an entity: facts are copied from time to time. */
-async function until(chain: string, kind: Kind, id: string): Promise<void> {
+async function untilThere(chain: string, kind: Kind, id: string): Promise<void> {
   const open = await connectChain(join(cwd, 'federation'), chainOf(chain))
   const reader = await open.as()
-  while ((await reader.get(kind, id)).value === undefined) await sleep(100)
+  await until(async () => (await reader.get(kind, id)).value !== undefined)
   await open.close()
 }
 
@@ -44,12 +44,12 @@ test('a country goes on while the EU process is away, and has what was decided t
   const fr = await up('FR')
   assert.doesNotMatch(first.written.out + fr.written.out, /DEMO/)
   await run('federation', 'call', 'EU', 'adoptScheme', JSON.stringify([EUCC.id, EUCC.terms]), '--as', 'EU/commission')
-  await until('FR/certification', 'scheme', EUCC.id)
+  await untilThere('FR/certification', 'scheme', EUCC.id)
 
   first.child.kill('SIGKILL')
   await first.ended
   await run('federation', 'party', 'FR/artifact', 'manufacturer', 'ACME', '--as', 'FR/ncca')
-  await until('FR/vulnerability', 'party', subjectId('party', 'ACME'))
+  await untilThere('FR/vulnerability', 'party', subjectId('party', 'ACME'))
   const status = await entente(['federation', 'status'], { cwd })
   assert.match(status.out, /EU .*does not answer/)
   assert.equal(status.code, 3)
@@ -58,7 +58,7 @@ test('a country goes on while the EU process is away, and has what was decided t
   const id = subjectId('scheme', 'EUCS')
   const terms = { ...EUCC.terms, scope: subjectId('scope', 'EUCS') }
   await run('federation', 'call', 'EU', 'adoptScheme', JSON.stringify([id, terms]), '--as', 'EU/commission')
-  await until('FR/certification', 'scheme', id)
+  await untilThere('FR/certification', 'scheme', id)
   assert.equal(fr.written.err.split('could not be copied').length - 1, 1, fr.written.err)
   for (const { child, ended } of [fr, second]) {
     child.kill()

@@ -26,6 +26,7 @@ import { readKey } from '../federation/chains.ts'
 import { connectChain } from '../federation/connect.ts'
 import { run as runCertificate } from './certificate.ts'
 import { entente, runScript, startCommand } from './test/script.ts'
+import { until } from '../../../../test/support/until.ts'
 
 const cwd = mkdtempSync(join(tmpdir(), 'entente-federation-'))
 let running: ChildProcess | undefined
@@ -56,10 +57,10 @@ async function rule<N extends RuleName>(chain: string, key: string, name: N, ...
 async function startDemo() {
   const demo = startCommand(['federation', 'up', '--demo', '--quiet'], { cwd })
   running = demo.child
-  while (!demo.written.out.includes('ready')) {
+  await until(() => {
     assert.equal(demo.child.exitCode, null, demo.written.err)
-    await sleep(20)
-  }
+    return demo.written.out.includes('ready')
+  })
   return demo
 }
 
@@ -120,8 +121,8 @@ test('from an artifact to its certificate and its vulnerability; killed while it
   const demo = await startDemo()
   assert.match(demo.written.out, /7 chains of EU, DE, FR ready/)
   assert.match(demo.written.out, /DEMO: everything is in one process/)
-  const [act, until] = [subjectId('party', 'act'), Math.floor(Date.now() / 1000) + 365 * 86_400]
-  const scope = { schemes: [subjectId('scheme', 'EUCC')], categories: [], until }
+  const [act, end] = [subjectId('party', 'act'), Math.floor(Date.now() / 1000) + 365 * 86_400]
+  const scope = { schemes: [subjectId('scheme', 'EUCC')], categories: [], until: end }
   const certifier = keyOf('FR/certifier-1')
   await rule('FR/certification', 'FR/nab', 'registerParty', {
     id: party('Certifier 1'),
@@ -206,7 +207,7 @@ test('from an artifact to its certificate and its vulnerability; killed while it
     }
   })()
   const isDead = assert.rejects(writing, (error: { code?: string }) => error.code === 'unreachable')
-  while (answered.length < 20) await sleep(5)
+  await until(() => answered.length >= 20)
   demo.child.kill('SIGKILL')
   await demo.ended
   await Promise.race([isDead, sleep(30_000).then(() => assert.fail('a call to a process that is gone does not end'))])
@@ -252,7 +253,7 @@ test('from an artifact to its certificate and its vulnerability; killed while it
   // The artifact chain is told of it.
   const told = await connectChain(join(cwd, 'federation'), chainOf('FR/artifact'))
   const artifacts = await told.as()
-  while ((await artifacts.get('foreignCase', about)).value?.disclosed === undefined) await sleep(50)
+  await until(async () => (await artifacts.get('foreignCase', about)).value?.disclosed !== undefined)
   await told.close()
   await runScript(
     `
@@ -402,7 +403,7 @@ test('from an artifact to its certificate and its vulnerability; killed while it
   )
   // The Commission recognises one third country, and not the other (row 5): the facts bring it to the certification chains.
   const eucc = subjectId('scheme', 'EUCC')
-  const agreement = { agreement: act, levels: ['substantial', 'high'], since: 1, until, isEea: false }
+  const agreement = { agreement: act, levels: ['substantial', 'high'], since: 1, until: end, isEea: false }
   await run(
     'federation',
     'call',
@@ -414,7 +415,7 @@ test('from an artifact to its certificate and its vulnerability; killed while it
   )
   const german = await connectChain(join(cwd, 'federation'), chainOf('DE/certification'))
   const heard = await german.as()
-  while ((await heard.get('recognition', `US@${eucc}`)).value === undefined) await sleep(50)
+  await until(async () => (await heard.get('recognition', `US@${eucc}`)).value !== undefined)
   await german.close()
   const { out } = await entente(['check', 'NIAP-1', '--json'], { cwd })
   const [{ certificate }] = (JSON.parse(out) as { results: [{ certificate: CertificateCheck }] }).results

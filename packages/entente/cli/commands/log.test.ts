@@ -5,7 +5,6 @@ import { once } from 'node:events'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
-import { setTimeout } from 'node:timers/promises'
 import {
   believe,
   checkReceipts,
@@ -23,6 +22,7 @@ import { retireKey } from '#notary/rotate.ts'
 import { root, temporaryFolder } from '../../../../test/support/server.ts'
 import { loadConfig } from '../config.ts'
 import { startServer } from '../serve.ts'
+import { until } from '../../../../test/support/until.ts'
 
 async function serve(t: TestContext, data: string) {
   const { config, paths } = loadConfig({ data, port: '0', env: {} })
@@ -107,7 +107,7 @@ test('after a rotation readers follow by proof, ledgers and audits go on, and na
   const read = await readVerified(server.collection, believe(seen, pinned))
   assert.equal(read.verified.checkpoint.size, seen.size)
   assert.equal((await checkReceipts(server.source, seen, [receipt])).broken.length, 0, 'what the old key promised')
-  while (server.notary.log.size !== server.context.ledgers()[0]?.finalSize) await setTimeout(20)
+  await until(() => server.notary.log.size === server.context.ledgers()[0]?.finalSize)
   await server.close()
 
   assert.equal(retireKey(join(data, 'log.key'), rotated.origin), old)

@@ -13,6 +13,7 @@ import { openRabbitPublisher } from '#channel/rabbitmq/publisher.ts'
 import { openRabbitSubscriber } from '#channel/rabbitmq/subscriber.ts'
 import { installKafka, startKafka } from '../../../../test/support/kafka.ts'
 import { installRabbitmq, startRabbitmq } from '../../../../test/support/rabbitmq.ts'
+import { until } from '../../../../test/support/until.ts'
 import { forgeEvent } from '../../../client/test/events.ts'
 import { entente, startCommand } from './test/script.ts'
 import { adminPassword, indicators, startSite } from './test/site.ts'
@@ -62,6 +63,7 @@ const BROKERS: Record<string, (folder: string) => Promise<Tools | string>> = {
 /** Writes the seq and the object's id of each event to a file. */
 const HANDLER = `
 import { appendFileSync, readFileSync } from 'node:fs'
+import { until } from '../../../../test/support/until.ts'
 const event = JSON.parse(readFileSync(0, 'utf8'))
 appendFileSync('handled', [event.event, event.seq, event.record?.id].join(' ') + '\\n')
 `
@@ -105,11 +107,6 @@ apiRoots:
     await reader.close()
   }
   return { ...site, cwd, client, args, exec, options, run, bind, handled }
-}
-
-async function until(what: () => boolean, why: () => string): Promise<void> {
-  for (const end = performance.now() + 30_000; !what(); await sleep(10))
-    if (performance.now() > end) throw new Error(`not within 30 s: ${why()}`)
 }
 
 for (const [kind, start] of Object.entries(BROKERS)) {

@@ -11,6 +11,7 @@ import { startServer } from '../serve.ts'
 import { entente, runScript, startCommand } from './test/script.ts'
 import { adminPassword, indicators, type Site, startSite } from './test/site.ts'
 import { startTamper } from './test/tamper.ts'
+import { until } from '../../../../test/support/until.ts'
 
 const MARKING = {
   type: 'marking-definition',
@@ -30,11 +31,6 @@ async function open(t: TestContext, configuration?: string) {
 const clientOf = (site: Site) =>
   createTaxiiClient({ url: site.server.url, auth: { kind: 'basic', user: 'admin', password: adminPassword(site) } })
 
-/** Waits for a condition, not for a time. */
-async function until(what: () => boolean, why: () => string = () => String(what)): Promise<void> {
-  for (const end = performance.now() + 30_000; !what(); await sleep(10))
-    if (performance.now() > end) throw new Error(`not within 30 s: ${why()}`)
-}
 const idsIn = (text: string) =>
   text
     .split('\n')

@@ -7,7 +7,6 @@ import { chmodSync, cpSync, readdirSync, readFileSync, rmSync, statSync, writeFi
 import { createServer, type RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
-import { setTimeout } from 'node:timers/promises'
 import { after, before, describe, test, type TestContext } from 'node:test'
 import { COSIGNATURE_V1, createVerifierKey, formatVkey } from '@entente/verify/tlog'
 import { openLogKey } from '#notary/key.ts'
@@ -19,6 +18,7 @@ import { openLogFolder } from '../open-log.ts'
 import { startServer } from '../serve.ts'
 import { type Check, type Finding, type Machine, ok, type Patient, runChecks } from './check.ts'
 import { realMachine } from './machine.ts'
+import { until } from '../../../../test/support/until.ts'
 
 const GB = 1_073_741_824
 /** TEST KEY: nobody has its private half. */
@@ -48,7 +48,7 @@ before(async () => {
   served = temporaryFolder({ after: f => void cleanups.push(f) })
   const { config, paths } = loadConfig({ data: served, env: {} })
   const log = await openLogFolder(config, paths, () => {})
-  while (log.ledgers()[0]?.finalSize !== 1) await setTimeout(10)
+  await until(() => log.ledgers()[0]?.finalSize === 1)
   await log.close()
 })
 after(() => {

@@ -4,6 +4,7 @@ import type { RuleChain } from '#ledger/rule-chain.ts'
 import { LedgerError } from '#ledger/error.ts'
 import { createCountry, DAY, hash } from '../../registry/test/country.ts'
 import { createDueMetrics } from './due-metrics.ts'
+import { until } from '../../../../test/support/until.ts'
 
 const ROUND = 5
 
@@ -41,9 +42,6 @@ test('how many clocks run, which are past due, and how long until the next, as t
   const shown = async (clock: string) => {
     const all = await metrics()
     return ['clocks', 'overdue', 'next_seconds'].map(name => all.get(of(name, clock)))
-  }
-  const until = async (is: () => Promise<boolean>) => {
-    for (const end = performance.now() + 10_000; !(await is()); ) assert.ok(performance.now() < end)
   }
   assert.deepEqual(await shown('monitoring is due'), [1, 0, 100 * DAY])
   assert.deepEqual(await shown('certificate ends'), [1, 0, 365 * DAY])

@@ -4,7 +4,6 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, after, test } from 'node:test'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { type Hex, numberToHex } from 'viem'
 import { append, assertCheckpoint, rejects } from '../conformance/anchor.ts'
 import { startAnvil } from '../conformance/anvil.ts'
@@ -20,6 +19,7 @@ import { createHttpProvider } from './http.ts'
 import { priceOf } from './fees.ts'
 import { decodePending } from './pending.ts'
 import { type Eip1193Provider, RpcError } from './provider.ts'
+import { until } from '../../../../test/support/until.ts'
 
 const tree = new TestTree('submit')
 let worlds = 0
@@ -145,8 +145,8 @@ test('the base fee rises above what a transaction pays: it is replaced', async t
   await ask('evm_setAutomine', false)
   const submitted = chain.submit({ contract: created, data: register(1) })
   let bytes: Uint8Array | undefined
-  while ((bytes = await journal.read()) === undefined) await sleep(5)
-  const [first] = decodePending(bytes).attempts
+  await until(async () => (bytes = await journal.read()))
+  const [first] = decodePending(bytes ?? assert.fail()).attempts
   await ask('anvil_setNextBlockBaseFeePerGas', numberToHex(2n * priceOf(first?.fees ?? assert.fail())))
   await ask('anvil_mine', '0x1')
   const mining = setInterval(() => void ask('anvil_mine', '0x1').catch(() => {}), 300)

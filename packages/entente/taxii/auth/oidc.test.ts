@@ -19,6 +19,7 @@ import {
   startProvider,
   type TokenOptions,
 } from './test/provider.ts'
+import { until } from '../../../../test/support/until.ts'
 
 const START = Date.UTC(2026, 10, 22)
 const ALICE = { name: 'alice', roles: ['taxii-read', 'taxii-write'] }
@@ -394,7 +395,7 @@ describe('keys', () => {
     at.clock.ms += REFRESH_MS + 1
     assert.ok(await at.authenticate(bearer(await at.token())))
     assert.deepEqual(at.reports, [], 'the provider is still being asked')
-    while (at.reports.length === 0) await new Promise(resolve => setTimeout(resolve, 20))
+    await until(() => at.reports.length > 0)
     assert.match(at.reports[0] ?? '', /did not answer in 500 ms/)
   })
 
