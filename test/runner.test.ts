@@ -43,7 +43,7 @@ test('a test file that never ends is ended with what it started, fails, and is s
       .split('\nFAILED ')
       .slice(1)
       .find(part => part.includes(`${name}.test.ts`)) ?? ''
-  assert.match(told('listens'), /did not end within 2 s[^]*open: .*"type":"tcp".*"port":\d+/)
+  assert.match(told('listens'), /its tests have ended, and it did not for 1 s[^]*open: .*"type":"tcp".*"port":\d+/)
   assert.match(told('starts'), /process \d+: sleep 987[^]*open: .*"type":"process"/)
   assert.match(told('computes'), /begun, not ended: [^]*computes without end/)
   assert.match(told('waits'), /begun, not ended: .*; waits/)

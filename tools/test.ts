@@ -55,6 +55,8 @@ const counts = (name: string) => {
 
 /** More than any file takes, also on a slow machine: a run that hangs says where, and goes on. */
 const FILE_MS = Number(process.env['ENTENTE_TEST_FILE_MS'] ?? (values.long ? 5_400_000 : 720_000))
+/** For so long after its last test a file may be about to begin another, or to end. */
+const QUIET_MS = Math.min(FILE_MS / 2, 120_000)
 const reports = mkdtempSync(join(tmpdir(), 'entente-test-reports-'))
 
 const plan = createPlan(
@@ -86,16 +88,29 @@ async function runFile(file: string): Promise<void> {
     signal: tooLong.signal,
     execArgv: ['--report-on-signal', '--report-exclude-env', `--report-directory=${reports}`],
   })
-  const open = new Set<string>()
-  stream.on('test:dequeue', data => void open.add(data.name))
-  stream.on('test:complete', data => void open.delete(data.name))
-  const deadline = setTimeout(async () => {
-    const begun = `begun, not ended: ${[...open].join('; ') || 'nothing'}`
+  /** Names of tests that have begun and not ended; the first is the file's. */
+  const open: string[] = []
+  const giveUp = async (why: string) => {
+    clearTimeout(deadline)
+    clearTimeout(quiet)
+    const begun = `begun, not ended: ${open.join('; ')}`
     const found = await endFile(file).catch(error => [`its processes could not be looked at: ${error}`])
-    const error = new Error(`it did not end within ${FILE_MS / 1000} s`)
-    error.stack = [error.message, begun, ...found].join('\n')
+    const error = new Error(why)
+    error.stack = [why, begun, ...found].join('\n')
     tooLong.abort(error)
-  }, FILE_MS)
+  }
+  const deadline = setTimeout(() => void giveUp(`it did not end within ${FILE_MS / 1000} s`), FILE_MS)
+  let quiet: NodeJS.Timeout | undefined
+  stream.on('test:dequeue', data => {
+    clearTimeout(quiet)
+    open.push(data.name)
+  })
+  stream.on('test:complete', data => {
+    open.splice(open.lastIndexOf(data.name), 1)
+    clearTimeout(quiet)
+    if (open.length <= 1)
+      quiet = setTimeout(() => void giveUp(`its tests have ended, and it did not for ${QUIET_MS / 1000} s`), QUIET_MS)
+  })
   stream.on('test:pass', data => {
     if (data.details.type === 'suite') return
     if (data.skip !== undefined) {
@@ -129,6 +144,7 @@ async function runFile(file: string): Promise<void> {
   stream.on('test:summary', data => (success &&= data.success))
   for await (const _ of stream);
   clearTimeout(deadline)
+  clearTimeout(quiet)
 
   const seconds = (performance.now() - begun) / 1000
   const cpu = cpuOfChildren()

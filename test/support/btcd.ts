@@ -13,7 +13,7 @@ import {
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { freePort } from './mongod.ts'
-import { end, isRunning } from './processes.ts'
+import { end, isRunning, own } from './processes.ts'
 
 /** btcd (ISC), a full node of Bitcoin in Go; the Go module proxy's checksum database pins what is built. */
 const VERSION = 'v0.26.2'
@@ -92,9 +92,7 @@ export async function startBtcd(
     { stdio: ['ignore', log, log] },
   )
   closeSync(log)
-  const killWithUs = () => void child.kill('SIGKILL')
-  process.once('exit', killWithUs)
-  child.once('exit', () => process.off('exit', killWithUs))
+  own(child)
   const url = `http://127.0.0.1:${rpcPort}/`
   const rpc = (method: string, ...params: unknown[]) => ask(url, method, params)
   try {

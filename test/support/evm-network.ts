@@ -4,7 +4,7 @@ import { closeSync, openSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { freePort } from './mongod.ts'
-import { end } from './processes.ts'
+import { end, own } from './processes.ts'
 
 /** A node of an EVM network that a test started; its output goes to `folder`/log. */
 export type EvmNode = {
@@ -50,6 +50,7 @@ export function createNode({ path, args, env, ...rest }: NodeOptions): EvmNode {
       const log = openSync(join(rest.folder, 'log'), 'a')
       child = spawn(path, args, { stdio: ['ignore', log, log], env: { ...process.env, ...env } })
       closeSync(log)
+      own(child)
     },
   }
 }

@@ -19,7 +19,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { createChaincodePackage } from '../../packages/entente/ledger/fabric/package.ts'
 import { freePort } from './mongod.ts'
-import { end } from './processes.ts'
+import { end, own } from './processes.ts'
 
 const run = promisify(execFile)
 const CHANNEL = 'notary'
@@ -571,7 +571,7 @@ function createNode(log: string, port: number, command: string, args: string[], 
       const output = openSync(log, 'a')
       const started = spawn(command, args, { stdio: ['ignore', output, output], env })
       closeSync(output)
-      child = started
+      child = own(started)
       const exited = new Promise<void>(resolve => started.once('exit', () => resolve()))
       await Promise.race([isOpen(port), exited])
       if (started.exitCode !== null)

@@ -13,7 +13,7 @@ import {
 import { connect, createServer } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
-import { end, isRunning } from './processes.ts'
+import { end, isRunning, own } from './processes.ts'
 
 /** Apache Kafka (Apache-2.0) from its jars, in KRaft mode: one process is broker and controller. */
 const VERSION = '4.3.1'
@@ -114,7 +114,7 @@ export async function startKafka(path: string, folder: string, options: KafkaOpt
     const out = openSync(log, 'a')
     const started = spawn('java', [...java, 'kafka.Kafka', config], { stdio: ['ignore', out, out] })
     closeSync(out)
-    child = started
+    child = own(started)
     try {
       await becomeReady(started, port)
     } catch (error) {

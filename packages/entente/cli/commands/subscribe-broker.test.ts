@@ -63,7 +63,6 @@ const BROKERS: Record<string, (folder: string) => Promise<Tools | string>> = {
 /** Writes the seq and the object's id of each event to a file. */
 const HANDLER = `
 import { appendFileSync, readFileSync } from 'node:fs'
-import { until } from '../../../../test/support/until.ts'
 const event = JSON.parse(readFileSync(0, 'utf8'))
 appendFileSync('handled', [event.event, event.seq, event.record?.id].join(' ') + '\\n')
 `

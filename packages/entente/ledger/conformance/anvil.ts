@@ -33,6 +33,9 @@ function listening(child: ChildProcess): Promise<Anvil | string> {
     child.stderr?.on('data', look)
     child.on('error', error => resolve(`anvil cannot start: ${error.message}`))
     child.on('exit', code => resolve(`anvil ended with ${code}: ${output.slice(-300)}`))
-    setTimeout(() => resolve('anvil did not start in 10 s'), 10_000).unref()
+    setTimeout(() => {
+      resolve('anvil did not start in a minute')
+      if (!/Listening on/.test(output)) child.kill('SIGKILL')
+    }, 60_000).unref()
   })
 }
