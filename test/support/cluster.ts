@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { stringify } from 'yaml'
 import { type Db, MongoClient } from 'mongodb'
 import { freePort } from './mongod.ts'
+import { isRunning } from './processes.ts'
 import { startEntente, temporaryFolder, type TestServer } from './server.ts'
 
 /** A TEST KEY of a fixed seed. */
@@ -77,9 +78,7 @@ export async function startCluster(
       throw new Error(`no server writes:\n${servers.map(s => s.output()).join('\n---\n')}`)
     },
     close: async () => {
-      await Promise.all(
-        servers.filter(s => s.child.exitCode === null && s.child.signalCode === null).map(s => s.kill()),
-      )
+      await Promise.all(servers.filter(s => isRunning(s.child)).map(s => s.kill()))
       await client.close()
       for (const f of atEnd) f()
     },

@@ -10,7 +10,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 export async function until(
   isSo: () => unknown,
   why: () => unknown = () => isSo,
-  { ms = 60_000, everyMs = 10 }: { ms?: number; everyMs?: number } = {},
+  { ms = 30_000, everyMs = 10 }: { ms?: number; everyMs?: number } = {},
 ): Promise<void> {
   for (const end = performance.now() + ms; !(await isSo()); await sleep(everyMs))
     assert.ok(performance.now() < end, `not within ${ms / 1000} s: ${why()}`)

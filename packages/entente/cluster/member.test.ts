@@ -25,7 +25,7 @@ import { type Member, openMember } from './member.ts'
 import { createSecureServer } from './secure.ts'
 import { createMemoryLease, type MemoryLease } from './test/memory.ts'
 import { formatRequest, formatStatus, parseRequest, parseStatus } from './wire.ts'
-import { until } from '../../../test/support/until.ts'
+import { until as untilSo } from '../../../test/support/until.ts'
 
 const { privateKey } = generateKeyPairSync('ed25519')
 const key = toLogKey('test.example/log', privateKey)
@@ -99,6 +99,7 @@ function open(t: TestContext): Site {
   }
 }
 
+const until = (isSo: () => unknown, everyMs = 20) => untilSo(isSo, undefined, { ms: 8000, everyMs })
 /** The run of the server that has the lease. */
 const holderOf = ({ lease }: Site) => (JSON.parse(lease.text?.split('\n')[0] as string) as { holder: string }).holder
 const auditClean = async (store: Store & Journal) =>
@@ -519,7 +520,7 @@ test('what is read from the store while whoever stored it has not shown it is sh
   const object = testObject()
   isHeld = true
   const status = first.notary.submit(testRequest(first.notary, [object]))
-  await until(async () => (await site.store.versions(1, object.id)).length > 0, undefined, { everyMs: 5 })
+  await until(async () => (await site.store.versions(1, object.id)).length > 0, 5)
   await third.member.fresh() // granted: nobody was shown that object
   const before = third.notary.log.size
   await second.notary.advance() // as where a row is met that was erased meanwhile
@@ -553,7 +554,7 @@ test('so too where whoever stored it is gone', async t => {
   // Stored, and neither shown nor acknowledged.
   await writer.submit(testRequest(writer, [testObject()]))
   await listener.close()
-  await until(() => second.member.state().role !== 'follower', undefined, { everyMs: 1 })
+  await until(() => second.member.state().role !== 'follower', 1)
   await second.member.fresh()
   assert.equal(second.notary.log.size, writer.log.size)
   await third.member.fresh()

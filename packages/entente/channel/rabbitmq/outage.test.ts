@@ -80,7 +80,7 @@ test('the broker is killed and away: everything arrives at a queue bound before,
     await publisher.publish('ATTACKS', batch)
   })
   try {
-    await until(() => log.confirmed > RATE)
+    await until(() => log.confirmed > RATE, undefined, { ms: 120_000 })
     await broker.kill()
     const before = log.stored
     await sleep(AWAY_MS)

@@ -23,10 +23,14 @@ async function run(...args: string[]): Promise<string> {
 
 async function up(country: string) {
   const started = startCommand(['federation', 'up', country, '--quiet'], { cwd })
-  await until(() => {
-    assert.equal(started.child.exitCode, null, started.written.err)
-    return started.written.out.includes('ready')
-  })
+  await until(
+    () => {
+      assert.equal(started.child.exitCode, null, started.written.err)
+      return started.written.out.includes('ready')
+    },
+    undefined,
+    { ms: 60_000 },
+  )
   return started
 }
 

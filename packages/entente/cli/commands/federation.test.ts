@@ -57,10 +57,14 @@ async function rule<N extends RuleName>(chain: string, key: string, name: N, ...
 async function startDemo() {
   const demo = startCommand(['federation', 'up', '--demo', '--quiet'], { cwd })
   running = demo.child
-  await until(() => {
-    assert.equal(demo.child.exitCode, null, demo.written.err)
-    return demo.written.out.includes('ready')
-  })
+  await until(
+    () => {
+      assert.equal(demo.child.exitCode, null, demo.written.err)
+      return demo.written.out.includes('ready')
+    },
+    undefined,
+    { ms: 60_000 },
+  )
   return demo
 }
 

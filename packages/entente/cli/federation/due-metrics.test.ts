@@ -58,15 +58,19 @@ test('how many clocks run, which are past due, and how long until the next, as t
   // A new event is found.
   const until30 = fr.clock.now + 30 * DAY
   await fr.as('certification', 'cab').run('suspend', id, until30, hash('reason'), hash('actions'))
-  await until(async () => (await shown('suspension ends'))[0] === 1)
+  await until(async () => (await shown('suspension ends'))[0] === 1, undefined, { ms: 10_000 })
   assert.deepEqual(await shown('suspension ends'), [1, 0, 30 * DAY])
   assert.equal(failures.length, 0)
 
   // A chain that is away is told; what is known of it stays.
   isAway = true
-  await until(async () => (await metrics()).get('entente_due_error{chain="FR/certification"}') === 1)
+  await until(async () => (await metrics()).get('entente_due_error{chain="FR/certification"}') === 1, undefined, {
+    ms: 10_000,
+  })
   assert.deepEqual(await shown('suspension ends'), [1, 0, 30 * DAY])
   assert.equal(failures[0], 'FR/certification: away')
   isAway = false
-  await until(async () => (await metrics()).get('entente_due_error{chain="FR/certification"}') === 0)
+  await until(async () => (await metrics()).get('entente_due_error{chain="FR/certification"}') === 0, undefined, {
+    ms: 10_000,
+  })
 })

@@ -24,18 +24,23 @@ export async function startAnvil(...args: string[]): Promise<Anvil | string> {
 function listening(child: ChildProcess): Promise<Anvil | string> {
   return new Promise(resolve => {
     let output = ''
+    const late = setTimeout(() => {
+      resolve('anvil did not start in 10 s')
+      child.kill('SIGKILL')
+    }, 10_000).unref()
     const look = (chunk: Buffer) => {
       output += chunk.toString()
       const port = output.match(/Listening on 127\.0\.0\.1:(\d+)/)?.[1]
-      if (port !== undefined) resolve({ url: `http://127.0.0.1:${port}`, stop: () => void child.kill() })
+      if (port === undefined) return
+      clearTimeout(late)
+      resolve({ url: `http://127.0.0.1:${port}`, stop: () => void child.kill() })
     }
     child.stdout?.on('data', look)
     child.stderr?.on('data', look)
     child.on('error', error => resolve(`anvil cannot start: ${error.message}`))
-    child.on('exit', code => resolve(`anvil ended with ${code}: ${output.slice(-300)}`))
-    setTimeout(() => {
-      resolve('anvil did not start in a minute')
-      if (!/Listening on/.test(output)) child.kill('SIGKILL')
-    }, 60_000).unref()
+    child.on('exit', code => {
+      clearTimeout(late)
+      resolve(`anvil ended with ${code}: ${output.slice(-300)}`)
+    })
   })
 }
